@@ -8,6 +8,7 @@ __all__ = [
     "CorpusError",
     "FileAccessError",
     "FormatError",
+    "GradientError",
     "IdRangeError",
     "MissingFileError",
     "MixedArraysError",
@@ -60,6 +61,10 @@ class BackendError(XW2VError, RuntimeError):
 
 class NumericalError(XW2VError, ArithmeticError):
     """Training left the finite numbers."""
+
+
+class GradientError(XW2VError, AssertionError):
+    """An analytic gradient does not agree with central differences."""
 
 
 class UnknownWordError(XW2VError, KeyError):

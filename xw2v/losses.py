@@ -1,0 +1,469 @@
+"""The mathematics of word2vec: pure functions, arrays in, loss and gradients out.
+
+Every function takes arrays of any one library that follows the Python array API standard (NumPy, CuPy,
+PyTorch, array-api-strict, ...) and answers in the same library, dtype and device. Nothing here knows
+tables, learning rates or files.
+
+Letters: B pairs, K negatives a pair, V words, D vector size; b centres, C contexts and S noise words of a
+group. "..." stands for any leading dimensions, or none. Losses are in nats.
+
+Sources: Stanford CS224n assignment 2, written part (a) to (f); Mikolov et al. 2013, "Distributed
+Representations of Words and Phrases and their Compositionality" (arXiv:1310.4546), eq. 2 and 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace, device
+
+from xw2v.errors import IdRangeError, MixedArraysError, ShapeError
+
+__all__ = [
+    "NaiveSoftmax",
+    "NegativeSampling",
+    "SharedNegativeSampling",
+    "SkipGram",
+    "SoftmaxExpectation",
+    "log_sigmoid",
+    "log_softmax",
+    "naive_softmax",
+    "negative_sampling",
+    "shared_negative_sampling",
+    "sigmoid",
+    "skipgram",
+    "softmax",
+    "softmax_expectation",
+]
+
+Array = Any  # an array of any library that follows the standard; docstrings give the shape
+
+
+class NaiveSoftmax(NamedTuple):
+    """What `naive_softmax` returns."""
+
+    loss: Array
+    d_center: Array
+    d_outside_vectors: Array
+
+
+class NegativeSampling(NamedTuple):
+    """What `negative_sampling` returns."""
+
+    loss: Array
+    d_center: Array
+    d_outside: Array
+    d_negatives: Array
+
+
+class SkipGram(NamedTuple):
+    """What `skipgram` returns."""
+
+    loss: Array
+    d_center_vectors: Array
+    d_outside_vectors: Array
+
+
+class SharedNegativeSampling(NamedTuple):
+    """What `shared_negative_sampling` returns."""
+
+    loss: Array
+    d_centers: Array
+    d_contexts: Array
+    d_negatives: Array
+
+
+class SoftmaxExpectation(NamedTuple):
+    """What `softmax_expectation` returns."""
+
+    log_normalizer: Array
+    d_centers: Array
+    d_outside_vectors: Array
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), elementwise, without overflow for any finite x.
+
+    Parameters
+    ----------
+    x : (...) float array
+
+    Returns
+    -------
+    (...) array of x's dtype, in [0, 1]. Its derivative is sigmoid(x) (1 - sigmoid(x)): CS224n a2 (d).
+    """
+    return _logistic(x, xp=_namespace(x=x)).sigmoid
+
+
+def log_sigmoid(x: Array) -> Array:
+    """log(sigmoid(x)), elementwise, exact to rounding where sigmoid(x) itself would be 0 or 1.
+
+    Parameters
+    ----------
+    x : (...) float array
+
+    Returns
+    -------
+    (...) array of x's dtype, at most 0
+    """
+    return _logistic(x, xp=_namespace(x=x)).log_sigmoid
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    """exp(x) / sum(exp(x)) along an axis, without overflow for any finite x.
+
+    Parameters
+    ----------
+    x : (...) float array of at least one dimension
+    axis : int
+
+    Returns
+    -------
+    (...) array of x's dtype; sums to 1 along the axis
+    """
+    xp = _namespace(x=x)
+    powers = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    return powers / xp.sum(powers, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """log(softmax(x)) along an axis, exact to rounding where softmax(x) itself would be 0.
+
+    Parameters
+    ----------
+    x : (...) float array of at least one dimension
+    axis : int
+
+    Returns
+    -------
+    (...) array of x's dtype
+    """
+    xp = _namespace(x=x)
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+def naive_softmax(center: Array, outside_ids: Array, outside_vectors: Array) -> NaiveSoftmax:
+    """Naive softmax loss and gradients of each (centre, outside word) pair.
+
+    J = -log softmax(U v)_o = logsumexp(U v) - u_o·v;  dJ/dv = Uᵀ(ŷ - y);  dJ/dU = (ŷ - y) vᵀ.
+
+    Parameters
+    ----------
+    center : (..., D) float array            v_c of each pair
+    outside_ids : (...) integer array        o, in 0 .. V-1
+    outside_vectors : (V, D) float array     U, a word a row
+
+    Returns
+    -------
+    NaiveSoftmax(loss (...), d_center (..., D), d_outside_vectors (V, D) summed over "...")
+
+    Raises
+    ------
+    ShapeError   shapes do not agree;  MixedArraysError   other libraries, devices or not floating point
+    IdRangeError   an id outside 0 .. V-1
+
+    Source: CS224n a2 (a), (b), (c); Mikolov et al. 2013 eq. 2.
+    """
+    xp = _namespace(center=center, outside_vectors=outside_vectors)
+    _same_library(center=center, outside_ids=outside_ids)
+    _check_ndim("outside_vectors", outside_vectors, 2)
+    _check_shape("center", center, (*center.shape[:-1], outside_vectors.shape[1]))
+    _check_shape("outside_ids", outside_ids, center.shape[:-1])
+    _check_ids("outside_ids", outside_ids, outside_vectors.shape[0], xp=xp)
+    rows = xp.reshape(center, (-1, center.shape[-1]))
+    scores = rows @ outside_vectors.T
+    observed = _one_hot(xp.reshape(outside_ids, (-1,)), outside_vectors.shape[0], like=scores, xp=xp)
+    log_probabilities = log_softmax(scores)
+    loss = -xp.sum(observed * log_probabilities, axis=-1)
+    surplus = xp.exp(log_probabilities) - observed
+    return NaiveSoftmax(
+        xp.reshape(loss, outside_ids.shape),
+        xp.reshape(surplus @ outside_vectors, center.shape),
+        surplus.T @ rows,
+    )
+
+
+def softmax_expectation(
+    centers: Array, weights: Array, outside_vectors: Array, tile: int | None = None
+) -> SoftmaxExpectation:
+    """The part of the exact softmax that runs over the whole vocabulary, in bounded memory.
+
+    A centre with n outside words costs J = n logsumexp(U v) - Σ_o u_o·v. This is its first term: the
+    log-normalizer of each centre, and the gradients of Σ_t n_t logsumexp(U v_t), which are
+    n_t Σ_w ŷ_w u_w for a centre and Σ_t n_t ŷ_tw v_t for word w. The vocabulary is taken in tiles with a
+    running maximum and sum, so memory grows with B·tile, not B·V.
+
+    Parameters
+    ----------
+    centers : (B, D) float array
+    weights : (B,) float array              n_t, how many outside words each centre has
+    outside_vectors : (V, D) float array
+    tile : int or None                      words a tile; None: all at once
+
+    Returns
+    -------
+    SoftmaxExpectation(log_normalizer (B,), d_centers (B, D), d_outside_vectors (V, D))
+
+    Source: CS224n a2 (b), (c); the running sum is Milakov and Gimelshein 2018 (arXiv:1805.02867).
+    """
+    xp = _namespace(centers=centers, weights=weights, outside_vectors=outside_vectors)
+    V = outside_vectors.shape[0]
+    tile = V if tile is None else max(1, min(tile, V))
+    tiles = [outside_vectors[start : start + tile, :] for start in range(0, V, tile)]
+    maximum = None
+    for words in tiles:
+        scores = centers @ words.T
+        top = xp.max(scores, axis=1, keepdims=True)
+        if maximum is None:
+            maximum, total = top, xp.sum(xp.exp(scores - top), axis=1, keepdims=True)
+        else:
+            higher = xp.maximum(maximum, top)
+            total = total * xp.exp(maximum - higher) + xp.sum(xp.exp(scores - higher), axis=1, keepdims=True)
+            maximum = higher
+    log_normalizer = maximum + xp.log(total)
+    d_centers = xp.zeros_like(centers)
+    d_words = []
+    for words in tiles:
+        if len(tiles) > 1:  # a single tile's scores are still at hand
+            scores = centers @ words.T
+        expected = xp.exp(scores - log_normalizer) * weights[:, None]
+        d_centers += expected @ words
+        d_words.append(expected.T @ centers)
+    d_outside = d_words[0] if len(d_words) == 1 else xp.concat(d_words, axis=0)
+    return SoftmaxExpectation(log_normalizer[:, 0], d_centers, d_outside)
+
+
+def negative_sampling(center: Array, outside: Array, negatives: Array) -> NegativeSampling:
+    """Negative sampling loss and gradients of each pair, not reduced over the batch.
+
+    J = -log σ(u_o·v) - Σ_k log σ(-u_k·v);  dJ/dv = (σ(u_o·v) - 1) u_o + Σ_k σ(u_k·v) u_k;
+    dJ/du_o = (σ(u_o·v) - 1) v;  dJ/du_k = σ(u_k·v) v, once for every time a word was drawn.
+
+    A circulated solution of the assignment prints 1 - σ(u_k·v) in the last line; 1 - σ(-u_k·v) = σ(u_k·v)
+    is meant, as central differences show.
+
+    Parameters
+    ----------
+    center, outside : (..., D) float array      v_c and u_o of each pair
+    negatives : (..., K, D) float array         u_k of the drawn noise words; K may be 0
+
+    Returns
+    -------
+    NegativeSampling(loss (...), d_center (..., D), d_outside (..., D), d_negatives (..., K, D))
+
+    Raises
+    ------
+    ShapeError   shapes do not agree;  MixedArraysError   other libraries, devices or not floating point
+
+    Source: CS224n a2 (e); Mikolov et al. 2013 eq. 4, sign changed so that it is minimised.
+    """
+    xp = _namespace(center=center, outside=outside, negatives=negatives)
+    _check_shape("outside", outside, center.shape)
+    _check_group("negatives", negatives, center.shape[:-1], center.shape[-1:])
+    outside_scores = _logistic(xp.sum(outside * center, axis=-1), xp=xp)
+    negative_scores = _logistic(xp.matmul(negatives, center[..., None])[..., 0], xp=xp)
+    pull = -outside_scores.complement[..., None]
+    push = negative_scores.sigmoid
+    return NegativeSampling(
+        -outside_scores.log_sigmoid - xp.sum(negative_scores.log_complement, axis=-1),
+        pull * outside + xp.matmul(push[..., None, :], negatives)[..., 0, :],
+        pull * center,
+        push[..., None] * center[..., None, :],
+    )
+
+
+def shared_negative_sampling(
+    centers: Array, contexts: Array, positives: Array, negatives: Array, negative_weights: Array
+) -> SharedNegativeSampling:
+    """Negative sampling of a group of centres that share their noise words, as matrix products.
+
+    J_t = Σ_c P_tc (-log σ(u_c·v_t)) + w_t Σ_s (-log σ(-u_s·v_t)). With P_tc = 1 where context c is an
+    outside word of centre t, and w_t = K n_t / S for n_t such words, its expectation over the noise is the
+    textbook loss summed over the pairs of t. With b = 1, one outside word and S = K it is that loss itself.
+
+    Parameters
+    ----------
+    centers : (..., b, D) float array              v_t
+    contexts : (..., C, D) float array             u_c, every row that some centre of the group may see
+    positives : (..., b, C) float array            P: how often c is an outside word of t (0 or 1 in a window)
+    negatives : (..., S, D) float array            u_s of the noise words drawn for the group
+    negative_weights : (..., b) float array        w_t
+
+    Returns
+    -------
+    SharedNegativeSampling(loss (..., b), d_centers (..., b, D), d_contexts (..., C, D), d_negatives (..., S, D))
+
+    Raises
+    ------
+    ShapeError   shapes do not agree;  MixedArraysError   other libraries, devices or not floating point
+
+    Source: the objective of Mikolov et al. 2013 eq. 4; noise shared in a window as in Ji et al. 2016
+    (arXiv:1604.04661), here over a group of windows and with weights that keep the expectation.
+    """
+    xp = _namespace(centers=centers, contexts=contexts, positives=positives, negatives=negatives)
+    _same_library(centers=centers, negative_weights=negative_weights)
+    lead, D = centers.shape[:-2], centers.shape[-1:]
+    _check_group("contexts", contexts, lead, D)
+    _check_group("negatives", negatives, lead, D)
+    _check_shape("positives", positives, (*centers.shape[:-1], contexts.shape[-2]))
+    _check_shape("negative_weights", negative_weights, centers.shape[:-1])
+    observed = _logistic(xp.matmul(centers, xp.matrix_transpose(contexts)), xp=xp)
+    noise = _logistic(xp.matmul(centers, xp.matrix_transpose(negatives)), xp=xp)
+    pull = -positives * observed.complement
+    push = negative_weights[..., None] * noise.sigmoid
+    loss = -xp.sum(positives * observed.log_sigmoid, axis=-1)
+    return SharedNegativeSampling(
+        loss - negative_weights * xp.sum(noise.log_complement, axis=-1),
+        xp.matmul(pull, contexts) + xp.matmul(push, negatives),
+        xp.matmul(xp.matrix_transpose(pull), centers),
+        xp.matmul(xp.matrix_transpose(push), centers),
+    )
+
+
+def skipgram(
+    center_id: int,
+    outside_ids: Array,
+    center_vectors: Array,
+    outside_vectors: Array,
+    negative_ids: Array | None = None,
+) -> SkipGram:
+    """Skip-gram loss and gradients of one centre and the words of its window, for both tables.
+
+    J = Σ_o J(v_c, o, U) with the naive softmax, or with negative sampling where noise words are given.
+    Gradients of the pairs add up; dJ/dv_w = 0 for every w other than the centre.
+
+    Parameters
+    ----------
+    center_id : int                                 c, in 0 .. V-1
+    outside_ids : (C,) integer array                the words of the window; repeats count twice
+    center_vectors, outside_vectors : (V, D) float array
+    negative_ids : (C, K) integer array or None     noise words of each pair; None: naive softmax
+
+    Returns
+    -------
+    SkipGram(loss (), d_center_vectors (V, D), d_outside_vectors (V, D))
+
+    Raises
+    ------
+    ShapeError   shapes do not agree;  MixedArraysError   other libraries, devices or not floating point
+    IdRangeError   an id outside 0 .. V-1
+
+    Source: CS224n a2 (f).
+    """
+    xp = _namespace(center_vectors=center_vectors, outside_vectors=outside_vectors)
+    _same_library(center_vectors=center_vectors, outside_ids=outside_ids)
+    _check_ndim("outside_vectors", outside_vectors, 2)
+    _check_shape("center_vectors", center_vectors, outside_vectors.shape)
+    _check_ndim("outside_ids", outside_ids, 1)
+    V, C = outside_vectors.shape[0], outside_ids.shape[0]
+    if not 0 <= center_id < V:
+        msg = f"center_id must be in 0 .. {V - 1}, got {center_id}"
+        raise IdRangeError(msg)
+    center = xp.broadcast_to(center_vectors[center_id, :], (C, center_vectors.shape[1]))
+    if negative_ids is None:
+        pairs = naive_softmax(center, outside_ids, outside_vectors)
+        d_outside_vectors = pairs.d_outside_vectors
+        loss, d_center = pairs.loss, pairs.d_center
+    else:
+        _same_library(center_vectors=center_vectors, negative_ids=negative_ids)
+        _check_ndim("negative_ids", negative_ids, 2)
+        _check_shape("negative_ids", negative_ids, (C, negative_ids.shape[1]))
+        _check_ids("outside_ids", outside_ids, V, xp=xp)
+        _check_ids("negative_ids", negative_ids, V, xp=xp)
+        ids = xp.concat([outside_ids[:, None], negative_ids], axis=1)
+        rows = xp.reshape(xp.take(outside_vectors, xp.reshape(ids, (-1,)), axis=0), (*ids.shape, -1))
+        sampled = negative_sampling(center, rows[:, 0, :], rows[:, 1:, :])
+        d_rows = xp.concat([sampled.d_outside[:, None, :], sampled.d_negatives], axis=1)
+        d_outside_vectors = _one_hot(xp.reshape(ids, (-1,)), V, like=rows, xp=xp).T @ xp.reshape(
+            d_rows, (-1, center.shape[1])
+        )
+        loss, d_center = sampled.loss, sampled.d_center
+    this_row = xp.arange(V, device=device(center_vectors)) == center_id
+    d_center_vectors = xp.astype(this_row, center_vectors.dtype)[:, None] * xp.sum(d_center, axis=0)[None, :]
+    return SkipGram(xp.sum(loss), d_center_vectors, d_outside_vectors)
+
+
+class _Logistic(NamedTuple):
+    log_sigmoid: Array  # log σ(x)
+    log_complement: Array  # log σ(-x)
+    sigmoid: Array  # σ(x)
+    complement: Array  # σ(-x) = 1 - σ(x), without the cancellation
+
+
+def _logistic(x: Array, *, xp: Any) -> _Logistic:
+    """σ and log σ of x and of -x from one exponential, which never overflows."""
+    power = xp.exp(-xp.abs(x))
+    larger = 1 / (1 + power)
+    smaller = power * larger
+    positive = x >= 0
+    log_larger = -xp.log1p(power)
+    lower = xp.where(positive, xp.zeros_like(x), x)
+    return _Logistic(
+        log_larger + lower,
+        log_larger + (lower - x),
+        xp.where(positive, larger, smaller),
+        xp.where(positive, smaller, larger),
+    )
+
+
+def _one_hot(ids: Array, V: int, *, like: Array, xp: Any) -> Array:
+    """(N, V) rows that are 1 at their id: the portable way to add rows with repeats is a product with it."""
+    return xp.astype(ids[:, None] == xp.arange(V, dtype=ids.dtype, device=device(ids)), like.dtype)
+
+
+def _namespace(**arrays: Array) -> Any:
+    """The one library of floating-point arrays given by name."""
+    xp = _same_library(**arrays)
+    for name, array in arrays.items():
+        if not xp.isdtype(array.dtype, "real floating"):
+            msg = f"{name} must be a floating-point array, got {array.dtype}"
+            raise MixedArraysError(msg)
+    return xp
+
+
+def _same_library(**arrays: Array) -> Any:
+    """The one library and device of arrays given by name, whatever their dtype."""
+    try:
+        xp = array_namespace(*arrays.values())
+    except TypeError:
+        kinds = ", ".join(f"{name}: {type(array).__module__}.{type(array).__name__}" for name, array in arrays.items())
+        msg = f"arrays of one array library are wanted, got {kinds}"
+        raise MixedArraysError(msg) from None
+    devices = {name: device(array) for name, array in arrays.items()}
+    if len(set(map(str, devices.values()))) > 1:
+        msg = "arrays on one device are wanted, got " + ", ".join(f"{name}: {on}" for name, on in devices.items())
+        raise MixedArraysError(msg)
+    return xp
+
+
+def _check_ndim(name: str, array: Array, ndim: int) -> None:
+    if array.ndim != ndim:
+        msg = f"{name} must have {ndim} dimensions, got shape {tuple(array.shape)}"
+        raise ShapeError(msg)
+
+
+def _check_shape(name: str, array: Array, wanted: tuple[int, ...]) -> None:
+    if tuple(array.shape) != tuple(wanted):
+        msg = f"{name} must have shape {tuple(wanted)}, got {tuple(array.shape)}"
+        raise ShapeError(msg)
+
+
+def _check_group(name: str, array: Array, lead: tuple[int, ...], tail: tuple[int, ...]) -> None:
+    """`lead`, then one free dimension, then `tail`."""
+    if array.ndim != len(lead) + 2 or tuple(array.shape[:-2]) != tuple(lead) or tuple(array.shape[-1:]) != tuple(tail):
+        wanted = ", ".join(map(str, (*lead, "n", *tail)))
+        msg = f"{name} must have shape ({wanted}) with any n, got {tuple(array.shape)}"
+        raise ShapeError(msg)
+
+
+def _check_ids(name: str, ids: Array, V: int, *, xp: Any) -> None:
+    if not xp.isdtype(ids.dtype, "integral"):
+        msg = f"{name} must be an integer array, got {ids.dtype}"
+        raise MixedArraysError(msg)
+    if 0 in ids.shape:
+        return
+    low, high = int(xp.min(ids)), int(xp.max(ids))
+    if low < 0 or high >= V:
+        msg = f"{name} must be in 0 .. {V - 1}, got {low if low < 0 else high}"
+        raise IdRangeError(msg)
