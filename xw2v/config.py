@@ -73,9 +73,7 @@ class Config:
         "shared",
         "pair",
     )
-    ns_exponent: float = _option(
-        0.75, "Noise words are drawn by count to this power.", low=-10, high=10, kind=float
-    )
+    ns_exponent: float = _option(0.75, "Noise words are drawn by count to this power.", low=-10, high=10, kind=float)
     # Which words
     min_count: int = _option(5, "Leave out words that occur less often.", low=0)
     max_final_vocab: int | None = _option(

@@ -92,7 +92,7 @@ def sigmoid(x: Array) -> Array:
     -------
     (...) array of x's dtype, in [0, 1]. Its derivative is sigmoid(x) (1 - sigmoid(x)): CS224n a2 (d).
     """
-    return _logistic(x, xp=_namespace(x=x)).sigmoid
+    return _logistic(-x, xp=_namespace(x=x))[1]
 
 
 def log_sigmoid(x: Array) -> Array:
@@ -106,7 +106,7 @@ def log_sigmoid(x: Array) -> Array:
     -------
     (...) array of x's dtype, at most 0
     """
-    return _logistic(x, xp=_namespace(x=x)).log_sigmoid
+    return _logistic(x, xp=_namespace(x=x))[0]
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
@@ -261,12 +261,11 @@ def negative_sampling(center: Array, outside: Array, negatives: Array) -> Negati
     xp = _namespace(center=center, outside=outside, negatives=negatives)
     _check_shape("outside", outside, center.shape)
     _check_group("negatives", negatives, center.shape[:-1], center.shape[-1:])
-    outside_scores = _logistic(xp.sum(outside * center, axis=-1), xp=xp)
-    negative_scores = _logistic(xp.matmul(negatives, center[..., None])[..., 0], xp=xp)
-    pull = -outside_scores.complement[..., None]
-    push = negative_scores.sigmoid
+    log_observed, surprise = _logistic(xp.sum(outside * center, axis=-1), xp=xp)
+    log_refused, push = _logistic(-xp.matmul(negatives, center[..., None])[..., 0], xp=xp)
+    pull = -surprise[..., None]
     return NegativeSampling(
-        -outside_scores.log_sigmoid - xp.sum(negative_scores.log_complement, axis=-1),
+        -log_observed - xp.sum(log_refused, axis=-1),
         pull * outside + xp.matmul(push[..., None, :], negatives)[..., 0, :],
         pull * center,
         push[..., None] * center[..., None, :],
@@ -308,15 +307,15 @@ def shared_negative_sampling(
     _check_group("negatives", negatives, lead, D)
     _check_shape("positives", positives, (*centers.shape[:-1], contexts.shape[-2]))
     _check_shape("negative_weights", negative_weights, centers.shape[:-1])
-    observed = _logistic(xp.matmul(centers, xp.matrix_transpose(contexts)), xp=xp)
-    noise = _logistic(xp.matmul(centers, xp.matrix_transpose(negatives)), xp=xp)
-    pull = -positives * observed.complement
-    push = negative_weights[..., None] * noise.sigmoid
-    loss = -xp.sum(positives * observed.log_sigmoid, axis=-1)
+    log_observed, surprise = _logistic(xp.matmul(centers, xp.matrix_transpose(contexts)), xp=xp)
+    log_refused, push = _logistic(-xp.matmul(centers, xp.matrix_transpose(negatives)), xp=xp)
+    surprise *= positives
+    push *= negative_weights[..., None]
+    loss = -xp.sum(positives * log_observed, axis=-1) - negative_weights * xp.sum(log_refused, axis=-1)
     return SharedNegativeSampling(
-        loss - negative_weights * xp.sum(noise.log_complement, axis=-1),
-        xp.matmul(pull, contexts) + xp.matmul(push, negatives),
-        xp.matmul(xp.matrix_transpose(pull), centers),
+        loss,
+        xp.matmul(push, negatives) - xp.matmul(surprise, contexts),
+        -xp.matmul(xp.matrix_transpose(surprise), centers),
         xp.matmul(xp.matrix_transpose(push), centers),
     )
 
@@ -384,27 +383,11 @@ def skipgram(
     return SkipGram(xp.sum(loss), d_center_vectors, d_outside_vectors)
 
 
-class _Logistic(NamedTuple):
-    log_sigmoid: Array  # log σ(x)
-    log_complement: Array  # log σ(-x)
-    sigmoid: Array  # σ(x)
-    complement: Array  # σ(-x) = 1 - σ(x), without the cancellation
-
-
-def _logistic(x: Array, *, xp: Any) -> _Logistic:
-    """σ and log σ of x and of -x from one exponential, which never overflows."""
-    power = xp.exp(-xp.abs(x))
-    larger = 1 / (1 + power)
-    smaller = power * larger
-    positive = x >= 0
-    log_larger = -xp.log1p(power)
-    lower = xp.where(positive, xp.zeros_like(x), x)
-    return _Logistic(
-        log_larger + lower,
-        log_larger + (lower - x),
-        xp.where(positive, larger, smaller),
-        xp.where(positive, smaller, larger),
-    )
+def _logistic(x: Array, *, xp: Any) -> tuple[Array, Array]:
+    """Log σ(x), and σ(-x) = 1 - σ(x) without the cancellation; no step overflows."""
+    shared = xp.log1p(xp.exp(-xp.abs(x)))
+    zero = xp.zeros((), dtype=x.dtype, device=device(x))
+    return xp.minimum(x, zero) - shared, xp.exp(xp.minimum(-x, zero) - shared)
 
 
 def _one_hot(ids: Array, V: int, *, like: Array, xp: Any) -> Array:

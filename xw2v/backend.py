@@ -1,0 +1,271 @@
+"""What the array API standard lacks, for each array library, and the choice between them.
+
+The standard has no scatter-add, no transfer to the host, no synchronisation and no question about memory.
+A `Backend` adds just these to a namespace `xp`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from xw2v.errors import BackendError
+
+__all__ = ["Backend", "CupyBackend", "NumpyBackend", "get_backend"]
+
+Array = Any
+
+
+class Backend:
+    """Any library that follows the standard, slowly: rows are added by a product with a 0/1 matrix.
+
+    Attributes
+    ----------
+    name : str       "numpy", "cupy" or the library's own name
+    xp : module      its array API namespace
+    device : object  where new arrays go
+    why : str        one line: why this backend was taken
+    """
+
+    def __init__(self, name: str, xp: Any, device: Any, why: str) -> None:
+        self.name = name
+        self.xp = xp
+        self.device = device
+        self.why = why
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} on {self.device}: {self.why}>"
+
+    def scatter_add(
+        self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
+    ) -> None:
+        """Add `scale` times rows to a table's rows, in place; a repeated id gets the sum of its rows.
+
+        Parameters
+        ----------
+        table : (V, D) float array          changed
+        ids : (N,) integer array            in 0 .. V-1, checked by whoever made them
+        rows : (N, D) array of table's dtype
+        scale : float                       a factor of all rows
+        max_norm : float or None            longest scaled sum that one id may get: longer ones are shortened to it
+        """
+        xp = self.xp
+        unique, inverse = xp.unique_inverse(ids)
+        to_unique = xp.arange(unique.shape[0], dtype=inverse.dtype, device=self.device)[:, None] == inverse[None, :]
+        sums = scale * (xp.astype(to_unique, rows.dtype) @ rows)
+        if max_norm is not None:
+            sums = sums * _shortening(sums, max_norm, xp=xp)
+        to_table = xp.arange(table.shape[0], dtype=unique.dtype, device=self.device)[:, None] == unique[None, :]
+        table += xp.astype(to_table, rows.dtype) @ sums
+
+    def from_host(self, array: np.ndarray) -> Array:
+        """A NumPy array as an array of this backend, on its device."""
+        return self.xp.asarray(array, device=self.device)
+
+    def to_host(self, array: Array) -> np.ndarray:
+        """An array of this backend as a NumPy array."""
+        return np.asarray(array_api_compat.to_device(array, "cpu"))
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what it was asked."""
+
+    def memory(self) -> tuple[int, int] | None:
+        """Free and total bytes of the device, or None where nobody can tell."""
+        return None
+
+    def free_memory(self) -> None:
+        """Give cached memory of the device back."""
+
+
+class NumpyBackend(Backend):
+    """NumPy on the CPU; rows are added by SciPy's sparse product. Safe to call from several threads."""
+
+    def __init__(self, why: str) -> None:
+        import array_api_compat.numpy as xp
+
+        super().__init__("numpy", xp, "cpu", why)
+        self._scratch = threading.local()
+
+    def scatter_add(
+        self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
+    ) -> None:
+        """See `Backend.scatter_add`."""
+        from scipy.sparse import csc_array
+
+        if ids.shape[0] == 0:
+            return
+        unique, inverse = self._unique(ids, table.shape[0])
+        # Column j of this matrix holds a single 1 in the row of id j: its product with the rows sums repeats.
+        columns = np.arange(ids.shape[0] + 1, dtype=np.int32)
+        one_hot = csc_array(
+            (np.ones(ids.shape[0], dtype=rows.dtype), inverse, columns), shape=(unique.shape[0], ids.shape[0])
+        )
+        sums = one_hot @ rows
+        if scale != 1.0:
+            sums *= scale
+        if max_norm is not None:
+            sums *= _shortening(sums, max_norm, xp=self.xp)
+        sums += np.take(table, unique, axis=0)
+        table[unique] = sums
+
+    def _unique(self, ids: Array, V: int) -> tuple[Array, Array]:
+        """The distinct ids and each id's index among them, in linear time: a sort takes twice as long.
+
+        Every id writes its position into a slot of its own; who reads its own position back represents it.
+        """
+        slots = getattr(self._scratch, "slots", None)
+        if slots is None or slots.shape[0] < V:
+            slots = self._scratch.slots = np.empty(V, dtype=np.int32)
+        positions = np.arange(ids.shape[0], dtype=np.int32)
+        slots[ids] = positions
+        representative = slots[ids]
+        represents = representative == positions
+        rank = np.cumsum(represents, dtype=np.int32)
+        rank -= 1
+        return ids[represents], rank[representative]
+
+    def to_host(self, array: Array) -> np.ndarray:
+        """The array itself."""
+        return np.asarray(array)
+
+    def memory(self) -> tuple[int, int] | None:
+        """Free and total bytes of the machine, where the system tells."""
+        try:
+            page = os.sysconf("SC_PAGE_SIZE")
+            return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+        except (ValueError, OSError, AttributeError):
+            return None
+
+
+class CupyBackend(Backend):
+    """CuPy on an NVIDIA GPU. Rows are added by atomics, so the last bits of a sum may differ between runs.
+
+    Raises
+    ------
+    BackendError   no GPU works here; the text says why and what to do
+    """
+
+    def __init__(self, why: str = "asked for", device: int = 0) -> None:
+        try:
+            import array_api_compat.cupy as xp
+            import cupy
+        except ImportError as error:
+            msg = f"backend 'cupy' needs CuPy ({error}): pip install 'xw2v[cuda12]', or 'xw2v[cuda13]' for CUDA 13"
+            raise BackendError(msg) from None
+        try:
+            on = cupy.cuda.Device(device)
+            on.use()
+            # An import proves nothing and neither does a device count: only an allocation and a sum do.
+            if int(cupy.ones(8, dtype=cupy.int32).sum()) != 8:
+                msg = "a sum came out wrong"
+                raise RuntimeError(msg)
+        except Exception as error:
+            text = " ".join(str(error).split())
+            msg = f"backend 'cupy' found no GPU that works: {text}; check the driver with nvidia-smi, or use 'numpy'"
+            raise BackendError(msg) from None
+        super().__init__("cupy", xp, on, why)
+        self._cupy = cupy
+        self._slots = cupy.empty(0, dtype=cupy.int32)
+
+    def scatter_add(
+        self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
+    ) -> None:
+        """See `Backend.scatter_add`. Never waits for the device."""
+        import cupyx
+
+        if max_norm is None:
+            cupyx.scatter_add(table, ids, rows if scale == 1.0 else scale * rows)
+            return
+        cp = self._cupy
+        if self._slots.shape[0] < table.shape[0]:
+            self._slots = cp.empty(table.shape[0], dtype=cp.int32)
+        # The number of distinct ids stays unknown to the host: each id's sum is gathered at the position of
+        # the id's representative, and the other positions add zeros.
+        self._slots[ids] = cp.arange(ids.shape[0], dtype=cp.int32)
+        sums = cp.zeros_like(rows)
+        cupyx.scatter_add(sums, self._slots[ids], rows)
+        sums *= scale
+        sums *= _shortening(sums, max_norm, xp=self.xp)
+        cupyx.scatter_add(table, ids, sums)
+
+    def to_host(self, array: Array) -> np.ndarray:
+        """A copy on the host; waits for the device."""
+        host: np.ndarray = self._cupy.asnumpy(array)
+        return host
+
+    def from_host(self, array: np.ndarray) -> Array:
+        """A copy on the device."""
+        return self._cupy.asarray(array)
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what it was asked."""
+        self._cupy.cuda.get_current_stream().synchronize()
+
+    def memory(self) -> tuple[int, int] | None:
+        """Free and total bytes of the GPU."""
+        free, total = self._cupy.cuda.runtime.memGetInfo()
+        return int(free), int(total)
+
+    def free_memory(self) -> None:
+        """Give the memory pool's unused blocks back to the driver."""
+        self._cupy.get_default_memory_pool().free_all_blocks()
+
+
+def get_backend(which: Any = "auto", *, device: int = 0) -> Backend:
+    """The backend of a name, or of an array.
+
+    Parameters
+    ----------
+    which : "auto", "numpy", "cupy", or an array of any library that follows the standard
+        "auto" takes a GPU where one really works, else NumPy; its `why` says which and why.
+    device : int
+        number of the GPU, for "cupy" and "auto"
+
+    Raises
+    ------
+    BackendError   the name is unknown, or no GPU works here
+
+    Examples
+    --------
+    >>> get_backend("numpy").name
+    'numpy'
+    """
+    if isinstance(which, str):
+        return _by_name(which, device)
+    try:
+        xp = array_api_compat.array_namespace(which)
+    except TypeError:
+        msg = f"backend must be 'auto', 'numpy', 'cupy' or an array, got {type(which).__name__}"
+        raise BackendError(msg) from None
+    if array_api_compat.is_numpy_namespace(xp):
+        return NumpyBackend("the arrays are NumPy's")
+    if array_api_compat.is_cupy_namespace(xp):
+        return CupyBackend("the arrays are CuPy's", device=which.device.id)
+    name = xp.__name__.removeprefix("array_api_compat.")
+    return Backend(name, xp, array_api_compat.device(which), f"the arrays are of {name}")
+
+
+def _by_name(name: str, device: int) -> Backend:
+    if name == "numpy":
+        return NumpyBackend("asked for")
+    if name == "cupy":
+        return CupyBackend(device=device)
+    if name != "auto":
+        msg = f"backend must be 'auto', 'numpy' or 'cupy', got {name!r}"
+        raise BackendError(msg)
+    try:
+        return CupyBackend("a GPU works here", device=device)
+    except BackendError as error:
+        return NumpyBackend(str(error).removeprefix("backend 'cupy' ").split(";")[0].split(": pip")[0])
+
+
+def _shortening(sums: Array, max_norm: float, *, xp: Any) -> Array:
+    """(N, 1) factors, at most 1, that bring each row of `sums` to a norm of at most `max_norm`."""
+    squares = xp.sum(sums * sums, axis=1, keepdims=True)
+    bound = xp.asarray(max_norm * max_norm, dtype=sums.dtype, device=array_api_compat.device(sums))
+    # max(square, bound) is never 0, so a zero row divides nothing by zero.
+    return xp.sqrt(bound / xp.maximum(squares, bound))

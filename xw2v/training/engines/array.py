@@ -1,0 +1,199 @@
+"""The array engine: any array library, a few large array operations a step. It is the definition.
+
+A step reads the rows of `batch_size` centres, their contexts and their noise words, and then writes them all.
+With as many centres as a group has, that is one group after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from xw2v.backend import Backend
+from xw2v.config import Config
+from xw2v.losses import negative_sampling, shared_negative_sampling, softmax_expectation
+from xw2v.training.batches import Chunk, Groups, Kept, Windows, group_tokens, keep_tokens, list_pairs, windows_of
+from xw2v.training.draws import Purpose, draw, stream_key
+from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.sampling import (
+    AliasTable,
+    alias_table,
+    draw_words,
+    keep_probabilities,
+    keep_thresholds,
+    noise_probabilities,
+)
+
+__all__ = ["ArrayEngine", "default_batch_size"]
+
+Array = Any
+
+_SOFTMAX_TILE_BYTES = 32 << 20  # of scores: a tile that a cache of today holds for the most part
+
+
+class ArrayEngine:
+    """See the module. One object serves several threads: it holds nothing that changes."""
+
+    name = "array"
+
+    def __init__(self, config: Config, counts: np.ndarray, backend: Backend) -> None:
+        self.config = config
+        self.backend = backend
+        self.batch_size = config.batch_size or default_batch_size(config, counts, backend.name)
+        self._thresholds = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
+        noise = alias_table(noise_probabilities(counts, config.ns_exponent))
+        self._noise = AliasTable(*map(backend.from_host, noise))
+
+    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> ChunkResult:
+        """See `Engine.train_chunk`. The device is waited for twice: for the number of kept tokens, and at the end."""
+        config, xp = self.config, self.backend.xp
+        b = min(config.group_size, self.batch_size)
+        kept = keep_tokens(
+            self.backend.from_host(chunk.ids),
+            self.backend.from_host(chunk.sentences),
+            chunk.start,
+            thresholds=self._thresholds,
+            key=stream_key(config.seed, Purpose.TOKEN, epoch),
+            window=config.window,
+            shrink=config.shrink_windows,
+            pad=config.window + b,
+            xp=xp,
+        )
+        if config.negatives == "pair" and config.loss == "negative_sampling":
+            steps = self._pair_steps(tables, kept, epoch)
+        else:
+            steps = self._group_steps(tables, kept, chunk, epoch, b)
+        N = int(kept.ids.shape[0]) - 2 * kept.pad
+        loss = pairs = xp.zeros((), dtype=xp.float64, device=self.backend.device)
+        done = taken = 0
+        for step, (centers, train) in enumerate(steps):
+            # The corpus positions of kept tokens are on the device; their share of the chunk is as good.
+            alpha = rate(len(chunk.ids) * done // max(N, 1), step)
+            if alpha is None:
+                break
+            step_loss, step_pairs = train(alpha)
+            loss = loss + step_loss
+            pairs = pairs + step_pairs
+            done += centers
+            taken += 1
+        return ChunkResult(float(loss), int(pairs), done, taken)
+
+    def _group_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int, b: int) -> Iterator[Any]:
+        """(number of centres, what trains them) for each step of whole groups."""
+        groups = group_tokens(kept, chunk.start, len(chunk.ids), b, xp=self.backend.xp)
+        n = max(1, self.batch_size // b)
+        key = stream_key(self.config.seed, Purpose.NOISE, epoch)
+        sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
+        for start in range(0, len(sizes), n):
+            some = Groups(groups.first[start : start + n], groups.limit[start : start + n])
+            centers = int(sizes[start : start + n].sum())
+
+            def train(alpha: float, some: Groups = some, centers: int = centers) -> tuple[Array, Array]:
+                windows = windows_of(kept, some, b, self.config.window, xp=self.backend.xp)
+                scale = -alpha / centers if self.config.reduction == "mean" else -alpha
+                if self.config.loss == "softmax":
+                    return self._softmax_step(tables, windows, scale)
+                return self._shared_step(tables, windows, key, scale)
+
+            yield centers, train
+
+    def _shared_step(self, tables: Tables, windows: Windows, key: int, scale: float) -> tuple[Array, Array]:
+        """One step of groups that share their noise words: DESIGN section 4, `shared_negative_sampling`."""
+        xp, S = self.backend.xp, self.config.group_negatives
+        places = xp.arange(S, dtype=xp.int64, device=self.backend.device)
+        noise_ids = draw_words(self._noise, draw(key, windows.positions[:, None] * S + places, xp=xp), xp=xp)
+        centers = _rows(tables.center_vectors, windows.center_ids, xp=xp)
+        contexts = _rows(tables.outside_vectors, windows.context_ids, xp=xp)
+        negatives = _rows(tables.outside_vectors, noise_ids, xp=xp)
+        positives = xp.astype(windows.positives, centers.dtype)
+        pairs = xp.sum(positives, axis=-1)
+        result = shared_negative_sampling(centers, contexts, positives, negatives, pairs * (self.config.negative / S))
+        self._add(tables.center_vectors, [windows.center_ids], [result.d_centers], scale)
+        ids, rows = [windows.context_ids, noise_ids], [result.d_contexts, result.d_negatives]
+        self._add(tables.outside_vectors, ids, rows, scale)
+        return xp.sum(result.loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
+
+    def _softmax_step(self, tables: Tables, windows: Windows, scale: float) -> tuple[Array, Array]:
+        """One step of exact softmax: for each centre, J = n logsumexp(U v) - Σ_o u_o·v."""
+        xp = self.backend.xp
+        centers = _rows(tables.center_vectors, windows.center_ids, xp=xp)
+        contexts = _rows(tables.outside_vectors, windows.context_ids, xp=xp)
+        positives = xp.astype(windows.positives, centers.dtype)
+        pairs = xp.sum(positives, axis=-1)
+        observed = xp.matmul(positives, contexts)
+        flat = xp.reshape(centers, (-1, centers.shape[-1]))
+        tile = max(1, _SOFTMAX_TILE_BYTES // (4 * int(flat.shape[0])))
+        expected = softmax_expectation(flat, xp.reshape(pairs, (-1,)), tables.outside_vectors, tile)
+        loss = xp.reshape(pairs, (-1,)) * expected.log_normalizer - xp.sum(
+            flat * xp.reshape(observed, flat.shape), axis=-1
+        )
+        d_centers = xp.reshape(expected.d_centers, centers.shape) - observed
+        d_outside = expected.d_outside_vectors
+        d_contexts = -xp.matmul(xp.matrix_transpose(positives), centers)
+        self._add(tables.center_vectors, [windows.center_ids], [d_centers], scale)
+        every = xp.arange(d_outside.shape[0], dtype=windows.context_ids.dtype, device=self.backend.device)
+        self._add(tables.outside_vectors, [windows.context_ids, every], [d_contexts, d_outside], scale)
+        return xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
+
+    def _pair_steps(self, tables: Tables, kept: Kept, epoch: int) -> Iterator[Any]:
+        """(number of centres, what trains them) for each step of pairs, with noise words of their own."""
+        config, xp = self.config, self.backend.xp
+        pairs = list_pairs(kept, config.window, xp=xp, to_host=self.backend.to_host)
+        key = stream_key(config.seed, Purpose.NOISE, epoch)
+        places = xp.arange(config.negative, dtype=xp.int64, device=self.backend.device)
+        N = len(pairs.ends) - 1
+        for start in range(0, N, self.batch_size):
+            stop = min(start + self.batch_size, N)
+            some = slice(int(pairs.ends[start]), int(pairs.ends[stop]))
+
+            def train(alpha: float, some: slice = some, centers: int = stop - start) -> tuple[Array, Array]:
+                counters = pairs.counters[some][:, None] * config.negative + places
+                noise_ids = draw_words(self._noise, draw(key, counters, xp=xp), xp=xp)
+                center_ids, outside_ids = pairs.center_ids[some], pairs.outside_ids[some]
+                result = negative_sampling(
+                    _rows(tables.center_vectors, center_ids, xp=xp),
+                    _rows(tables.outside_vectors, outside_ids, xp=xp),
+                    _rows(tables.outside_vectors, noise_ids, xp=xp),
+                )
+                scale = -alpha / centers if config.reduction == "mean" else -alpha
+                self._add(tables.center_vectors, [center_ids], [result.d_center], scale)
+                ids, rows = [outside_ids, noise_ids], [result.d_outside, result.d_negatives]
+                self._add(tables.outside_vectors, ids, rows, scale)
+                return xp.sum(result.loss, dtype=xp.float64), some.stop - some.start
+
+            yield stop - start, train
+
+    def _add(self, table: Array, ids: list[Array], rows: list[Array], scale: float) -> None:
+        """Add `scale` times gradient rows of any leading dimensions to the table."""
+        xp = self.backend.xp
+        flat_ids = [xp.reshape(some, (-1,)) for some in ids]
+        flat_rows = [xp.reshape(some, (-1, table.shape[1])) for some in rows]
+        self.backend.scatter_add(
+            table,
+            flat_ids[0] if len(ids) == 1 else xp.concat(flat_ids),
+            flat_rows[0] if len(rows) == 1 else xp.concat(flat_rows),
+            scale=scale,
+            max_norm=self.config.max_update_norm,
+        )
+
+
+def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:
+    """How many centres a step reads before it writes.
+
+    A row's stale updates add up: training diverges where a step holds too many occurrences of the hottest
+    word, so the number follows from that word's share of the kept tokens. bench/README.md has the measurements.
+    """
+    kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
+    hottest = float(kept.max() / kept.sum())
+    largest, occurrences = (8192, 128) if backend == "cupy" else (1024, 16)
+    size = config.group_size
+    while 2 * size <= min(largest, occurrences / hottest):
+        size *= 2
+    return size
+
+
+def _rows(table: Array, ids: Array, *, xp: Any) -> Array:
+    """(..., D) rows of a table for (...) ids; the standard's take wants one dimension."""
+    return xp.reshape(xp.take(table, xp.reshape(ids, (-1,)), axis=0), (*ids.shape, table.shape[1]))
