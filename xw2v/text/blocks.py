@@ -1,0 +1,316 @@
+"""Blocks of tokens: bytes, Arrow arrays or Python lists in, local word ids and sentence ends out.
+
+Words are found without a Python object for each: NumPy finds the white space, Arrow reads the bytes
+between as an array of strings without a copy and numbers the distinct ones. Everything that needs Python
+(UTF-8, lower case, white space beyond ASCII) is then done on the distinct words of a block only.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xw2v.errors import CorpusError
+
+__all__ = ["RawBlock", "TokenBlock", "cut_blocks", "from_ids", "from_lists", "from_rows", "tokenise"]
+
+LONGEST = 64 << 20
+"""Most bytes of one word (of one line, where a column of a table is read): a block holds at least one."""
+
+# The white space of str.split(): ten ASCII characters, and those beyond.
+ASCII_SPACES = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "
+UNICODE_SPACES = (
+    "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_IS_SPACE = np.isin(np.arange(256), list(ASCII_SPACES))
+_TO_NEWLINE = bytes.maketrans(ASCII_SPACES, b"\n" * len(ASCII_SPACES))
+_NEWLINE = ord("\n")
+_TAIL = 4096  # where the last white space of a chunk is looked for first
+
+
+class RawBlock(NamedTuple):
+    """Bytes of a source that end at white space, so that no word or character is cut."""
+
+    data: bytes
+    name: str
+    start: int  # place of data[0] in the (uncompressed) source
+    done: int  # bytes of all sources read so far
+    field: int | None = None  # the column to read where the lines are tab-separated
+
+
+class TokenBlock(NamedTuple):
+    """Some tokens of a source, as ids of the block's own word list.
+
+    codes : (n,) int32, the place of each token in `words`
+    words : the block's words by first occurrence; one may stand in it twice
+    ends : (s,) int64, non-decreasing: a sentence ends after so many tokens of the block. One that is open
+        at the end of the block goes on in the next.
+    done : bytes of the sources read so far
+    """
+
+    codes: npt.NDArray[np.int32]
+    words: list[str]
+    ends: npt.NDArray[np.int64]
+    done: int
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How text is read: lower-cased or not; wrong UTF-8 an error ("strict") or U+FFFD ("replace")."""
+
+    lower: bool = False
+    errors: str = "strict"
+
+
+def cut_blocks(
+    chunks: Iterable[tuple[bytes, int]], name: str, start: int = 0, *, field: int | None = None
+) -> Iterator[RawBlock]:
+    """Chunks of bytes, each with the bytes read so far, as blocks that end at white space.
+
+    With `field` blocks end at the ends of lines. The last block gets a line end, which closes its sentence.
+
+    Raises
+    ------
+    CorpusError   no white space in `LONGEST` bytes.
+    """
+    pieces: list[bytes] = []
+    held = done = 0
+    for chunk, done in chunks:
+        cut = (chunk.rfind(b"\n") + 1) if field is not None else _last_space(chunk)
+        if cut:
+            data = b"".join([*pieces, chunk[:cut]])
+            yield RawBlock(data, name, start, done, field)
+            start += len(data)
+            pieces, held = [chunk[cut:]], len(chunk) - cut
+        else:
+            pieces.append(chunk)
+            held += len(chunk)
+        if held > LONGEST:
+            what = "white space" if field is None else "line end"
+            msg = f"{name} is not text: no {what} in {held} bytes from byte {start}"
+            raise CorpusError(msg)
+    data = b"".join(pieces)
+    if data:
+        yield RawBlock(data + b"\n", name, start, done, field)
+    elif start:
+        # All of it was handed out, perhaps up to a space: the sentence still has to end.
+        yield RawBlock(b"\n", name, start, done, None)
+
+
+def _last_space(chunk: bytes) -> int:
+    """The place after the last white space of `chunk`, 0 if there is none."""
+    low = max(0, len(chunk) - _TAIL)
+    for begin in (low, 0):
+        cut = max(chunk.rfind(space, begin) for space in ASCII_SPACES) + 1
+        if cut:
+            return cut
+    # Text may be spaced by other characters alone, as by U+3000.
+    return max(chunk.rfind(space) + len(space) if space in chunk else 0 for space in map(str.encode, UNICODE_SPACES))
+
+
+def tokenise(block: RawBlock, options: TextOptions) -> TokenBlock:
+    """The words of a raw block, split as `str.split()` does; a line is a sentence.
+
+    Raises
+    ------
+    CorpusError   wrong UTF-8 or a zero byte, and `options.errors` is "strict"; a line has too few columns.
+    """
+    data = block.data if block.field is None else _column_of(block, options)
+    if not _IS_SPACE[data[-1]]:
+        data += b" "  # the block ends in a space that is not ASCII
+    places = np.flatnonzero(np.frombuffer(data, np.uint8) <= ord(" "))
+    separators = np.frombuffer(data, np.uint8)[places]
+    is_space = _IS_SPACE[separators]
+    if not is_space.all():  # control characters are parts of words
+        places, separators = places[is_space], separators[is_space]
+    # Each string is a word and the one white-space byte after it: no gaps, so offsets alone say it all.
+    offsets = np.zeros(len(places) + 1, np.int32)
+    np.add(places, 1, out=offsets[1:], casting="unsafe")
+    strings = pa.Array.from_buffers(
+        pa.binary(), len(places), [None, pa.py_buffer(offsets), pa.py_buffer(data)], null_count=0
+    )
+    encoded = strings.dictionary_encode()
+    text = _decoded(_joined(encoded.dictionary), data, block, options)
+    codes, words, after = _words(encoded.indices.to_numpy(), text)
+    ends = np.flatnonzero(separators == _NEWLINE) + 1
+    return TokenBlock(codes, words, ends if after is None else after[ends], block.done)
+
+
+def _joined(strings: Any) -> bytes:
+    """The bytes of an Arrow binary array, one after the other."""
+    offsets = np.frombuffer(strings.buffers()[1], np.int32, len(strings) + 1)
+    return bytes(memoryview(strings.buffers()[2])[offsets[0] : offsets[-1]])
+
+
+def _decoded(distinct: bytes, data: bytes, block: RawBlock, options: TextOptions) -> str:
+    """The distinct words as text, a line each. Wrong bytes are looked for here, not in the whole block."""
+    lines = distinct.translate(_TO_NEWLINE)
+    if options.errors == "replace":
+        text = lines.decode(errors="replace").replace("\0", "\ufffd")
+    else:
+        _check_text(lines, data, block)
+        text = lines.decode()
+    return text.lower() if options.lower else text
+
+
+def _check_text(lines: bytes, data: bytes, block: RawBlock) -> None:
+    """Raise a CorpusError for the first wrong byte of `data` if `lines`, its distinct words, hold one."""
+    if b"\0" in lines:
+        place = block.start + data.index(b"\0")
+        msg = f"{block.name} is not UTF-8 text: zero byte at byte {place}; is it binary, or UTF-16 to be converted?"
+        raise CorpusError(msg)
+    try:
+        lines.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        return
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        place, byte = block.start + error.start, data[error.start]
+        msg = (
+            f"{block.name} is not UTF-8 text: wrong byte 0x{byte:02x} at byte {place}; "
+            'convert it, or put U+FFFD for wrong bytes with errors="replace" (--errors replace)'
+        )
+        raise CorpusError(msg) from error
+
+
+def _words(
+    codes: npt.NDArray[np.int32], text: str
+) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.int64] | None]:
+    """Codes and words after empty strings are dropped and strings with further white space are split.
+
+    Also, where that changed anything, how many tokens stand before each string: (n + 1,) int64.
+    """
+    lines = text.split("\n")
+    lines.pop()  # what follows the last line end
+    if any(space in text for space in UNICODE_SPACES):
+        split = [line.split() for line in lines]
+        counts = np.fromiter(map(len, split), np.int64, len(split))
+        words = list(chain.from_iterable(split))
+    else:
+        counts = np.fromiter(map(bool, lines), np.int64, len(lines))
+        words = list(filter(None, lines))
+    if (counts == 1).all():
+        return codes, words, None
+    repeats = counts[codes]
+    after = np.zeros(len(codes) + 1, np.int64)
+    np.cumsum(repeats, out=after[1:])
+    first = (np.cumsum(counts) - counts).astype(np.int32)
+    if counts.max() <= 1:
+        return first[codes[repeats > 0]], words, after
+    within = np.arange(after[-1]) - np.repeat(after[:-1], repeats)
+    return np.repeat(first[codes], repeats) + within.astype(np.int32), words, after
+
+
+def _column_of(block: RawBlock, options: TextOptions) -> bytes:
+    """Column `block.field` of each tab-separated line, lines kept apart."""
+    if options.errors == "strict":
+        _check_text(block.data, block.data, block)  # here, where the places of bytes are still the file's
+    field = block.field or 0
+    chosen = []
+    place = block.start
+    for line in block.data.split(b"\n")[:-1]:
+        fields = line.rstrip(b"\r").split(b"\t", field + 1)
+        if line.strip() and len(fields) <= field:
+            msg = f"{block.name}: the line at byte {place} has {len(fields)} tab-separated columns, wanted {field + 1}"
+            raise CorpusError(msg)
+        chosen.append(fields[field] if len(fields) > field else b"")
+        place += len(line) + 1
+    return b"\n".join([*chosen, b""])
+
+
+def from_rows(rows: Any, options: TextOptions, done: int, name: str) -> TokenBlock:
+    """A block from an Arrow list array of strings or integers; null rows and null items are left out."""
+    lengths = pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False)
+    return _from_values(rows.flatten(), np.cumsum(lengths, dtype=np.int64), options, done, name)
+
+
+def from_ids(ids: npt.NDArray[Any], ends: npt.NDArray[np.int64], done: int) -> TokenBlock:
+    """A block from integer ids (n,); an id's word is its decimal number."""
+    return _from_values(pa.array(ids), ends, TextOptions(), done, "ids")
+
+
+def _from_values(values: Any, ends: npt.NDArray[np.int64], options: TextOptions, done: int, name: str) -> TokenBlock:
+    if values.null_count:
+        before = np.zeros(len(values) + 1, np.int64)
+        np.cumsum(values.is_valid().to_numpy(zero_copy_only=False), out=before[1:])
+        values, ends = values.drop_null(), before[ends]
+    encoded = values.dictionary_encode()
+    try:
+        words = [str(value) for value in encoded.dictionary.to_pylist()]
+    except UnicodeDecodeError as error:
+        msg = f"{name} holds a string that is not UTF-8 ({error.reason})"
+        raise CorpusError(msg) from error
+    if options.lower:
+        words = [word.lower() for word in words]
+    return TokenBlock(encoded.indices.to_numpy(), words, ends, done)
+
+
+def from_lists(sentences: Iterable[Any], options: TextOptions, size: int) -> Iterator[TokenBlock]:
+    """Blocks of at least `size` tokens from lists of strings or integers; read once, in order.
+
+    Raises
+    ------
+    CorpusError   a sentence is a string or no list, or a token is neither a string nor an integer.
+    """
+    tokens: list[Any] = []
+    ends: list[int] = []
+    first = 0  # number of the block's first sentence
+    for number, sentence in enumerate(sentences):
+        tokens.extend(_tokens_of(sentence, number))
+        ends.append(len(tokens))
+        if len(tokens) >= size:
+            yield _from_tokens(tokens, ends, first, options)
+            tokens, ends, first = [], [], number + 1
+    if tokens:
+        yield _from_tokens(tokens, ends, first, options)
+
+
+def _tokens_of(sentence: Any, number: int) -> Iterable[Any]:
+    """The sentence as something to iterate over, refusing what only looks like a list of tokens."""
+    if isinstance(sentence, (str, bytes)):
+        msg = (
+            f"sentence {number} is a string, wanted a list of tokens: split it first "
+            "(text.split()); for a file give its path"
+        )
+        raise CorpusError(msg)
+    if isinstance(sentence, np.ndarray):
+        return sentence.tolist() if sentence.ndim else [sentence.item()]
+    if not isinstance(sentence, Iterable):
+        msg = f"sentence {number} is of type {type(sentence).__name__}, wanted a list of tokens"
+        raise CorpusError(msg)
+    return sentence
+
+
+def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOptions) -> TokenBlock:
+    index: defaultdict[Any, int] = defaultdict()
+    index.default_factory = index.__len__
+    try:
+        codes = np.fromiter(map(index.__getitem__, tokens), np.int32, len(tokens))
+        good = all(map(_is_token, index))
+    except TypeError:  # unhashable, such as a list within the list
+        good = False
+    if not good:
+        place = next(i for i, token in enumerate(tokens) if not _is_token(token))
+        token, number = tokens[place], first + bisect_right(ends, place)
+        msg = f"sentence {number} holds a token of type {type(token).__name__}, wanted strings or integers"
+        raise CorpusError(msg)
+    words = [str(token) for token in index]
+    if options.lower:
+        words = [word.lower() for word in words]
+    return TokenBlock(codes, words, np.array(ends, np.int64), 0)
+
+
+def _is_token(token: Any) -> bool:
+    return isinstance(token, (str, int, np.integer)) and not isinstance(token, bool)

@@ -1,0 +1,404 @@
+"""Sources of text as streams of token blocks: files, folders, globs, standard input, Parquet, lists, ids.
+
+A line of a text file is a sentence, of any length; blank lines are ignored. Words are what `str.split()`
+gives. Lines end at a line feed; a carriage return is white space.
+"""
+
+from __future__ import annotations
+
+import glob
+import lzma
+import os
+import stat
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError
+from xw2v.text.blocks import TextOptions, TokenBlock, cut_blocks, from_ids, from_lists, from_rows, tokenise
+
+__all__ = ["Source", "open_source"]
+
+BLOCK_BYTES = 8 << 20
+"""Bytes read at once. A larger block looks up fewer words twice, a smaller one takes less memory."""
+BLOCK_TOKENS = 1 << 20
+"""Tokens of a block where the source is lists or ids."""
+
+STDIN = "-"
+_ARROW_CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+_BOM = b"\xef\xbb\xbf"
+
+File: TypeAlias = Path | str  # a str is STDIN and nothing else
+Job: TypeAlias = Callable[[], TokenBlock]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A corpus that is ready to be read once.
+
+    name : for messages
+    blocks : the token blocks in order; nothing is read before the first is asked for
+    total_bytes : size of the files as they lie on disk, None where unknown
+    stamps : path, size and time of change of each file, by which a change is seen; None where the source
+        is not regular files alone
+    """
+
+    name: str
+    blocks: Iterator[TokenBlock]
+    total_bytes: int | None = None
+    stamps: list[dict[str, Any]] | None = None
+
+
+def open_source(
+    source: Any, *, lower: bool = False, errors: str = "strict", column: str | None = None, workers: int | None = None
+) -> Source:
+    """Any corpus as a stream of token blocks.
+
+    Parameters
+    ----------
+    source : one of
+        a path, a glob pattern, a folder (its files, also those of inner folders, in sorted order; hidden ones
+        are left out), "-" for standard input, or a list of these. Files named .gz, .bz2, .xz or .zst are
+        decompressed, .parquet and .pq read as Parquet, all others as UTF-8 text;
+        an iterable of sentences, each a list of strings or integers, read once, tokens taken as they are;
+        integer ids: (ids (N,), offsets (n + 1,)), two NumPy arrays in a tuple, or a NumPy array with a sentence
+        a row. An id's word is its decimal number.
+    lower : lower-case the words of text (not of integer arrays)
+    errors : "strict", wrong UTF-8 and zero bytes are an error, or "replace", they become U+FFFD
+    column : of Parquet the column with the text (a string: split at white space) or the tokens (a list of
+        strings or integers); not needed where there is one such column. Of a text file: it is tab-separated,
+        has a header line, and this column is read; quotes have no meaning. Null rows and items are left out.
+    workers : threads that split text; by default the cores this process may use, at most 8
+
+    Raises
+    ------
+    MissingFileError   nothing has that path or pattern
+    FileAccessError    a file cannot be read
+    CorpusError        not a corpus; while blocks are read: not UTF-8, damaged, no such column
+    ConfigError        `errors` is neither of the two
+    """
+    if errors not in ("strict", "replace"):
+        msg = f"errors must be 'strict' or 'replace', got {errors!r}"
+        raise ConfigError(msg)
+    options = TextOptions(bool(lower), errors)
+    paths = _as_paths(source)
+    if paths is not None:
+        files = [file for path in paths for file in _find_files(path)]
+        name = str(paths[0]) if len(paths) == 1 else f"{len(paths)} paths, the first {paths[0]},"
+        stamps, total = _stamps(files)
+        jobs = _file_jobs(files, column, options)
+        return Source(name, _in_parallel(jobs, workers or min(8, _cores())), total, stamps)
+    if column is not None:
+        msg = f"column={column!r} needs a file, got {type(source).__name__}"
+        raise CorpusError(msg)
+    if isinstance(source, np.ndarray) or _is_pair(source):
+        return Source("the id array", _id_blocks(*_ids_and_offsets(source)))
+    if isinstance(source, (bytes, dict)) or not isinstance(source, Iterable):
+        msg = f"a corpus must be a path, paths, lists of tokens or arrays of ids, got {type(source).__name__}"
+        raise CorpusError(msg)
+    return Source("the iterable", from_lists(source, options, BLOCK_TOKENS))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# Files ---------------------------------------------------------------------------------------------------
+
+
+def _as_paths(source: Any) -> list[File] | None:
+    """The paths that a source consists of, or None where it is no path."""
+    items = source if isinstance(source, (list, tuple)) and source else [source]
+    if not all(isinstance(item, (str, os.PathLike)) for item in items):
+        return None
+    return [STDIN if isinstance(item, str) and item == STDIN else Path(item) for item in items]
+
+
+def _find_files(path: File) -> list[File]:
+    """The files that a path, folder or pattern stands for, sorted."""
+    if isinstance(path, str):
+        return [path]
+    if _exists(path):
+        if not path.is_dir():
+            return [path]
+        found = [file for file in path.rglob("*") if file.is_file()]
+        hidden = [any(part.startswith(".") for part in file.relative_to(path).parts) for file in found]
+        files = sorted(file for file, hide in zip(found, hidden, strict=True) if not hide)
+        msg = f"the folder {path} holds no file (hidden ones are left out)"
+    elif glob.has_magic(str(path)):
+        files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if file.is_file())  # noqa: PTH207
+        msg = f"no file has the pattern {path}"
+    else:
+        files = []
+        msg = f"there is no file {_shortened(str(path))!r}"
+        if " " in str(path):
+            msg += "; sentences must be lists of tokens, not strings (text.split())"
+    if not files:
+        raise MissingFileError(msg)
+    return list(files)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:  # no permission, a name too long, a zero byte
+        if isinstance(error, PermissionError):
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise FileAccessError(msg) from error
+        return False
+    return True
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _stamps(files: list[File]) -> tuple[list[dict[str, Any]] | None, int | None]:
+    """What to know a file's state by, and the size of all; None, None unless all are regular files."""
+    stamps: list[dict[str, Any]] = []
+    for file in files:
+        if isinstance(file, str):
+            return None, None
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return None, None
+        stamps.append({"path": str(file.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns})
+    return stamps, sum(stamp["bytes"] for stamp in stamps)
+
+
+def _file_jobs(files: list[File], column: str | None, options: TextOptions) -> Iterator[Job]:
+    """One call a block, to be made in any thread."""
+    before = 0
+    for file in files:
+        path = None if isinstance(file, str) else file
+        if path is not None and path.suffix in (".parquet", ".pq"):
+            yield from _parquet_jobs(path, column, options, before)
+        else:
+            yield from _text_jobs(path, column, options, before)
+        before += path.stat().st_size if path is not None else 0
+
+
+def _in_parallel(jobs: Iterator[Job], workers: int) -> Iterator[TokenBlock]:
+    """The results of the jobs in order; at most workers + 1 blocks are in memory."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="xw2v-read") as pool:
+        running: deque[Future[TokenBlock]] = deque()
+        try:
+            for job in jobs:
+                running.append(pool.submit(job))
+                if len(running) > workers:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+# Text ----------------------------------------------------------------------------------------------------
+
+
+def _text_jobs(path: Path | None, column: str | None, options: TextOptions, before: int) -> Iterator[Job]:
+    name = "standard input" if path is None else str(path)
+    with _opened(path) as (stream, raw):
+        chunks = _chunks(stream, raw, name, before)
+        head = next(chunks, None)
+        if head is None:
+            return
+        data, done = head
+        start = len(_BOM) if data.startswith(_BOM) else 0
+        data = data[start:]
+        field = None
+        if column is not None:
+            while b"\n" not in data and (more := next(chunks, None)) is not None:
+                data, done = data + more[0], more[1]
+            header, _, data = data.partition(b"\n")
+            field = _field(header, column, name)
+            start += len(header) + 1
+        for block in cut_blocks(_chain((data, done), chunks), name, start, field=field):
+            yield partial(tokenise, block, options)
+
+
+def _chain(first: tuple[bytes, int], rest: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    yield first
+    yield from rest
+
+
+def _field(header: bytes, column: str, name: str) -> int:
+    names = header.decode(errors="replace").rstrip("\r").split("\t")
+    if column in names:
+        return names.index(column)
+    msg = f"{name} has no column {column!r}; its header line has, tab-separated: {_listed(names)}"
+    raise CorpusError(msg)
+
+
+def _listed(names: list[str]) -> str:
+    return _shortened(", ".join(map(repr, names)))
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[tuple[Any, IO[bytes]]]:
+    """A file as a stream of its decompressed bytes, and the file itself, which knows how much is read."""
+    if path is None:
+        # Absent under a windowed interpreter, and without a buffer where something stands in for it.
+        stream = getattr(sys.stdin, "buffer", None)
+        if stream is None:
+            msg = "there is no standard input to read; give a file"
+            raise FileAccessError(msg)
+        yield stream, stream
+        return
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise FileAccessError(msg) from error
+    with raw:
+        if path.suffix == ".xz":
+            with lzma.open(raw) as stream:
+                yield stream, raw
+        elif path.suffix in _ARROW_CODECS:
+            with pa.CompressedInputStream(pa.PythonFile(raw, "r"), _ARROW_CODECS[path.suffix]) as stream:
+                yield stream, raw
+        else:
+            yield raw, raw
+
+
+def _chunks(stream: Any, raw: IO[bytes], name: str, before: int) -> Iterator[tuple[bytes, int]]:
+    """Bytes in pieces of `BLOCK_BYTES`, each with the bytes read from all files so far."""
+    read = 0
+    while True:
+        try:
+            chunk = stream.read(BLOCK_BYTES)
+        except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+            if stream is raw or getattr(error, "errno", None) is not None:
+                msg = f"{name} cannot be read: {error}"
+                raise FileAccessError(msg) from error
+            msg = f"{name} is truncated, damaged or not compressed as its name says: {error}"
+            raise CorpusError(msg) from error
+        if not chunk:
+            return
+        read += len(chunk)
+        yield chunk, before + (read if stream is raw else raw.tell())
+
+
+# Parquet -------------------------------------------------------------------------------------------------
+
+
+def _parquet_jobs(path: Path, column: str | None, options: TextOptions, before: int) -> Iterator[Job]:
+    try:
+        # A buffer size lets pages be read as needed; else a whole row group's column is loaded.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            chosen = _parquet_column(file.schema_arrow, column, path)
+            batches = _batches(file, chosen, before, path.stat().st_size)
+            if _is_text(file.schema_arrow.field(chosen).type):
+                name = f"column {chosen!r} of {path}"
+                for block in cut_blocks(((_lines(rows), done) for rows, done in batches), name):
+                    yield partial(tokenise, block, options)
+            else:
+                for rows, done in batches:
+                    yield partial(from_rows, rows, options, done, str(path))
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileAccessError):
+            raise
+        kind, what = (FileAccessError, "cannot be read") if isinstance(error, PermissionError) else (
+            CorpusError, "is damaged or not a Parquet file")  # fmt: skip
+        msg = f"{path} {what}: {str(error).splitlines()[0]}"
+        raise kind(msg) from error
+
+
+def _batches(file: Any, column: str, before: int, size: int) -> Iterator[tuple[Any, int]]:
+    """The column in batches of about `BLOCK_BYTES`, each with the bytes read so far, in proportion to rows."""
+    meta = file.metadata
+    width = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)) // max(1, meta.num_rows)
+    seen = 0
+    for batch in file.iter_batches(max(1, min(1 << 16, BLOCK_BYTES // (width + 1))), columns=[column]):
+        seen += len(batch)
+        values = batch.column(0)
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        yield values, before + size * seen // meta.num_rows
+
+
+def _lines(rows: Any) -> bytes:
+    """A string array as bytes with a line for each row."""
+    rows = pc.replace_substring(rows.cast(pa.large_binary()), b"\n", b" ").drop_null()
+    every = pa.LargeListArray.from_arrays([0, len(rows)], rows)
+    joined: bytes = pc.binary_join(every, b"\n")[0].as_py()
+    return joined + b"\n"
+
+
+def _is_text(kind: Any) -> Any:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def _is_tokens(kind: Any) -> Any:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    if not any(test(kind) for test in lists) or pa.types.is_dictionary(kind.value_type):
+        return False
+    return pa.types.is_integer(kind.value_type) or _is_text(kind.value_type)
+
+
+def _parquet_column(schema: Any, column: str | None, path: Path) -> str:
+    """The name of the column to read."""
+    usable = [field.name for field in schema if _is_text(field.type) or _is_tokens(field.type)]
+    if column is None and len(usable) == 1:
+        return str(usable[0])
+    if column in usable:
+        return str(column)
+    had = f"columns of strings or lists of strings or integers: {_listed(usable) or 'none'}"
+    if column is None:
+        msg = f'{path} needs a column named (column="..."); {had}'
+    elif column in schema.names:
+        msg = f"{path}: column {column!r} is of type {schema.field(column).type}, which is no text; {had}"
+    else:
+        msg = f"{path} has no column {column!r}; {had}"
+    raise CorpusError(msg)
+
+
+# Arrays of ids ---------------------------------------------------------------------------------------------
+
+
+def _is_pair(source: Any) -> bool:
+    return isinstance(source, tuple) and len(source) == 2 and all(isinstance(part, np.ndarray) for part in source)
+
+
+def _ids_and_offsets(source: Any) -> tuple[Any, Any]:
+    """(ids (N,), offsets (n + 1,)), checked."""
+    if isinstance(source, np.ndarray):
+        if source.ndim != 2 or source.dtype.kind not in "iu":
+            msg = (
+                f"an id array must be 2-D, a sentence a row, and of integers, got shape {source.shape}, "
+                f"dtype {source.dtype}; for others give (ids, offsets)"
+            )
+            raise CorpusError(msg)
+        return source.reshape(-1), np.arange(len(source) + 1, dtype=np.int64) * source.shape[1]
+    for array, what in zip(source, ("ids", "offsets"), strict=True):
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            msg = f"{what} must be 1-D and of integers, got shape {array.shape}, dtype {array.dtype}"
+            raise CorpusError(msg)
+    ids, offsets = source
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets.astype(np.int64)) < 0).any():
+        msg = f"offsets must go from 0 up to the number of ids ({len(ids)}) and never down"
+        raise CorpusError(msg)
+    return ids, offsets.astype(np.int64)
+
+
+def _id_blocks(ids: Any, offsets: Any) -> Iterator[TokenBlock]:
+    for low in range(0, len(ids), BLOCK_TOKENS):
+        part = ids[low : low + BLOCK_TOKENS]
+        first, last = np.searchsorted(offsets, [low, low + len(part)], side="right")
+        yield from_ids(part, offsets[first:last] - low, 0)

@@ -1,0 +1,394 @@
+"""The encoded corpus: token ids and sentence offsets, memory-mapped from a folder or held for a while.
+
+A folder holds `ids.int32` and `offsets.int64` (little-endian numbers and nothing else), `vocabulary.json`,
+and `manifest.json` with sizes, checksums, and what was encoded how. Letters: N ids, n sentences, V words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import (
+    ConfigError,
+    CorpusError,
+    FileAccessError,
+    FormatError,
+    IdRangeError,
+    MissingFileError,
+    XW2VError,
+)
+from xw2v.text.encoder import ID, OFFSET, NumberFile, Progress, encode_blocks, reporting
+from xw2v.text.readers import open_source
+from xw2v.text.vocabulary import Vocabulary
+
+__all__ = ["EncodedCorpus", "encode", "is_encoded"]
+
+MEMORY_BYTES = 64 << 20
+"""Without a folder, ids and offsets beyond so many bytes each go to unnamed temporary files."""
+CHUNK = 1 << 20
+"""Numbers looked at at once where all ids or offsets are gone through."""
+
+_IDS, _OFFSETS, _VOCABULARY, _MANIFEST = "ids.int32", "offsets.int64", "vocabulary.json", "manifest.json"
+_CHECKED = {_IDS, _OFFSETS, _VOCABULARY}  # files of which the manifest has size and checksum
+_FORMAT, _VERSION = "xw2v encoded corpus", 1
+
+
+@dataclass(eq=False)
+class EncodedCorpus:
+    """A corpus as numbers, ready to train on.
+
+    ids : (N,) int32, read-only, in 0 .. V-1; words that the vocabulary leaves out are not in it
+    offsets : (n + 1,) int64, read-only, strictly increasing from 0 to N: sentence i is
+        ids[offsets[i]:offsets[i + 1]]. Sentences of which no word was left are not in it.
+    vocabulary : the V words and their counts
+    raw_words : words of the source, before any was left out
+    folder : where it lies, None for one in memory or unnamed temporary files
+    reused : True where `encode` found it there and read no source
+
+    As a context manager it lets go of its arrays at the end; memory and temporary files are given back when
+    no array of them is in use any more.
+    """
+
+    ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    vocabulary: Vocabulary
+    raw_words: int
+    folder: Path | None = None
+    reused: bool = False
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], *, verify: bool = False, check_ids: bool = True) -> EncodedCorpus:
+        """The corpus that `encode` wrote into `folder`, memory-mapped.
+
+        Sizes, the manifest and the vocabulary are always checked.
+
+        Parameters
+        ----------
+        verify : also compare the checksum of every file, which reads all of them
+        check_ids : look at every id and offset once; without it a damaged file could make training read
+            outside the tables
+
+        Raises
+        ------
+        MissingFileError   there is no such folder, or a file is missing in it
+        FormatError        it is no encoded corpus, or damaged
+        FileAccessError    it cannot be read
+        """
+        folder = Path(folder)
+        manifest = _read_manifest(folder)
+        with reporting("read", folder):
+            vocabulary = Vocabulary.from_json((folder / _VOCABULARY).read_bytes(), str(folder / _VOCABULARY))
+            with (folder / _IDS).open("rb") as ids, (folder / _OFFSETS).open("rb") as offsets:
+                corpus = cls(_mapped(ids, ID), _mapped(offsets, OFFSET), vocabulary, manifest["raw_words"], folder)
+        if verify:
+            corpus.verify()
+        if check_ids:
+            try:
+                corpus.check()
+            except IdRangeError as error:
+                msg = f"{folder} is damaged: {error}; encode the corpus again"
+                raise FormatError(msg) from error
+        return corpus
+
+    def __len__(self) -> int:
+        """The number n of sentences."""
+        return len(self.offsets) - 1
+
+    def __enter__(self) -> EncodedCorpus:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the arrays; the corpus is empty afterwards, a folder stays as it is."""
+        self.ids, self.offsets = np.empty(0, np.int32), np.zeros(1, np.int64)
+
+    def check(self) -> None:
+        """Look at every id and offset.
+
+        Raises
+        ------
+        IdRangeError   an id is outside 0 .. V-1, or offsets do not go up from 0 to N.
+        """
+        high = len(self.vocabulary)
+        for low in range(0, len(self.ids), CHUNK):
+            # One comparison for both ends: a negative id is a large one without its sign.
+            largest = int(self.ids[low : low + CHUNK].view(np.uint32).max())
+            if largest >= high:
+                msg = f"ids must be in 0 .. {high - 1}, one is {np.uint32(largest).view(np.int32)}"
+                raise IdRangeError(msg)
+        rising = all(
+            (np.diff(self.offsets[low : low + CHUNK + 1]) > 0).all() for low in range(0, len(self.offsets), CHUNK)
+        )
+        if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.ids) or not rising:
+            msg = f"sentence offsets must go up from 0 to the number of ids, {len(self.ids)}"
+            raise IdRangeError(msg)
+
+    def verify(self) -> None:
+        """Compare the checksum of every file with the manifest's; without a folder there is nothing to do.
+
+        Raises
+        ------
+        FormatError   a file is not as it was written.
+        """
+        if self.folder is None:
+            return
+        for name, entry in _read_manifest(self.folder)["files"].items():
+            with reporting("read", self.folder), (self.folder / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != entry["sha256"]:
+                msg = f"{self.folder / name} is damaged: its checksum is not the manifest's; encode the corpus again"
+                raise FormatError(msg)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (64 hexadecimal digits) of ids, offsets and vocabulary; equal for equal corpora only.
+
+        Of a folder it comes from the manifest and nothing is read.
+        """
+        if self.folder is not None:
+            digests = {name: entry["sha256"] for name, entry in _read_manifest(self.folder)["files"].items()}
+        else:
+            digests = {
+                _IDS: hashlib.sha256(self.ids.data).hexdigest(),
+                _OFFSETS: hashlib.sha256(self.offsets.data).hexdigest(),
+                _VOCABULARY: hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest(),
+            }
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def encode(
+    source: Any,
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    min_count: int = 5,
+    max_final_vocab: int | None = None,
+    lower: bool = False,
+    errors: str = "strict",
+    column: str | None = None,
+    progress: Progress | None = None,
+) -> EncodedCorpus:
+    """Any corpus as token ids, in one pass over it.
+
+    Parameters
+    ----------
+    source, lower, errors, column : as in `xw2v.text.readers.open_source`
+    folder : written when all is done, never in part. If it holds a corpus that was encoded from the same files
+        (paths, sizes, times of change) in the same way it is used again, and no file is read; if it holds
+        another one that is replaced. None: in memory, beyond 64 MiB in unnamed temporary files (TMPDIR says where).
+    min_count, max_final_vocab : as in `xw2v.text.vocabulary.choose_vocabulary`
+    progress : called after each block with (bytes read, bytes in all or None, words so far)
+
+    Raises
+    ------
+    CorpusError       no words in it, or none as frequent as `min_count`; not text; damaged
+    MissingFileError  a source is not there
+    FileAccessError   a source cannot be read, or the folder not written, or something else lies there
+    ConfigError       an option is out of its range
+    """
+    _check_options(min_count, max_final_vocab)
+    _refuse_encoded(source)
+    opened = open_source(source, lower=lower, errors=errors, column=column)
+    if folder is None:
+        place = Path(tempfile.gettempdir())
+        with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ids, tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ends:
+            files = NumberFile(ids, ID, place), NumberFile(ends, OFFSET, place)
+            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress)
+            return EncodedCorpus(_loaded(ids, ID), _loaded(ends, OFFSET), vocabulary, raw_words)
+    folder = Path(folder).resolve()
+    record: dict[str, Any] = {"source": opened.stamps, "min_count": min_count, "max_final_vocab": max_final_vocab}
+    record |= {"lower": bool(lower), "errors": errors, "column": column}
+    _check_target(folder, opened.stamps)
+    found = _reusable(folder, record)
+    if found is not None:
+        return found
+    with _new_folder(folder) as part:
+        with (part / _IDS).open("w+b") as ids, (part / _OFFSETS).open("w+b") as ends:
+            files = NumberFile(ids, ID, folder), NumberFile(ends, OFFSET, folder)
+            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress)
+        _finish_folder(part, folder, vocabulary, raw_words, record)
+    return EncodedCorpus.open(folder, check_ids=False)  # ids come from the vocabulary itself
+
+
+def is_encoded(folder: str | os.PathLike[str]) -> bool:
+    """True if `folder` holds an encoded corpus, of any version, perhaps damaged."""
+    try:
+        manifest = json.loads((Path(folder) / _MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == _FORMAT
+
+
+def _check_options(min_count: Any, max_final_vocab: Any) -> None:
+    for name, value, low in (("min_count", min_count, 0), ("max_final_vocab", max_final_vocab, 1)):
+        if value is None and name == "max_final_vocab":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            msg = f"{name} must be an integer >= {low}, got {value!r}"
+            raise ConfigError(msg)
+
+
+def _refuse_encoded(source: Any) -> None:
+    if isinstance(source, (str, os.PathLike)) and is_encoded(source):
+        msg = f"{os.fspath(source)} is an encoded corpus already: use EncodedCorpus.open"
+        raise CorpusError(msg)
+
+
+# Reading a folder ----------------------------------------------------------------------------------------
+
+
+def _mapped(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The numbers of an open file, memory-mapped; the map outlives the file object."""
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
+
+
+def _loaded(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The numbers of a spooled file: from memory if it is there still, else mapped."""
+    if file.seek(0, os.SEEK_END) > MEMORY_BYTES:
+        return _mapped(file, dtype)
+    file.seek(0)
+    return np.frombuffer(file.read(), dtype)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, its form and the sizes of the files checked."""
+    path = folder / _MANIFEST
+    if not path.exists():
+        what = "is no encoded corpus, it has no" if folder.is_dir() else "does not exist, so there is no"
+        msg = f"{folder} {what} {_MANIFEST}; make it with xw2v encode"
+        raise MissingFileError(msg)
+    with reporting("read", path):
+        text = path.read_bytes()
+    try:
+        manifest = json.loads(text)
+        if manifest["format"] != _FORMAT or set(manifest["files"]) != _CHECKED:
+            raise KeyError(_FORMAT)
+        version, sizes = manifest["version"], {name: entry["bytes"] for name, entry in manifest["files"].items()}
+        sane = type(manifest["raw_words"]) is int and all(len(e["sha256"]) == 64 for e in manifest["files"].values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        msg = f"{path} is not the manifest of an encoded corpus, or damaged"
+        raise FormatError(msg) from error
+    if version != _VERSION or not sane:
+        msg = f"{path} has version {version}, this program reads version {_VERSION}; encode the corpus again"
+        raise FormatError(msg)
+    for name, size in sizes.items():
+        _check_size(folder / name, size)
+    return manifest  # type: ignore[no-any-return]
+
+
+def _check_size(path: Path, wanted: Any) -> None:
+    if not path.exists():
+        msg = f"{path} is missing; encode the corpus again"
+        raise MissingFileError(msg)
+    size = path.stat().st_size
+    if size != wanted or not size:
+        msg = f"{path} is damaged: {size} bytes, the manifest says {wanted}; encode the corpus again"
+        raise FormatError(msg)
+
+
+# Writing a folder ----------------------------------------------------------------------------------------
+
+
+def _check_target(folder: Path, stamps: list[dict[str, Any]] | None) -> None:
+    """Refuse to write where something lies that is not ours, or where a source lies."""
+    inside = [stamp["path"] for stamp in stamps or [] if folder in Path(stamp["path"]).parents]
+    if inside:
+        msg = f"{inside[0]} is to be read, but lies in {folder}, which is to be written; choose another folder"
+        raise FileAccessError(msg)
+    if not folder.parent.is_dir():
+        msg = f"{folder} cannot be written: there is no folder {folder.parent}"
+        raise MissingFileError(msg)
+    if not folder.exists():
+        return
+    with reporting("written", folder):
+        others = {path.name for path in folder.iterdir()} - _CHECKED - {_MANIFEST} if folder.is_dir() else {""}
+        empty = not others and not any(folder.iterdir())
+    if others or not (empty or is_encoded(folder)):
+        msg = f"{folder} is not an encoded corpus and stays as it is; choose another folder"
+        raise FileAccessError(msg)
+
+
+def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
+    """The corpus in `folder` if it was made from what `record` says and is whole."""
+    if record["source"] is None:
+        return None
+    try:
+        manifest = _read_manifest(folder)
+        if any(manifest.get(key) != value for key, value in record.items()):
+            return None
+        corpus = EncodedCorpus.open(folder)
+    except XW2VError:
+        return None
+    corpus.reused = True
+    return corpus
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside `folder` to write into, renamed to it at the end, removed after an error."""
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+    with reporting("written", folder):
+        part.mkdir()
+    try:
+        yield part
+        with reporting("written", folder):
+            _publish(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _publish(part: Path, folder: Path) -> None:
+    """Put `part` in the place of `folder`; of what was there before only one of ours can be replaced."""
+    old = part.with_suffix(".old")
+    replaced = folder.exists()
+    if replaced:
+        folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        if replaced:
+            old.rename(folder)
+        raise
+    if replaced:
+        shutil.rmtree(old, ignore_errors=True)
+    _sync(folder.parent)
+
+
+def _finish_folder(part: Path, folder: Path, vocabulary: Vocabulary, raw_words: int, record: dict[str, Any]) -> None:
+    """Add the vocabulary and the manifest and have the disk take everything."""
+    with reporting("written", folder):
+        (part / _VOCABULARY).write_text(vocabulary.to_json(), encoding="ascii")
+        entries = {}
+        for name in sorted(_CHECKED):
+            with (part / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            entries[name] = {"bytes": (part / name).stat().st_size, "sha256": digest}
+        manifest = {"format": _FORMAT, "version": _VERSION, "raw_words": raw_words, "files": entries, **record}
+        (part / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
+        for name in (*entries, _MANIFEST, "."):
+            _sync(part / name)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk take a file or, where the system can, a folder."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
