@@ -1,0 +1,135 @@
+"""What a person sees while `xw2v` works: a live bar on a terminal, nothing where output goes elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["LiveProgress", "Screen", "count", "spark"]
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def count(number: float) -> str:
+    """A number in at most five characters and its magnitude: 950, 16.9 k, 4.20 M."""
+    for limit, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(number) >= limit:
+            return f"{number / limit:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def spark(values: Sequence[float], width: int = 16) -> str:
+    """The last part of a curve as one line of blocks, scaled to its own range."""
+    values = list(values)[-width:]
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    span = (high - low) or 1.0
+    return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in values)
+
+
+class LiveProgress:
+    """Callbacks for reading and training, shown as one bar after the other.
+
+    Nothing is computed or shown where the progress is disabled.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._reading: TaskID | None = None
+        self._training: TaskID | None = None
+        self._losses: list[float] = []
+
+    def on_encode(self, done_bytes: int, total_bytes: int | None, words: int) -> None:
+        """Show how much of the corpus is read."""
+        if self._progress.disable:
+            return
+        if self._reading is None:
+            self._reading = self._progress.add_task("reading", total=total_bytes, shown="")
+        self._progress.update(self._reading, completed=done_bytes, total=total_bytes, shown=f"{count(words)} words")
+
+    def on_progress(self, record: Any) -> None:
+        """Show a record of training."""
+        if self._progress.disable:
+            return
+        if self._reading is not None:
+            self._progress.remove_task(self._reading)
+            self._reading = None
+        if self._training is None:
+            self._training = self._progress.add_task("training", total=record.total_words, shown="")
+        self._losses.append(record.loss)
+        shown = (
+            f"epoch [bold]{min(record.epoch, record.epochs)}[/]/{record.epochs} "
+            f"[green]{count(record.words_per_second)} words/s[/] "
+            f"loss [bold]{record.loss:.3f}[/] [cyan]{spark(self._losses)}[/] rate {record.alpha:.4f}"
+        )
+        self._progress.update(self._training, completed=record.words, total=record.total_words, shown=shown)
+
+
+class Screen:
+    """Standard output for results, standard error for everything else.
+
+    Parameters
+    ----------
+    quiet : show no progress and no notes, even on a terminal
+
+    Attributes
+    ----------
+    out : rich console on standard output
+    live : whether progress and notes are shown
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+        self.live = self.err.is_terminal and not quiet
+
+    def note(self, text: str) -> None:
+        """A line for a person at the terminal; nobody else gets it."""
+        if self.live:
+            self.err.print(text)
+
+    @contextmanager
+    def progress(self) -> Iterator[LiveProgress]:
+        """A live bar until the block ends, which then vanishes."""
+        columns = (
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[shown]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.err, transient=True, disable=not self.live) as progress:
+            yield LiveProgress(progress)
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        """A spinner until the block ends, where progress is shown."""
+        if not self.live:
+            yield
+            return
+        with self.err.status(text):
+            yield
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table on standard output: drawn on a terminal, tab-separated without its title elsewhere."""
+        if not self.out.is_terminal:
+            for row in rows:
+                self.line("\t".join(row))
+            return
+        table = Table(title=title, title_justify="left", title_style="bold", header_style="bold cyan")
+        for column in columns:
+            table.add_column(column)
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))  # plain: a word may look like markup
+        self.out.print(table)
+
+    def line(self, text: str) -> None:
+        """A line of result, unwrapped and without markup."""
+        self.out.print(text, markup=False, soft_wrap=True)
