@@ -1,0 +1,241 @@
+"""`Word2Vec`: options in, fitted vectors out. Joins text, training and vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from xw2v.backend import Backend, get_backend
+from xw2v.config import Config
+from xw2v.errors import BackendError, CorpusError, FormatError
+from xw2v.text.store import EncodedCorpus, encode
+from xw2v.training.engines import Engine, Tables
+from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.trainer import Progress, initial_tables, train
+from xw2v.vectors.formats import load_model_folder, save_model_folder
+from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["NotFittedError", "Word2Vec"]
+
+Encoding = Callable[[int, "int | None", int], None]
+
+
+class NotFittedError(CorpusError, AttributeError):
+    """Vectors were asked of a model before `fit`."""
+
+
+class Word2Vec:
+    """Skip-gram word vectors. Parameter names and defaults are gensim's wherever gensim has one.
+
+    Every parameter is a field of `xw2v.config.Config`, which says what it means and its range.
+
+    Attributes
+    ----------
+    wv : WordVectors                        the centre vectors, after `fit`
+    outside_vectors : (V, D) float32        the other table, after `fit`
+    history : list of Progress              a record per chunk, `words` counted as in the source
+    corpus_words : int                      words of the source, before `min_count`
+    backend_note, engine_note : str         what trained, and why
+
+    Raises
+    ------
+    ConfigError   an option is out of its range
+
+    Examples
+    --------
+    >>> from xw2v import Word2Vec
+    >>> sentences = [["the", "queen", "and", "the", "king"], ["the", "king", "and", "a", "man"]] * 50
+    >>> model = Word2Vec(vector_size=8, min_count=1, epochs=2, seed=3).fit(sentences)
+    >>> model.wv["queen"].shape
+    (8,)
+    """
+
+    def __init__(
+        self,
+        vector_size: int = 100,
+        window: int = 5,
+        min_count: int = 5,
+        max_final_vocab: int | None = None,
+        sample: float = 1e-3,
+        negative: int = 5,
+        ns_exponent: float = 0.75,
+        alpha: float = 0.025,
+        min_alpha: float = 0.0001,
+        epochs: int = 5,
+        seed: int = 1,
+        workers: int | None = None,
+        loss: str = "negative_sampling",
+        negatives: str = "shared",
+        backend: str = "auto",
+        engine: str = "auto",
+        *,
+        shrink_windows: bool = True,
+        subsampling: str = "word2vec",
+        steps: int | None = None,
+        schedule: str = "linear",
+        halve_every: int = 20_000,
+        reduction: str = "sum",
+        batch_size: int | None = None,
+        group_size: int = 16,
+        group_negatives: int = 16,
+        max_update_norm: float | None = 0.5,
+    ) -> None:
+        options = {name: value for name, value in locals().items() if name != "self"}
+        for name, value in options.items():
+            setattr(self, name, value)
+        self.config = Config(**options)
+
+    def __repr__(self) -> str:
+        default = Config().to_dict()
+        changed = [f"{name}={value!r}" for name, value in self.config.to_dict().items() if value != default[name]]
+        return f"Word2Vec({', '.join(changed)})"
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only where the attribute is not there.
+        if name in {"wv", "outside_vectors", "history", "corpus_words", "backend_note", "engine_note"}:
+            msg = f"the model has no {name} yet: call fit first"
+            raise NotFittedError(msg)
+        raise AttributeError(name)
+
+    def fit(
+        self,
+        corpus: Any,
+        *,
+        lower: bool = False,
+        errors: str = "strict",
+        column: str | None = None,
+        encoded_dir: str | os.PathLike[str] | None = None,
+        on_encode: Encoding | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Word2Vec:
+        """Learn vectors from a corpus, anew.
+
+        Parameters
+        ----------
+        corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, arrays of integer
+            ids, or EncodedCorpus; see `xw2v.text.readers.open_source`. An EncodedCorpus keeps its own vocabulary.
+        lower, errors, column : bool, str, str or None
+            fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
+        encoded_dir : path or None
+            keep the encoded corpus there and use it again while the source is unchanged
+        on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading
+        on_progress : callable or None     called with a `Progress` after every chunk
+
+        Returns
+        -------
+        Word2Vec   itself
+
+        Raises
+        ------
+        XW2VError           in one of its kinds: the corpus, a file, an option or the backend does not do
+        KeyboardInterrupt   after Ctrl-C; what was learned until then is in `wv`
+        """
+        config = self.config
+        backend = get_backend(config.backend)
+        if isinstance(corpus, EncodedCorpus):
+            return self._fit(corpus, backend, on_progress)
+        with encode(
+            corpus,
+            encoded_dir,
+            min_count=config.min_count,
+            max_final_vocab=config.max_final_vocab,
+            lower=lower,
+            errors=errors,
+            column=column,
+            progress=on_encode,
+        ) as encoded:
+            return self._fit(encoded, backend, on_progress)
+
+    def _fit(self, corpus: EncodedCorpus, backend: Backend, on_progress: Callable[[Progress], None] | None) -> Word2Vec:
+        counts = corpus.vocabulary.counts
+        if len(counts) < 2:
+            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({self.min_count})"
+            raise CorpusError(msg)
+        engine = _engine(self.config, counts, backend)
+        tables = initial_tables(len(counts), self.config, backend)
+        self.corpus_words = corpus.raw_words
+        self.backend_note = f"{backend.name}: {backend.why}"
+        self.engine_note = engine.name
+        self.history: list[Progress] = []
+        source_words = corpus.raw_words / max(len(corpus.ids), 1)
+        try:
+            for record in train(tables, corpus.ids, corpus.offsets, self.config, backend, engine):
+                seen = _in_source_words(record, source_words)
+                self.history.append(seen)
+                if on_progress is not None:
+                    on_progress(seen)
+        finally:
+            self._take(tables, corpus, backend)
+        return self
+
+    def _take(self, tables: Tables, corpus: EncodedCorpus, backend: Backend) -> None:
+        """Bring the tables to the host."""
+        centers, self.outside_vectors = map(backend.to_host, tables)
+        if np.isfinite(centers).all():
+            self.wv = WordVectors(corpus.vocabulary.words, centers, corpus.vocabulary.counts)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write both tables, the vocabulary, the options and the history to a folder, all or nothing.
+
+        Raises
+        ------
+        FileAccessError   it cannot be written, or something that is not a model lies there
+        NotFittedError    there is nothing to save yet
+        """
+        save_model_folder(
+            folder,
+            {"center_vectors": self.wv.vectors, "outside_vectors": self.outside_vectors},
+            self.wv.index_to_key,
+            self.wv.counts,
+            {
+                "config": self.config.to_dict(),
+                "corpus_words": self.corpus_words,
+                "backend": self.backend_note,
+                "engine": self.engine_note,
+                "history": [dataclasses.asdict(record) for record in self.history],
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Word2Vec:
+        """A model as `save` wrote it.
+
+        Raises
+        ------
+        MissingFileError   there is no such folder;  FormatError   it is not a model, or damaged
+        """
+        stored = load_model_folder(folder)
+        metadata = stored.metadata
+        try:
+            model = cls(**metadata["config"])
+            model.history = [Progress(**record) for record in metadata["history"]]
+            model.corpus_words = int(metadata["corpus_words"])
+            model.backend_note, model.engine_note = str(metadata["backend"]), str(metadata["engine"])
+            centers, model.outside_vectors = stored.tables["center_vectors"], stored.tables["outside_vectors"]
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{folder} is not a whole Word2Vec model ({error}); WordVectors.load reads vectors alone"
+            raise FormatError(msg) from error
+        model.wv = WordVectors(stored.words, centers, stored.counts)
+        return model
+
+
+def _engine(config: Config, counts: np.ndarray, backend: Backend) -> Engine:
+    """The engine of the options; there is one so far."""
+    if config.engine not in ("auto", "array"):
+        msg = f"engine must be 'auto' or 'array', got {config.engine!r}"
+        raise BackendError(msg)
+    return ArrayEngine(config, counts, backend)
+
+
+def _in_source_words(record: Progress, factor: float) -> Progress:
+    """A record in words of the source: those left out by min_count were read, too."""
+    return dataclasses.replace(
+        record,
+        words=round(record.words * factor),
+        total_words=round(record.total_words * factor),
+        words_per_second=record.words_per_second * factor,
+    )
