@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from xw2v.errors import CorpusError
 
-__all__ = ["RawBlock", "TokenBlock", "cut_blocks", "from_ids", "from_lists", "from_rows", "tokenise"]
+__all__ = ["RawBlock", "TokenBlock", "cut_blocks", "from_ids", "from_lists", "from_rows", "joined", "tokenise"]
 
 LONGEST = 64 << 20
 """Most bytes of one word (of one line, where a column of a table is read): a block holds at least one."""
@@ -139,15 +139,18 @@ def tokenise(block: RawBlock, options: TextOptions) -> TokenBlock:
         pa.binary(), len(places), [None, pa.py_buffer(offsets), pa.py_buffer(data)], null_count=0
     )
     encoded = strings.dictionary_encode()
-    text = _decoded(_joined(encoded.dictionary), data, block, options)
+    text = _decoded(joined(encoded.dictionary), data, block, options)
     codes, words, after = _words(encoded.indices.to_numpy(), text)
     ends = np.flatnonzero(separators == _NEWLINE) + 1
     return TokenBlock(codes, words, ends if after is None else after[ends], block.done)
 
 
-def _joined(strings: Any) -> bytes:
-    """The bytes of an Arrow binary array, one after the other."""
-    offsets = np.frombuffer(strings.buffers()[1], np.int32, len(strings) + 1)
+def joined(strings: Any) -> bytes:
+    """The bytes of an Arrow array of binary or large_binary, one after the other."""
+    kind = np.dtype(np.int64 if pa.types.is_large_binary(strings.type) else np.int32)
+    if not len(strings):
+        return b""
+    offsets = np.frombuffer(strings.buffers()[1], kind, len(strings) + 1, strings.offset * kind.itemsize)
     return bytes(memoryview(strings.buffers()[2])[offsets[0] : offsets[-1]])
 
 
@@ -238,7 +241,7 @@ def from_rows(rows: Any, options: TextOptions, done: int, name: str) -> TokenBlo
 
 def from_ids(ids: npt.NDArray[Any], ends: npt.NDArray[np.int64], done: int) -> TokenBlock:
     """A block from integer ids (n,); an id's word is its decimal number."""
-    return _from_values(pa.array(ids), ends, TextOptions(), done, "ids")
+    return _from_values(pa.array(ids.astype(ids.dtype.newbyteorder("="), copy=False)), ends, TextOptions(), done, "ids")
 
 
 def _from_values(values: Any, ends: npt.NDArray[np.int64], options: TextOptions, done: int, name: str) -> TokenBlock:

@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -26,7 +27,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError
-from xw2v.text.blocks import TextOptions, TokenBlock, cut_blocks, from_ids, from_lists, from_rows, tokenise
+from xw2v.text.blocks import (
+    LONGEST,
+    TextOptions,
+    TokenBlock,
+    cut_blocks,
+    from_ids,
+    from_lists,
+    from_rows,
+    joined,
+    tokenise,
+)
 
 __all__ = ["Source", "open_source"]
 
@@ -214,26 +225,27 @@ def _text_jobs(path: Path | None, column: str | None, options: TextOptions, befo
     name = "standard input" if path is None else str(path)
     with _opened(path) as (stream, raw):
         chunks = _chunks(stream, raw, name, before)
-        head = next(chunks, None)
-        if head is None:
-            return
-        data, done = head
+        data, done = _head(chunks, before, whole_line=column is not None)
         start = len(_BOM) if data.startswith(_BOM) else 0
         data = data[start:]
         field = None
-        if column is not None:
-            while b"\n" not in data and (more := next(chunks, None)) is not None:
-                data, done = data + more[0], more[1]
+        if column is not None and data:
             header, _, data = data.partition(b"\n")
             field = _field(header, column, name)
             start += len(header) + 1
-        for block in cut_blocks(_chain((data, done), chunks), name, start, field=field):
+        for block in cut_blocks(chain([(data, done)], chunks), name, start, field=field):
             yield partial(tokenise, block, options)
 
 
-def _chain(first: tuple[bytes, int], rest: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-    yield first
-    yield from rest
+def _head(chunks: Iterator[tuple[bytes, int]], done: int, *, whole_line: bool) -> tuple[bytes, int]:
+    """The first chunks together, enough to hold a byte order mark or, if wanted, a line."""
+    data = b""
+    while len(data) < len(_BOM) or (whole_line and b"\n" not in data and len(data) <= LONGEST):
+        chunk, done = next(chunks, (b"", done))
+        if not chunk:
+            break
+        data += chunk
+    return data, done
 
 
 def _field(header: bytes, column: str, name: str) -> int:
@@ -312,9 +324,8 @@ def _parquet_jobs(path: Path, column: str | None, options: TextOptions, before: 
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileAccessError):
             raise
-        kind, what = (FileAccessError, "cannot be read") if isinstance(error, PermissionError) else (
-            CorpusError, "is damaged or not a Parquet file")  # fmt: skip
-        msg = f"{path} {what}: {str(error).splitlines()[0]}"
+        kind = FileAccessError if isinstance(error, PermissionError) else CorpusError
+        msg = f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}"
         raise kind(msg) from error
 
 
@@ -332,11 +343,10 @@ def _batches(file: Any, column: str, before: int, size: int) -> Iterator[tuple[A
 
 
 def _lines(rows: Any) -> bytes:
-    """A string array as bytes with a line for each row."""
+    """A string array as bytes with a line for each row; null rows are left out."""
     rows = pc.replace_substring(rows.cast(pa.large_binary()), b"\n", b" ").drop_null()
-    every = pa.LargeListArray.from_arrays([0, len(rows)], rows)
-    joined: bytes = pc.binary_join(every, b"\n")[0].as_py()
-    return joined + b"\n"
+    lines = pc.binary_join_element_wise(rows, pa.scalar(b"", pa.large_binary()), pa.scalar(b"\n", pa.large_binary()))
+    return joined(lines)
 
 
 def _is_text(kind: Any) -> Any:

@@ -274,20 +274,22 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     with reporting("read", path):
         text = path.read_bytes()
     try:
-        manifest = json.loads(text)
-        if manifest["format"] != _FORMAT or set(manifest["files"]) != _CHECKED:
-            raise KeyError(_FORMAT)
-        version, sizes = manifest["version"], {name: entry["bytes"] for name, entry in manifest["files"].items()}
-        sane = type(manifest["raw_words"]) is int and all(len(e["sha256"]) == 64 for e in manifest["files"].values())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        msg = f"{path} is not the manifest of an encoded corpus, or damaged"
-        raise FormatError(msg) from error
-    if version != _VERSION or not sane:
+        manifest: dict[str, Any] = json.loads(text)
+        version, files = manifest["version"], manifest["files"]
+        sizes = {name: entry["bytes"] for name, entry in files.items()}
+        sane = manifest["format"] == _FORMAT and set(files) == _CHECKED and type(manifest["raw_words"]) is int
+        sane = sane and all(isinstance(entry["sha256"], str) for entry in files.values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        version, sizes, sane = _VERSION, {}, False
+    if version != _VERSION:
         msg = f"{path} has version {version}, this program reads version {_VERSION}; encode the corpus again"
+        raise FormatError(msg)
+    if not sane:
+        msg = f"{path} is not the manifest of an encoded corpus, or damaged; encode the corpus again"
         raise FormatError(msg)
     for name, size in sizes.items():
         _check_size(folder / name, size)
-    return manifest  # type: ignore[no-any-return]
+    return manifest
 
 
 def _check_size(path: Path, wanted: Any) -> None:
