@@ -1,0 +1,239 @@
+"""Evaluations: hand-made files always; gensim and the real files where they are."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v.errors import FileAccessError, FormatError, MissingFileError
+from xw2v.vectors import evaluation
+from xw2v.vectors.word_vectors import WordVectors
+
+EVAL = Path(__file__).parents[2] / "shared" / "data" / "eval"
+QUESTIONS = "questions-words.txt"
+PAIR_FILES = ("wordsim353.tsv", "simlex999.txt")
+
+
+def as_gensim(wv: WordVectors) -> Any:
+    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
+    keyed = models.KeyedVectors(wv.vector_size)
+    keyed.add_vectors(wv.index_to_key, np.array(wv.vectors))
+    return keyed
+
+
+def assert_analogies_are_gensims(wv: WordVectors, path: Path, **options: Any) -> evaluation.AnalogyResult:
+    score, sections = as_gensim(wv).evaluate_word_analogies(str(path), **options)
+    ours = wv.evaluate_word_analogies(path, **options)
+    theirs = [(s["section"], len(s["correct"]), len(s["incorrect"])) for s in sections]
+    assert [(s.name, s.correct, s.incorrect) for s in ours.sections] == theirs[:-1]
+    assert ("Total accuracy", ours.correct, ours.total - ours.correct) == theirs[-1]
+    assert ours.accuracy == score
+    return ours
+
+
+def assert_pairs_are_gensims(wv: WordVectors, path: Path, **options: Any) -> evaluation.WordPairResult:
+    pearson, spearman, oov = as_gensim(wv).evaluate_word_pairs(str(path), **options)
+    ours = wv.evaluate_word_pairs(path, **options)
+    np.testing.assert_allclose((ours.pearson, ours.pearson_pvalue), tuple(pearson), rtol=1e-5)
+    np.testing.assert_allclose((ours.spearman, ours.spearman_pvalue), tuple(spearman), rtol=1e-5)
+    assert 100 * ours.oov_ratio == pytest.approx(oov)
+    return ours
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "file.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- word pairs -------------------------------------------------------------
+
+PAIRS = "# comment\na\tb\t9\n\na\tc\t5.5\nb\td\t 1e0 \nA\tD\t0\na\tnope\t3\na b\t1\na\tb\tx\na\tb\t1\t2\n"
+
+
+def four_words() -> WordVectors:
+    return WordVectors(["a", "b", "c", "d"], [[1, 0], [2, 1], [1, 2], [-1, 1]])
+
+
+def test_word_pairs_by_hand(tmp_path: Path) -> None:
+    wv = four_words()
+    result = wv.evaluate_word_pairs(write(tmp_path, PAIRS))
+    gold = [9, 5.5, 1, 0]
+    cosines = [2 / 5**0.5, 1 / 5**0.5, -1 / 10**0.5, -1 / 2**0.5]
+    assert result.pearson == pytest.approx(np.corrcoef(gold, cosines)[0, 1], abs=1e-6)
+    assert result.spearman == pytest.approx(1.0)
+    assert (result.pairs_used, result.pairs_missing, result.lines_invalid) == (4, 1, 4)
+    assert result.oov_ratio == pytest.approx(0.2)
+
+
+def test_word_pairs_handmade_file_is_gensims(tmp_path: Path) -> None:
+    assert_pairs_are_gensims(four_words(), write(tmp_path, PAIRS))
+    assert_pairs_are_gensims(four_words(), write(tmp_path, PAIRS), restrict_vocab=3)
+    assert assert_pairs_are_gensims(four_words(), write(tmp_path, PAIRS), case_insensitive=False).pairs_missing == 2
+
+
+def test_first_variant_of_a_word_stands_for_all(tmp_path: Path) -> None:
+    wv = WordVectors(["a", "A", "b", "c"], [[1, 0], [-1, 0], [2, 1], [-1, 3]])
+    path = write(tmp_path, "A\tb\t9\nA\tc\t1\nb\tc\t4\n")
+    assert wv.evaluate_word_pairs(path).spearman == pytest.approx(1.0)
+    assert_pairs_are_gensims(wv, path)
+    assert_pairs_are_gensims(wv, path, case_insensitive=False)
+
+
+def test_constant_sides_give_nan_quietly(tmp_path: Path) -> None:
+    wv = WordVectors(["a", "b", "c"], np.ones((3, 2)))
+    assert np.isnan(wv.evaluate_word_pairs(write(tmp_path, "a\tb\t1\na\tc\t2\nb\tc\t3\n")).spearman)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "0 usable word pairs, wanted at least 2"),
+        ("a\tb\t1\n", "1 usable word pairs"),
+        ("x\ty\t1\nx\tz\t2\nfoo\n", "2 with unknown words, 1 lines not of the form"),
+        ("a\tb\t1\n# c\na\tc\tnan\n", "line 3: the similarity must be a finite number; got 'NAN'"),
+        ("a\tb\tinf\n", "line 1"),
+    ],
+)
+def test_useless_pair_files(tmp_path: Path, text: str, match: str) -> None:
+    with pytest.raises(FormatError, match=match):
+        four_words().evaluate_word_pairs(write(tmp_path, text))
+
+
+# --- analogies --------------------------------------------------------------
+
+
+def grid() -> WordVectors:
+    """Words whose capitals and countries differ by one offset, and case variants near them."""
+    rng = np.random.default_rng(5)
+    base, offset = rng.standard_normal((6, 10)), rng.standard_normal(10)
+    words = [f"{kind}{i}" for kind in ("town", "land") for i in range(6)] + ["TOWN0", "Land1", "LAND1", "far"]
+    rows = np.vstack([base, base + offset, base[:1], base[1:2] + 1.01 * offset, base[1:2] + offset, -offset])
+    return WordVectors(words, rows + 0.05 * rng.standard_normal(rows.shape))
+
+
+QUESTION_LINES = [
+    f"town{i} land{i} {'Town' if i % 2 else 'town'}{j} land{j}" for i in range(6) for j in range(6) if i != j
+]
+GRID_FILE = (
+    ": all pairs\n"
+    + "\n".join(QUESTION_LINES)
+    + "\n\n: odd\ntown0 land0 town1\ntown0 land0 town0 town0\nland0 land1 land1 land1\n"
+    + "town0 land0 nowhere land1\n: empty\n: last\ntown0 far land1 town3\n"
+)
+
+
+def test_analogies_by_hand(tmp_path: Path) -> None:
+    wv = WordVectors(["a", "b", "c", "d", "e"], [[1, 0, 0], [1, 1, 0], [1, 0, 3], [1, 1, 3], [-1, -1, 0]])
+    result = wv.evaluate_word_analogies(write(tmp_path, ": one\na b c d\nA B C e\na b\n: two\na b c x\n"))
+    assert [tuple(section) for section in result.sections] == [("one", 1, 1, 0), ("two", 0, 0, 1)]
+    assert [section.accuracy for section in result.sections] == [0.5, 0.0]
+    assert (result.accuracy, result.correct, result.total, result.skipped) == (0.5, 1, 2, 1)
+    assert result.lines_invalid == 1
+    assert result.oov_ratio == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("options", [{}, {"case_insensitive": False}, {"restrict_vocab": 12}, {"restrict_vocab": 8}])
+def test_handmade_analogies_are_gensims(tmp_path: Path, options: dict[str, Any]) -> None:
+    result = assert_analogies_are_gensims(grid(), write(tmp_path, GRID_FILE), **options)
+    assert result.correct > 0
+    assert result.total > result.correct
+
+
+def test_nothing_known_scores_zero(tmp_path: Path) -> None:
+    result = grid().evaluate_word_analogies(write(tmp_path, ": s\nw x y z\n"))
+    assert (result.accuracy, result.total, result.skipped) == (0.0, 0, 1)
+
+
+@pytest.mark.parametrize("V", [1, 2, 3, 4])
+def test_hardly_any_words(tmp_path: Path, V: int) -> None:
+    wv = WordVectors(["a", "b", "c", "d"][:V], np.eye(4)[:V])
+    assert_analogies_are_gensims(wv, write(tmp_path, ": s\na a a a\na b c d\na b c a\na a b a\n"))
+
+
+def test_blocks_do_not_change_the_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, GRID_FILE)
+    whole = grid().evaluate_word_analogies(path)
+    monkeypatch.setattr(evaluation, "_BLOCK_NUMBERS", 40)
+    assert grid().evaluate_word_analogies(path) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "holds no question"),
+        (": a\n: b\n", "holds no question"),
+        ("\n\na b c d\n: s\n", "line 3: a question before the first section"),
+    ],
+)
+def test_useless_question_files(tmp_path: Path, text: str, match: str) -> None:
+    with pytest.raises(FormatError, match=match):
+        grid().evaluate_word_analogies(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("method", ["evaluate_word_pairs", "evaluate_word_analogies"])
+def test_unreadable_files(tmp_path: Path, method: str) -> None:
+    evaluate = getattr(grid(), method)
+    with pytest.raises(MissingFileError, match="does not exist"):
+        evaluate(tmp_path / "none")
+    with pytest.raises(FileAccessError, match="cannot read"):
+        evaluate(tmp_path)
+    (tmp_path / "latin").write_bytes(b": a\n# b\n# caf\xe9\n")
+    with pytest.raises(FormatError, match="line 3: not UTF-8"):
+        evaluate(tmp_path / "latin")
+    (tmp_path / "x.gz").write_bytes(gzip.compress(b": a\n" * 1000)[:-9])
+    with pytest.raises(FormatError, match="not a whole gzip file"):
+        evaluate(tmp_path / "x.gz")
+
+
+def test_gzipped_files(tmp_path: Path) -> None:
+    (tmp_path / "q.gz").write_bytes(gzip.compress(GRID_FILE.encode()))
+    assert grid().evaluate_word_analogies(tmp_path / "q.gz").total == 33
+
+
+# --- the real files ---------------------------------------------------------
+
+
+def real_file(name: str) -> Path:
+    if not (EVAL / name).exists():
+        pytest.skip(f"{name} is not beside the repository")
+    return EVAL / name
+
+
+def real_words() -> WordVectors:
+    """Vectors for nine tenths of the files' words in which some analogies hold and some do not."""
+    words: dict[str, None] = {}
+    for name in (QUESTIONS, *PAIR_FILES):
+        for line in real_file(name).read_text().splitlines():
+            if not line.startswith((":", "#")):
+                words |= dict.fromkeys(line.lower().split("\t")[:2] if "\t" in line else line.lower().split())
+    rng = np.random.default_rng(0)
+    vectors = dict(zip(words, rng.standard_normal((len(words), 30)), strict=True))
+    for line in real_file(QUESTIONS).read_text().splitlines():
+        if line.startswith(":"):
+            offset = 3 * rng.standard_normal(30)
+        else:
+            a, b, c, d = line.lower().split()
+            for x, y in ((a, b), (c, d)):
+                vectors[y] = vectors[x] + offset + rng.standard_normal(30)
+    kept = [word for word in words if rng.random() < 0.9]
+    return WordVectors(kept, np.array([vectors[word] for word in kept]))
+
+
+@pytest.mark.parametrize("name", PAIR_FILES)
+def test_real_word_pairs_are_gensims(name: str) -> None:
+    result = assert_pairs_are_gensims(real_words(), real_file(name))
+    assert result.pairs_missing > 0
+    assert result.lines_invalid == 0
+
+
+def test_real_analogies_are_gensims() -> None:
+    wv = real_words()
+    result = assert_analogies_are_gensims(wv, real_file(QUESTIONS))
+    assert result.total + result.skipped == 19544
+    assert len(result.sections) == 14
+    assert 0.1 < result.accuracy < 0.9

@@ -1,0 +1,335 @@
+"""WordVectors against gensim, hand-made answers and misuse."""
+
+from __future__ import annotations
+
+import doctest
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v.errors import (
+    ConfigError,
+    FormatError,
+    MixedArraysError,
+    NumericalError,
+    ShapeError,
+    UnknownWordError,
+    XW2VError,
+)
+from xw2v.vectors import word_vectors
+from xw2v.vectors.formats import save_model_folder
+from xw2v.vectors.word_vectors import WordVectors
+
+
+def make(V: int = 50, D: int = 8, seed: int = 0) -> WordVectors:
+    rng = np.random.default_rng(seed)
+    return WordVectors([f"w{i}" for i in range(V)], rng.standard_normal((V, D)).astype(np.float32))
+
+
+def as_gensim(wv: WordVectors) -> Any:
+    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
+    keyed = models.KeyedVectors(wv.vector_size)
+    keyed.add_vectors(wv.index_to_key, np.array(wv.vectors))
+    return keyed
+
+
+def assert_same_answers(ours: list[tuple[str, float]], theirs: list[tuple[str, float]]) -> None:
+    assert [word for word, _ in ours] == [word for word, _ in theirs]
+    np.testing.assert_allclose([c for _, c in ours], [c for _, c in theirs], atol=1e-6)
+
+
+def test_examples_in_docstrings() -> None:
+    result = doctest.testmod(word_vectors)
+    assert result.attempted > 10
+    assert result.failed == 0
+
+
+# --- construction and lookup ---
+
+
+def test_attributes() -> None:
+    vectors = np.arange(6, dtype=np.float32).reshape(3, 2)
+    wv = WordVectors(["a", "b", "c"], vectors, counts=[5, 3, 2])
+    assert (len(wv), wv.vector_size) == (3, 2)
+    assert wv.index_to_key == ["a", "b", "c"]
+    assert wv.key_to_index == {"a": 0, "b": 1, "c": 2}
+    assert wv.vectors.dtype == np.float32
+    assert np.shares_memory(wv.vectors, vectors)
+    assert wv.counts is not None
+    assert wv.counts.dtype == np.int64
+    assert wv.counts.tolist() == [5, 3, 2]
+    assert WordVectors(["a"], [[1.0]]).counts is None
+
+
+def test_lookup() -> None:
+    wv = make()
+    np.testing.assert_array_equal(wv["w3"], wv.vectors[3])
+    np.testing.assert_array_equal(wv[["w3", "w1", "w3"]], wv.vectors[[3, 1, 3]])
+    assert wv[[]].shape == (0, 8)
+    assert "w3" in wv
+    assert "x" not in wv
+    assert 3 not in wv
+    assert ["w3"] not in wv  # unhashable, and still only False
+
+
+def test_a_change_of_the_vectors_is_refused_since_unit_vectors_would_not_follow() -> None:
+    source = np.ones((2, 2), dtype=np.float32)
+    wv = WordVectors(["a", "b"], source)
+    with pytest.raises(ValueError, match="read-only"):
+        wv["a"][0] = 9
+    source[0] = 2  # the caller's own array stays writable
+    assert source.flags.writeable
+
+
+@pytest.mark.parametrize("key", [3, 3.0, np.int64(3), None, b"w3"])
+def test_only_strings_are_words(key: Any) -> None:
+    with pytest.raises(UnknownWordError, match="is not a word; a number is never a row"):
+        make()[key]
+
+
+@pytest.mark.parametrize(
+    ("words", "vectors", "error", "match"),
+    [
+        (["a", "b"], np.ones(2), ShapeError, r"shape \(2, D\)"),
+        (["a", "b"], np.ones((3, 2)), ShapeError, r"got \(3, 2\)"),
+        (["a", "b"], np.ones((2, 0)), ShapeError, "D > 0"),
+        (["a", "b"], [[1.0], [1.0, 2.0]], ShapeError, "differ in length"),
+        (["a", "a"], np.ones((2, 2)), ConfigError, "'a' comes more than once"),
+        (["a", 1], np.ones((2, 2)), ConfigError, "must be strings; got 1 of type int"),
+        (["a", "b"], np.array([[1, 2], [np.nan, 1]]), NumericalError, r"'b' \(row 1\)"),
+        (["a", "b"], np.array([[1, np.inf], [1, 1]]), NumericalError, r"'a' \(row 0\)"),
+        (["a", "b"], np.array([[1, 1e300], [1, 1]]), NumericalError, r"'a' \(row 0\)"),
+        (["a", "b"], np.ones((2, 2), dtype=complex), MixedArraysError, "complex128"),
+        (["a", "b"], [["x"], ["y"]], MixedArraysError, "real numbers"),
+    ],
+)
+def test_bad_arguments(words: Any, vectors: Any, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        WordVectors(words, vectors)
+
+
+def test_an_array_that_will_not_come_to_the_host() -> None:
+    class OnDevice:
+        shape = (2, 2)
+
+        def __array__(self, *args: Any, **kwargs: Any) -> Any:
+            raise TypeError
+
+    with pytest.raises(MixedArraysError, match=r"OnDevice of shape \(2, 2\), copy it to the host"):
+        WordVectors(["a", "b"], OnDevice())
+
+
+@pytest.mark.parametrize("counts", [[1], [1.5, 2.0], [[1, 2]]])
+def test_bad_counts(counts: Any) -> None:
+    with pytest.raises(ShapeError, match="counts must be 2 integers"):
+        WordVectors(["a", "b"], np.ones((2, 2)), counts)
+
+
+def test_first_bad_row_is_found_beyond_the_first_block() -> None:
+    vectors = np.ones((3000, 1000), dtype=np.float32)
+    vectors[2500, 999] = np.nan
+    with pytest.raises(NumericalError, match="row 2500"):
+        WordVectors([str(i) for i in range(3000)], vectors)
+
+
+def test_repr() -> None:
+    assert repr(make()) == "WordVectors(50 words, vector_size=8: 'w0', 'w1', 'w2', 'w3', ...)"
+
+
+def test_no_words_at_all() -> None:
+    wv = WordVectors([], np.empty((0, 3)))
+    assert len(wv) == 0
+    assert wv.most_similar(np.ones(3)) == []
+    with pytest.raises(UnknownWordError, match="vocabulary of 0 words"):
+        wv["a"]
+
+
+# --- unknown words ---
+
+
+def test_unknown_word_names_near_spellings() -> None:
+    wv = WordVectors(["king", "queen", "quiet", "Paris"], np.eye(4))
+    with pytest.raises(UnknownWordError) as caught:
+        wv["quene"]
+    assert str(caught.value).startswith("'quene' is not in the vocabulary of 4 words; nearest spellings: queen")
+    with pytest.raises(KeyError, match="nearest spellings: Paris"):
+        wv.similarity("paris", "king")
+    with pytest.raises(UnknownWordError, match=r"vocabulary of 4 words$"):
+        wv["xyzzyxyzzy"]
+
+
+def test_unknown_word_error_pickles_without_the_vocabulary() -> None:
+    wv = WordVectors([f"word{i}" for i in range(5000)], np.ones((5000, 1)))
+    with pytest.raises(UnknownWordError) as caught:
+        wv["word5000"]
+    packed = pickle.dumps(caught.value)
+    assert len(packed) < 500
+    assert str(pickle.loads(packed)) == str(caught.value)
+
+
+def test_spellings_are_looked_for_only_when_read() -> None:
+    rng = np.random.default_rng(0)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = list(dict.fromkeys("".join(rng.choice(letters, 7)) for _ in range(20_000)))
+    wv = WordVectors(words, np.ones((len(words), 1)))
+    start = time.perf_counter()
+    for _ in range(1000):
+        with pytest.raises(UnknownWordError):
+            wv["aaaaaaab"]
+    assert time.perf_counter() - start < 1.0  # read each time, this takes some ten seconds
+
+
+# --- most_similar ---
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative"),
+    [
+        ("w1", ()),
+        (["w1"], ["w2"]),
+        (["w1", "w2", "w3"], "w4"),
+        ([("w1", 0.5), "w2"], [("w3", -2.0)]),
+        (["w1", "w1"], []),
+        ([], ["w5"]),
+    ],
+)
+@pytest.mark.parametrize("topn", [1, 10, 100])
+def test_most_similar_is_gensims(positive: Any, negative: Any, topn: int) -> None:
+    wv = make()
+    theirs = as_gensim(wv).most_similar(positive=positive, negative=negative or None, topn=topn)
+    assert_same_answers(wv.most_similar(positive, negative, topn=topn), theirs)
+
+
+def test_most_similar_to_vectors_is_gensims() -> None:
+    wv = make()
+    keyed = as_gensim(wv)
+    vector = 3 * wv["w7"] + 1
+    assert_same_answers(wv.most_similar(vector), keyed.most_similar(vector))
+    assert_same_answers(wv.most_similar([vector, "w2"], [wv["w3"]]), keyed.most_similar([vector, "w2"], [wv["w3"]]))
+    assert wv.most_similar(wv["w7"], topn=1)[0][0] == "w7"  # only words are left out, not vectors
+
+
+@pytest.mark.parametrize("limit", [None, 0, 1, 7, 1000])
+def test_restrict_vocab_is_gensims(limit: int | None) -> None:
+    wv = make()
+    theirs = as_gensim(wv).most_similar("w3", restrict_vocab=limit)
+    assert_same_answers(wv.most_similar("w3", restrict_vocab=limit), theirs)
+
+
+def test_most_similar_by_hand() -> None:
+    wv = WordVectors(["a", "b", "c", "d"], [[1, 0], [1, 1], [0, 3], [-2, 0]])
+    answer = wv.most_similar("a")
+    assert [word for word, _ in answer] == ["b", "c", "d"]
+    np.testing.assert_allclose([cosine for _, cosine in answer], [0.5**0.5, 0, -1], atol=1e-7)
+    assert all(type(cosine) is float for _, cosine in answer)
+    assert wv.most_similar("a", topn=0) == []
+
+
+def test_equal_cosines_come_in_the_vocabularys_order() -> None:
+    wv = WordVectors([f"w{i}" for i in range(100)], np.ones((100, 3)))
+    assert [word for word, _ in wv.most_similar("w50", topn=5)] == ["w0", "w1", "w2", "w3", "w4"]
+    assert [word for word, _ in wv.most_similar_batch(["w0"], topn=3)[0]] == ["w1", "w2", "w3"]
+
+
+def test_zero_and_extreme_vectors_give_no_nan() -> None:
+    wv = WordVectors(["zero", "huge", "tiny", "one"], [[0.0, 0.0], [3e38, 3e38], [1e-40, 0.0], [1.0, 1.0]])
+    for word in wv.index_to_key:
+        assert np.isfinite([cosine for _, cosine in wv.most_similar(word)]).all()
+    assert wv.similarity("zero", "one") == 0.0
+    assert wv.similarity("zero", "zero") == 0.0
+    assert wv.similarity("huge", "one") == pytest.approx(1)
+    assert wv.similarity("tiny", "one") == pytest.approx(0.5**0.5)
+    assert wv.most_similar("zero", topn=1)[0][1] == 0.0
+    assert wv.most_similar(["one"], ["one"], topn=1) == [("zero", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("positive", "error", "match"),
+    [
+        ((), ConfigError, "at least one"),
+        (None, ConfigError, "at least one"),
+        (5, ConfigError, "got 5"),
+        ([5], UnknownWordError, "is not a word"),
+        ("nowhere", UnknownWordError, "'nowhere' is not in"),
+        (np.ones(3), ShapeError, r"8 finite numbers; got ndarray of shape \(3,\)"),
+        (np.full(8, np.nan), ShapeError, "8 finite"),
+        ([("w1", np.nan)], ConfigError, "weight"),
+        ([("w1", "w2")], ConfigError, "weight"),
+    ],
+)
+def test_most_similar_refuses(positive: Any, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        make().most_similar(positive)
+
+
+def test_negative_restrict_vocab_is_refused() -> None:
+    with pytest.raises(ConfigError, match="restrict_vocab must be None or at least 0; got -1"):
+        make().most_similar("w1", restrict_vocab=-1)
+
+
+@pytest.mark.parametrize("block", [1, 120, 2**24])
+def test_batch_gives_the_single_answers(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_vectors, "_BLOCK_NUMBERS", block)
+    wv = make()
+    words = ["w3", "w49", "w3", "w0", "w20"]
+    answers = wv.most_similar_batch(words, topn=4)
+    assert len(answers) == 5
+    for word, answer in zip(words, answers, strict=True):
+        assert_same_answers(answer, wv.most_similar(word, topn=4))
+    assert [len(row) for row in wv.most_similar_batch(words, topn=500)] == [49] * 5
+    assert wv.most_similar_batch(words, topn=0) == [[]] * 5
+    assert wv.most_similar_batch([]) == []
+
+
+def test_similarity_doesnt_match_and_analogy_are_gensims() -> None:
+    wv = make()
+    keyed = as_gensim(wv)
+    assert wv.similarity("w1", "w2") == pytest.approx(float(keyed.similarity("w1", "w2")), abs=1e-6)
+    for start in range(0, 45, 5):
+        words = [f"w{i}" for i in range(start, start + 5)]
+        assert wv.doesnt_match(words) == keyed.doesnt_match(words)
+    assert_same_answers(wv.analogy("w1", "w2", "w3"), keyed.most_similar(positive=["w2", "w3"], negative=["w1"]))
+    with pytest.raises(ConfigError, match="at least one word"):
+        wv.doesnt_match([])
+
+
+# --- files ---
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    wv = WordVectors(["new york", "\n", "žluť"], [[1, 2], [3, 4], [5, 6]], counts=[3, 2, 1])
+    wv.save(tmp_path / "m")
+    for mmap in (True, False):
+        back = WordVectors.load(tmp_path / "m", mmap=mmap)
+        assert back.index_to_key == wv.index_to_key
+        np.testing.assert_array_equal(back.vectors, wv.vectors)
+        assert back.counts is not None
+        assert back.counts.tolist() == [3, 2, 1]
+        assert back.similarity("new york", "žluť") == pytest.approx(wv.similarity("new york", "žluť"))
+    back.save(tmp_path / "m")  # onto the folder that it is mapped from
+    np.testing.assert_array_equal(WordVectors.load(tmp_path / "m").vectors, wv.vectors)
+
+
+def test_load_takes_the_centre_vectors_of_a_whole_model_and_never_overwrites_it(tmp_path: Path) -> None:
+    tables = {"center_vectors": np.ones((2, 3)), "outside_vectors": np.zeros((2, 3))}
+    save_model_folder(tmp_path / "m", tables, ["a", "b"], None, {})
+    wv = WordVectors.load(tmp_path / "m")
+    np.testing.assert_array_equal(wv.vectors, np.ones((2, 3)))
+    with pytest.raises(XW2VError, match="table 'outside_vectors' would be lost"):
+        wv.save(tmp_path / "m")
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_word2vec_format(tmp_path: Path, binary: bool) -> None:
+    wv = make()
+    wv.save_word2vec_format(tmp_path / "v", binary=binary)
+    back = WordVectors.load_word2vec_format(tmp_path / "v", binary=binary)
+    assert back.index_to_key == wv.index_to_key
+    np.testing.assert_array_equal(back.vectors, wv.vectors)
+    assert len(WordVectors.load_word2vec_format(tmp_path / "v", binary=binary, limit=7)) == 7
+    with pytest.raises(FormatError, match="new york"):
+        WordVectors(["new york"], [[1.0]]).save_word2vec_format(tmp_path / "w", binary=binary)
