@@ -245,7 +245,7 @@ def test_world_analogies_follow_from_the_grammar() -> None:
         assert changes == [(x, y) for x, y in zip(features[c], features[d], strict=True) if x != y]
 
 
-@pytest.mark.parametrize(("male", "female"), [("he", "she"), ("his", "her"), ("beard", "dress"), ("male", "female")])
+@pytest.mark.parametrize(("male", "female"), [("he", "she"), ("his", "her"), ("beard", "dress")])
 def test_words_of_one_sex_stand_with_its_people_only(male: str, female: str) -> None:
     for word, sex in ((male, "male"), (female, "female")):
         people = {person for words in world_corpus(20_000) if word in words for person in words} & set(datasets._PEOPLE)

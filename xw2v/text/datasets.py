@@ -326,8 +326,9 @@ _TEMPLATES: dict[str, Sequence[str]] = {
         "the {person} and {his} {kin} at the {home}",
         "the {person} likes {pastime} with {his} {kin}",
         "the {aged} {person} said {he} is {pastime}",
-        "the {sex} {person} put on {his} {garment}",
-        "a {sex} person and {his} {garment} so {he} is {sex}",
+        "the {person} of the {home} put on {his} {garment}",
+        "a {aged} {sex} of the {home} with {his} {garment}",
+        "the {sex} likes {pastime} with {his} {kin}",
     ],
     "opinion": [
         "everyone {felt} the {opinion} {work} and {reaction}",
