@@ -15,7 +15,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +29,6 @@ from xw2v.text.datasets import (
     DATASETS,
     WORLD_ANALOGIES,
     WORLD_CLUSTERS,
-    WORLD_PICTURE_WORDS,
     DocstringCorpus,
     built_in_corpus,
     world_corpus,
@@ -338,7 +337,7 @@ def train(
     _save(model, output, kind)
     summary = _training_summary(model, output, time.perf_counter() - start)
     if preset:
-        summary["pictures"] = _pictures(model, output, WORLD_PICTURE_WORDS)
+        summary["pictures"] = _pictures(model, output, WORLD_CLUSTERS)
     _finish_training(screen, summary, interrupted, as_json)
 
 
@@ -380,7 +379,7 @@ def _fit(model: Any, corpus: Any, screen: Screen, **reading: Any) -> bool:
         with screen.progress() as live:
             model.fit(corpus, on_encode=live.on_encode, on_progress=live.on_progress, **reading)
     except KeyboardInterrupt:
-        if not model.history:
+        if not getattr(model, "history", None):
             print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)
             raise
         return True
@@ -425,14 +424,16 @@ def _save(model: Any, output: Path, kind: str) -> None:
 
 def _training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any]:
     last = model.history[-1]
+    # A chunk's loss is noisy and depends on what the chunk is about: the mean of the last epoch says more.
+    recent = [record.loss for record in model.history if record.epoch == last.epoch]
     return {
         "output": str(output),
         "vocabulary": len(model.wv),
         "vector_size": model.wv.vector_size,
         "words": last.words,
-        "kept_words": last.kept_words,
+        "trained_words": last.centers,
         "epochs": last.epochs,
-        "loss": last.loss,
+        "loss": sum(recent) / len(recent),
         "training_seconds": last.seconds,
         "seconds": seconds,
         "words_per_second": last.words_per_second,
@@ -457,17 +458,24 @@ def _finish_training(screen: Screen, summary: dict[str, Any], interrupted: bool,
         raise typer.Exit(130)
 
 
-def _pictures(model: Any, output: Path, words: Sequence[str]) -> list[str]:
-    """Write the picture of some words and the curve of the loss beside a model; their paths."""
+_PEOPLE_ARROWS = (
+    ("man", "king", "woman", "queen"),
+    ("boy", "prince", "girl", "princess"),
+)
+
+
+def _pictures(model: Any, output: Path, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Write the picture of groups of words and the curve of the loss beside a model; their paths."""
     from xw2v.vectors.plots import plot_loss, plot_words
 
-    known = [word for word in words if word in model.wv]
+    group = {word: name for name, words in groups.items() for word in words if word in model.wv}
+    arrows = [arrow for arrow in _PEOPLE_ARROWS if all(word in group for word in arrow)]
     paths = []
-    if len(known) >= 3:
+    if len(group) > 2:
         paths.append(output.with_name(output.name + "-words.png"))
-        plot_words(model.wv, known, paths[0])
+        plot_words(list(group), model.wv[list(group)], paths[0], analogies=arrows, groups=list(group.values()))
     paths.append(output.with_name(output.name + "-loss.png"))
-    plot_loss(model.history, paths[-1])
+    plot_loss(model.history, paths[-1], title="Loss of a pair, in nats")
     return [str(path) for path in paths]
 
 
@@ -635,6 +643,10 @@ def plot(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
     ] = Path("words.png"),
+    arrows: Annotated[
+        list[str] | None,
+        typer.Option("--analogy", metavar="A,B[,C,D]", help="Arrows from A to B and C to D; may be repeated."),
+    ] = None,
     loss: Annotated[bool, typer.Option("--loss", help="Draw the loss of the training instead.")] = False,
 ) -> None:  # fmt: skip
     """A picture of words in the plane, or of the loss while a model was trained."""
@@ -646,7 +658,10 @@ def plot(
         plot_loss(Word2Vec.load(model).history, output)
     else:
         vectors = _load(model)
-        plot_words(vectors, words or [word for word in vectors.index_to_key if len(word) > 3][:50], output)
+        analogies = [arrow.split(",") for arrow in arrows or ()]
+        drawn = words or [word for word in vectors.index_to_key if len(word) > 3][:50]
+        drawn = list(dict.fromkeys([*drawn, *(word for analogy in analogies for word in analogy)]))
+        plot_words(drawn, vectors[drawn], output, analogies=analogies)
     Screen().line(f"wrote {output}")
 
 
@@ -712,7 +727,13 @@ def _contents(path: Path) -> dict[str, Any]:
         "vector_size": vectors.vector_size,
         "most_frequent": vectors.index_to_key[:10],
     }
-    return {**facts, **load_model_folder(path).metadata} if path.is_dir() else facts
+    if path.is_dir():
+        metadata = dict(load_model_folder(path).metadata)
+        records = metadata.pop("history", [])
+        facts.update(metadata)
+        if records:
+            facts["loss"] = records[-1]["loss"]
+    return facts
 
 
 # ---------------------------------------------------------------------------------------------
@@ -754,15 +775,19 @@ def data_write(
 # ---------------------------------------------------------------------------------------------
 
 _DOCS_OPTIONS = {"vector_size": 50, "epochs": 10, "min_count": 10}
-_WORLD_OPTIONS = {"vector_size": 30, "epochs": 10, "min_count": 1, "sample": 0.0}
+_WORLD_OPTIONS = {"vector_size": 30, "epochs": 5, "min_count": 1, "sample": 0.0}
 _DOCS_NEIGHBORS = ("list", "array", "error", "file", "matrix", "color")
-_DOCS_PICTURE = (
-    "list", "tuple", "dict", "dictionary", "array", "arrays", "list", "lists", "matrix", "vector",
-    "integer", "float", "string", "bytes", "error", "exception", "warning", "raised",
-    "file", "directory", "path", "filename", "row", "column", "rows", "columns",
-    "red", "green", "blue", "color", "minimum", "maximum", "mean", "median", "variance",
-    "thread", "process", "lock", "horizontal", "vertical", "width", "height",
-)  # fmt: skip
+_DOCS_PICTURE = {
+    "containers": ("list", "tuple", "dict", "dictionary", "array", "arrays", "lists"),
+    "numbers": ("integer", "float", "string", "bytes"),
+    "errors": ("error", "exception", "warning", "raised"),
+    "files": ("file", "directory", "path", "filename"),
+    "tables": ("row", "column", "rows", "columns", "matrix", "vector"),
+    "colours": ("red", "green", "blue", "color"),
+    "statistics": ("minimum", "maximum", "mean", "median", "variance"),
+    "threads": ("thread", "process", "lock"),
+    "directions": ("horizontal", "vertical", "width", "height"),
+}
 # Asked of the text, not chosen by the answers: how many come out right is shown with them.
 _DOCS_ANALOGIES = (
     ("array", "arrays", "list", "lists"),
@@ -808,7 +833,7 @@ def demo(
     if not interrupted:
         passed = _docs_questions(screen, model.wv) if corpus == "docs" else _world_questions(screen, model.wv)
     summary = _training_summary(model, output / "model", seconds)
-    summary["pictures"] = _pictures(model, output / corpus, _DOCS_PICTURE if corpus == "docs" else WORLD_PICTURE_WORDS)
+    summary["pictures"] = _demo_pictures(model, output, corpus)
     _finish_training(screen, summary, interrupted, as_json=False)
     screen.note(f"[dim]Ask more: xw2v neighbors {output / 'model'} WORD[/]")
     if not passed:
@@ -828,6 +853,18 @@ def _demo_text(corpus: str, screen: Screen) -> list[list[str]]:
         text = list(docs)
     screen.line(docs.describe())
     return text
+
+
+def _demo_pictures(model: Any, output: Path, corpus: str) -> list[str]:
+    if corpus == "docs":
+        return _pictures(model, output / corpus, _DOCS_PICTURE)
+    from xw2v.vectors.plots import plot_words
+
+    # Among all 24 words the people fall into one point; by themselves they show sex, rank and age.
+    people = [word for arrow in _PEOPLE_ARROWS for word in arrow]
+    path = output / "world-people.png"
+    plot_words(people, model.wv[people], path, analogies=_PEOPLE_ARROWS)
+    return [*_pictures(model, output / corpus, WORLD_CLUSTERS), str(path)]
 
 
 def _docs_questions(screen: Screen, vectors: Any) -> bool:
@@ -885,7 +922,12 @@ _register(app, encode, "xw2v encode 'wiki/*.txt.gz' -o wiki.encoded --min-count 
 _register(app, neighbors, "xw2v neighbors model king queen -n 5", "xw2v neighbors vectors.bin king --json")
 _register(app, analogy, "xw2v analogy model man king woman      man is to king as woman is to ?")
 _register(app, evaluate, "xw2v evaluate model --pairs wordsim353.tsv --analogies questions-words.txt")
-_register(app, plot, "xw2v plot model king queen man woman -o words.png", "xw2v plot model --loss -o loss.png")
+_register(
+    app,
+    plot,
+    "xw2v plot model king queen man woman prince -o words.png --analogy man,king,woman,queen",
+    "xw2v plot model --loss -o loss.png",
+)
 _register(app, convert, "xw2v convert model vectors.bin", "xw2v convert GoogleNews.bin.gz model")
 _register(app, info, "xw2v info", "xw2v info model --json")
 _register(data_app, data_list, "xw2v data list --json", name="list")

@@ -63,7 +63,7 @@ class LiveProgress:
             self._training = self._progress.add_task("training", total=record.total_words, shown="")
         self._losses.append(record.loss)
         shown = (
-            f"epoch [bold]{min(record.epoch, record.epochs)}[/]/{record.epochs} "
+            f"epoch [bold]{record.epoch + 1}[/]/{record.epochs} "
             f"[green]{count(record.words_per_second)} words/s[/] "
             f"loss [bold]{record.loss:.3f}[/] [cyan]{spark(self._losses)}[/] rate {record.alpha:.4f}"
         )
