@@ -1,0 +1,1 @@
+"""Benches: one question a file; `python -m bench.<file>`. Each appends its figures to results/*.csv."""
