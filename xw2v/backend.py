@@ -68,7 +68,8 @@ class Backend:
 
     def to_host(self, array: Array) -> np.ndarray:
         """An array of this backend as a NumPy array."""
-        return np.asarray(array_api_compat.to_device(array, "cpu"))
+        strict = array_api_compat.is_array_api_strict_namespace(self.xp)
+        return np.asarray(array_api_compat.to_device(array, self.xp.Device("CPU_DEVICE") if strict else "cpu"))
 
     def synchronize(self) -> None:
         """Wait until the device has done what it was asked."""

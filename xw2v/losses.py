@@ -210,7 +210,7 @@ def softmax_expectation(
     xp = _namespace(centers=centers, weights=weights, outside_vectors=outside_vectors)
     V = outside_vectors.shape[0]
     tile = V if tile is None else max(1, min(tile, V))
-    tiles = [outside_vectors[start : start + tile, :] for start in range(0, V, tile)]
+    tiles = [outside_vectors[start : min(start + tile, V), :] for start in range(0, V, tile)]
     maximum = None
     for words in tiles:
         scores = centers @ words.T

@@ -87,8 +87,9 @@ class ArrayEngine:
         key = stream_key(self.config.seed, Purpose.NOISE, epoch)
         sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
         for start in range(0, len(sizes), n):
-            some = Groups(groups.first[start : start + n], groups.limit[start : start + n])
-            centers = int(sizes[start : start + n].sum())
+            stop = min(start + n, len(sizes))
+            some = Groups(groups.first[start:stop], groups.limit[start:stop])
+            centers = int(sizes[start:stop].sum())
 
             def train(alpha: float, some: Groups = some, centers: int = centers) -> tuple[Array, Array]:
                 windows = windows_of(kept, some, b, self.config.window, xp=self.backend.xp)
@@ -182,12 +183,13 @@ class ArrayEngine:
 def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:
     """How many centres a step reads before it writes.
 
-    A row's stale updates add up: training diverges where a step holds too many occurrences of the hottest
-    word, so the number follows from that word's share of the kept tokens. bench/README.md has the measurements.
+    A row's stale updates add up: a step that holds too many occurrences of the hottest word learns less, and
+    diverges where nothing bounds a row's step; so the number follows from that word's share of the kept tokens.
     """
     kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
     hottest = float(kept.max() / kept.sum())
-    largest, occurrences = (8192, 128) if backend == "cupy" else (1024, 16)
+    largest = 8192 if backend == "cupy" else 1024
+    occurrences = 16 if config.max_update_norm is None else 128
     size = config.group_size
     while 2 * size <= min(largest, occurrences / hottest):
         size *= 2

@@ -1,0 +1,93 @@
+"""The backend matrix: every array library that a test of the mathematics runs on, listed always."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v.backend import Backend, CupyBackend, NumpyBackend
+from xw2v.errors import BackendError
+
+Array = Any
+
+LIBRARIES = ("numpy", "numpy-readonly", "strict", "strict-device1", "torch", "cupy")
+
+
+@dataclass(frozen=True)
+class Library:
+    """One case of the matrix: how to make its arrays and to read them."""
+
+    name: str
+    backend: Backend
+
+    @property
+    def xp(self) -> Any:
+        return self.backend.xp
+
+    def asarray(self, values: Any, dtype: str | None = None) -> Array:
+        """An input array: read-only where the case says so."""
+        host = np.array(values, dtype=dtype)
+        if self.name == "numpy-readonly":
+            host.flags.writeable = False
+            return host
+        return self.backend.from_host(host)
+
+    def table(self, values: Any, dtype: str | None = None) -> Array:
+        """An array that a test changes in place, so never read-only."""
+        return self.backend.from_host(np.array(values, dtype=dtype))
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return self.backend.to_host(array)
+
+    def same_kind(self, array: Array) -> bool:
+        """Is it an array of this library on this device?"""
+        from array_api_compat import array_namespace, device
+
+        return array_namespace(array) is self.xp and str(device(array)) == str(self.backend.device)
+
+
+def _make(name: str) -> Library:
+    if name.startswith("numpy"):
+        return Library(name, NumpyBackend("a test"))
+    if name.startswith("strict"):
+        import array_api_strict
+
+        device = array_api_strict.Device("device1" if name.endswith("1") else "CPU_DEVICE")
+        return Library(name, Backend("array_api_strict", array_api_strict, device, "a test"))
+    if name == "torch":
+        import array_api_compat.torch as xp
+        import torch
+
+        return Library(name, Backend("torch", xp, torch.device("cpu"), "a test"))
+    return Library(name, CupyBackend("a test"))
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest) -> Library:
+    """Every array library; one that cannot run is skipped with its reason, or fails where it is required."""
+    name = str(request.param)
+    try:
+        return _make(name)
+    except (ImportError, BackendError) as error:
+        if name.split("-")[0] in os.environ.get("XW2V_REQUIRE", "").split(","):
+            pytest.fail(f"{name} is required by XW2V_REQUIRE: {error}")
+        pytest.skip(f"{name}: {error}")
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The corpora and evaluation sets that do not belong to the project."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("shared/data is not beside the repository")
+    return folder

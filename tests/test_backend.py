@@ -1,0 +1,123 @@
+"""What each backend adds to its library, and the choice between them."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import Library
+from xw2v.backend import NumpyBackend, get_backend
+from xw2v.errors import BackendError
+
+
+def summed(table: np.ndarray, ids: Any, rows: np.ndarray, scale: float, max_norm: float | None) -> np.ndarray:
+    """scatter_add as loops."""
+    sums = {int(i): np.zeros(table.shape[1]) for i in ids}
+    for i, row in zip(ids, rows, strict=True):
+        sums[int(i)] = sums[int(i)] + scale * row
+    result = table.copy()
+    for i, row in sums.items():
+        norm = np.linalg.norm(row)
+        result[i] += row * (max_norm / norm if max_norm is not None and norm > max_norm else 1.0)
+    return result
+
+
+@pytest.mark.parametrize("max_norm", [None, 0.3, 1e9])
+@pytest.mark.parametrize("ids", [[0, 0, 0], [3, 1, 3, 0, 1, 3], [2], []])
+def test_scatter_add_sums_repeats(library: Library, dtype: str, ids: list[int], max_norm: float | None) -> None:
+    rng = np.random.default_rng(1)
+    table, rows = rng.standard_normal((5, 3)), rng.standard_normal((len(ids), 3))
+    ours = library.table(table, dtype)
+    library.backend.scatter_add(
+        ours, library.asarray(ids, "int32"), library.asarray(rows, dtype), scale=-0.5, max_norm=max_norm
+    )
+    wanted = summed(table, ids, rows, -0.5, max_norm)
+    host = library.to_host(ours)
+    assert host.dtype == dtype
+    np.testing.assert_allclose(host, wanted, rtol=1e-5, atol=1e-6)
+    if max_norm == 0.3 and len(ids) > 1:  # the case is there to see rows shortened
+        assert not np.allclose(wanted, summed(table, ids, rows, -0.5, None))
+
+
+def test_scatter_add_of_zero_rows_makes_no_nan(library: Library, dtype: str) -> None:
+    table = library.table(np.ones((2, 2)), dtype)
+    library.backend.scatter_add(table, library.asarray([1], "int32"), library.asarray([[0, 0]], dtype), max_norm=0.5)
+    np.testing.assert_array_equal(library.to_host(table), np.ones((2, 2)))
+
+
+def test_scatter_add_from_two_tables_of_other_sizes() -> None:
+    """The scratch that a thread keeps grows with the table."""
+    backend = NumpyBackend("a test")
+    for V in (3, 50, 7):
+        table = np.zeros((V, 2))
+        backend.scatter_add(table, np.array([V - 1, 0, V - 1]), np.ones((3, 2)))
+        assert table[V - 1].tolist() == [2, 2]
+        assert table.sum() == 6
+
+
+def test_host_round_trip(library: Library) -> None:
+    host = np.arange(6, dtype="float32").reshape(2, 3)
+    there = library.backend.from_host(host)
+    assert library.same_kind(there)
+    np.testing.assert_array_equal(library.to_host(there), host)
+    library.backend.synchronize()
+    library.backend.free_memory()
+
+
+def test_memory_is_told_where_it_is_known() -> None:
+    memory = get_backend("numpy").memory()
+    assert memory is not None
+    assert 0 < memory[0] <= memory[1]
+
+
+def test_backend_of_arrays(library: Library) -> None:
+    backend = get_backend(library.asarray([1.0]))
+    assert backend.name == library.backend.name
+    assert type(backend) is type(library.backend)
+    assert str(backend.device) == str(library.backend.device)
+
+
+def test_unknown_names_and_things_are_refused() -> None:
+    with pytest.raises(BackendError, match="'auto', 'numpy' or 'cupy', got 'jax'"):
+        get_backend("jax")
+    with pytest.raises(BackendError, match="or an array, got list"):
+        get_backend([1.0])
+
+
+def fake_cupy(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    """A CuPy that imports and then fails to allocate, as it does without a GPU."""
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise failure
+
+    device = SimpleNamespace(use=lambda: None)
+    cupy = SimpleNamespace(
+        ones=fail, int32="int32", cuda=SimpleNamespace(Device=lambda number: device), __name__="cupy"
+    )
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "array_api_compat.cupy", SimpleNamespace())
+
+
+def test_cupy_without_a_gpu_shows_the_drivers_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_cupy(monkeypatch, RuntimeError("cudaErrorInsufficientDriver: CUDA driver version\nis insufficient"))
+    with pytest.raises(BackendError, match="cudaErrorInsufficientDriver: CUDA driver version is insufficient") as error:
+        get_backend("cupy")
+    assert "\n" not in str(error.value)
+
+
+def test_missing_cupy_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setitem(sys.modules, "array_api_compat.cupy", None)
+    with pytest.raises(BackendError, match=r"pip install 'xw2v\[cuda12\]'"):
+        get_backend("cupy")
+
+
+def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_cupy(monkeypatch, RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected"))
+    backend = get_backend("auto")
+    assert backend.name == "numpy"
+    assert backend.why == "found no GPU that works: cudaErrorNoDevice: no CUDA-capable device is detected"

@@ -1,0 +1,140 @@
+"""Chunks, kept tokens, groups, windows and pairs against loops over Python integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import reference
+from tests.conftest import Library
+from xw2v.config import Config
+from xw2v.training import batches
+from xw2v.training.batches import Chunk, Kept, group_tokens, keep_tokens, list_pairs, read_chunk, windows_of
+from xw2v.training.sampling import keep_thresholds
+
+KEY = 99
+
+
+def corpus(n: int = 300, V: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and sentence offsets; some sentences are empty, some have one word."""
+    rng = np.random.default_rng(4)
+    offsets = np.unique(np.concatenate([[0, n], rng.integers(0, n, n // 9)]))
+    return rng.integers(0, V, n).astype(np.int32), np.sort(np.concatenate([offsets, offsets[3:5]]))
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 64)
+
+
+def kept_of(library: Library, chunk: Chunk, config: Config, counts: np.ndarray, b: int) -> Kept:
+    return keep_tokens(
+        library.asarray(chunk.ids),
+        library.asarray(chunk.sentences),
+        chunk.start,
+        thresholds=library.asarray(keep_thresholds(counts, config.sample)),
+        key=KEY,
+        window=config.window,
+        shrink=config.shrink_windows,
+        pad=config.window + b,
+        xp=library.xp,
+    )
+
+
+def expected(chunk: Chunk, config: Config, counts: np.ndarray) -> tuple[list[tuple[int, int]], list[int]]:
+    ids = chunk.ids.tolist()
+    kept = reference.keep(ids, chunk.start, KEY, keep_thresholds(counts, config.sample), config)
+    return kept, chunk.sentences.tolist()
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 300), (64, 192), (256, 300), (64, 65)])
+def test_chunk_knows_sentences_and_segments(start: int, stop: int) -> None:
+    ids, offsets = corpus()
+    chunk = read_chunk(ids, offsets, start, stop)
+    assert chunk.ids.tolist() == ids[start:stop].tolist()
+    for i in range(start + 1, stop):
+        cut = i in set(offsets.tolist()) or (i - start) % 64 == 0
+        assert (chunk.sentences[i - start] != chunk.sentences[i - start - 1]) == cut, i
+
+
+@pytest.mark.parametrize("shrink", [True, False])
+@pytest.mark.parametrize("sample", [0.0, 0.05])
+def test_kept_tokens_and_windows(library: Library, sample: float, shrink: bool) -> None:
+    ids, offsets = corpus()
+    counts = np.bincount(ids)
+    config = Config(sample=sample, window=4, shrink_windows=shrink)
+    chunk = read_chunk(ids, offsets, 64, 300)
+    kept, sentences = expected(chunk, config, counts)
+    ours = kept_of(library, chunk, config, counts, b=3)
+    inner = slice(ours.pad, ours.ids.shape[0] - ours.pad)
+    assert (len(kept) < 236) == (sample > 0)
+    assert library.to_host(ours.ids)[inner].tolist() == [chunk.ids[i] for i, _ in kept]
+    assert library.to_host(ours.windows)[inner].tolist() == [r for _, r in kept]
+    assert library.to_host(ours.positions)[inner].tolist() == [64 + i for i, _ in kept]
+    assert library.to_host(ours.sentences)[inner].tolist() == [sentences[i] for i, _ in kept]
+    assert set(library.to_host(ours.sentences)[: ours.pad].tolist()) == {-1}
+
+
+@pytest.mark.parametrize("b", [1, 3, 16, 100])
+@pytest.mark.parametrize("window", [1, 4])
+def test_windows_of_groups(library: Library, b: int, window: int) -> None:
+    """Every pair of the chunk stands in exactly one place of one group, and nothing else does."""
+    ids, offsets = corpus()
+    counts = np.bincount(ids)
+    config = Config(sample=0.05, window=window)
+    chunk = read_chunk(ids, offsets, 64, 300)
+    kept, sentences = expected(chunk, config, counts)
+    ours = kept_of(library, chunk, config, counts, b)
+    groups = group_tokens(ours, chunk.start, len(chunk.ids), b, xp=library.xp)
+    windows = windows_of(ours, groups, b, window, xp=library.xp)
+    first, limit = library.to_host(groups.first) - ours.pad, library.to_host(groups.limit) - ours.pad
+    center_ids, context_ids = library.to_host(windows.center_ids), library.to_host(windows.context_ids)
+    positives = library.to_host(windows.positives)
+    centers = []
+    for g in range(len(first)):
+        size = min(b, limit[g] - first[g])
+        assert library.to_host(windows.positions)[g] == 64 + kept[first[g]][0]
+        assert len({kept[t][0] // 64 for t in range(first[g], first[g] + size)}) == 1  # one segment
+        for row in range(b):
+            if row >= size:
+                assert not positives[g, row].any()
+                continue
+            t = first[g] + row
+            centers.append(t)
+            assert center_ids[g, row] == chunk.ids[kept[t][0]]
+            wanted = reference.outside(kept, sentences, t)
+            columns = np.flatnonzero(positives[g, row])
+            assert (columns + first[g] - window).tolist() == wanted
+            assert context_ids[g, columns].tolist() == [chunk.ids[kept[c][0]] for c in wanted]
+    assert centers == list(range(len(kept)))
+
+
+def test_pairs(library: Library) -> None:
+    ids, offsets = corpus()
+    counts = np.bincount(ids)
+    config = Config(sample=0.05, window=4)
+    chunk = read_chunk(ids, offsets, 64, 300)
+    kept, sentences = expected(chunk, config, counts)
+    wanted: list[tuple[Any, ...]] = []
+    ends = [0]
+    for t, (i, _) in enumerate(kept):
+        for c in reference.outside(kept, sentences, t):
+            slot = c - t + 4 - (c > t)
+            wanted.append((chunk.ids[i], chunk.ids[kept[c][0]], (64 + i) * 8 + slot))
+        ends.append(len(wanted))
+    pairs = list_pairs(kept_of(library, chunk, config, counts, 1), 4, xp=library.xp, to_host=library.to_host)
+    ours = zip(*(library.to_host(x).tolist() for x in pairs[:3]), strict=True)
+    assert list(ours) == wanted
+    assert pairs.ends.tolist() == ends
+
+
+def test_nothing_kept_is_no_group(library: Library) -> None:
+    chunk = Chunk(np.zeros(5, dtype=np.int32), np.ones(5, dtype=np.int32), 0)
+    kept = keep_tokens(
+        library.asarray(chunk.ids), library.asarray(chunk.sentences), 0, thresholds=library.asarray([0]),
+        key=1, window=2, shrink=True, pad=4, xp=library.xp,
+    )  # fmt: skip
+    assert group_tokens(kept, 0, 5, 2, xp=library.xp).first.shape == (0,)
+    assert list_pairs(kept, 2, xp=library.xp, to_host=library.to_host).ends.tolist() == [0]

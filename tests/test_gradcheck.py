@@ -1,0 +1,47 @@
+"""The gradient check passes what is right and refuses what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import Library
+from xw2v.errors import GradientError, MixedArraysError, ShapeError
+from xw2v.gradcheck import check_gradient
+
+
+@pytest.mark.parametrize("directions", [None, 5])
+def test_right_gradient_passes(library: Library, directions: int | None) -> None:
+    x = library.asarray(np.arange(6.0).reshape(2, 3))
+    assert check_gradient(lambda y: (library.xp.sum(y**3), 3 * y**2), x, directions=directions) < 1e-6
+
+
+@pytest.mark.parametrize("directions", [None, 5])
+def test_wrong_gradient_is_refused(library: Library, directions: int | None) -> None:
+    x = library.asarray(np.arange(1.0, 7.0).reshape(2, 3))
+    with pytest.raises(GradientError, match="gradient is wrong at"):
+        check_gradient(lambda y: (library.xp.sum(y**3), 3.01 * y**2), x, directions=directions)
+
+
+def test_the_place_is_named() -> None:
+    def f(y: np.ndarray) -> tuple[Any, Any]:
+        gradient = 2 * y
+        gradient[1, 2] += 1
+        return (y**2).sum(), gradient
+
+    with pytest.raises(GradientError, match=r"component \(1, 2\): analytic 6, by differences 5"):
+        check_gradient(f, np.arange(6.0).reshape(2, 3) / 2)
+
+
+def test_nan_is_refused() -> None:
+    with pytest.raises(GradientError, match="nan"):
+        check_gradient(lambda y: (y.sum(), y * np.nan), np.ones(2))
+
+
+def test_wrong_shape_and_dtype_are_refused() -> None:
+    with pytest.raises(ShapeError, match="x's shape"):
+        check_gradient(lambda y: (y.sum(), np.ones(3)), np.ones(2))
+    with pytest.raises(MixedArraysError, match="float64"):
+        check_gradient(lambda y: (y.sum(), y), np.ones(2, dtype="float32"))

@@ -1,0 +1,80 @@
+"""Subsampling probabilities by hand, and the distribution of noise words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.conftest import Library
+from xw2v.training.draws import Purpose, draw, low_half, stream_key
+from xw2v.training.sampling import (
+    AliasTable,
+    alias_table,
+    draw_words,
+    keep_probabilities,
+    keep_thresholds,
+    noise_probabilities,
+)
+
+
+def test_keep_probabilities_by_hand() -> None:
+    """Shares 0.9, 0.09, 0.01 and t = 0.01."""
+    counts = np.array([90, 9, 1])
+    f = counts / 100
+    np.testing.assert_allclose(
+        keep_probabilities(counts, 0.01), np.minimum(1, (np.sqrt(f / 0.01) + 1) * 0.01 / f), rtol=1e-12
+    )
+    np.testing.assert_allclose(keep_probabilities(counts, 0.01, "paper"), [1 / np.sqrt(90), 1 / 3, 1], rtol=1e-12)
+    np.testing.assert_allclose(keep_probabilities(counts, 0.01)[1], 4 / 9, rtol=1e-12)
+
+
+def test_sample_zero_keeps_everything() -> None:
+    assert keep_probabilities(np.array([5, 1]), 0.0).tolist() == [1, 1]
+    assert keep_thresholds(np.array([5, 1]), 0.0).tolist() == [2**32, 2**32]
+
+
+def test_share_of_kept_tokens() -> None:
+    counts = np.array([1000, 10])
+    thresholds = keep_thresholds(counts, 0.01)
+    bits = low_half(draw(stream_key(3, Purpose.TOKEN), np.arange(100_000), xp=np))
+    kept = int((bits < thresholds[0]).sum())
+    assert stats.binomtest(kept, 100_000, keep_probabilities(counts, 0.01)[0]).pvalue > 1e-3
+
+
+def test_noise_probabilities_by_hand() -> None:
+    np.testing.assert_allclose(noise_probabilities(np.array([16, 1, 1])), [0.8, 0.1, 0.1], rtol=1e-12)
+    np.testing.assert_allclose(noise_probabilities(np.array([7, 1]), 0.0), [0.5, 0.5], rtol=1e-12)
+    assert np.isfinite(noise_probabilities(np.array([2**40, 1]), 10.0)).all()
+
+
+def shares(table: AliasTable) -> np.ndarray:
+    """The distribution that an alias table stands for, exactly."""
+    V = len(table.thresholds)
+    result = table.thresholds / 2.0**32
+    for column in range(V):
+        result[table.alias[column]] += 1 - table.thresholds[column] / 2.0**32
+    return np.asarray(result / V)
+
+
+@pytest.mark.parametrize("V", [1, 2, 3, 1000])
+def test_alias_table_stands_for_its_distribution(V: int) -> None:
+    p = noise_probabilities(np.arange(V, 0, -1) ** 2)
+    np.testing.assert_allclose(shares(alias_table(p)), p, atol=1e-9)
+
+
+def test_drawn_words_follow_the_distribution() -> None:
+    p = noise_probabilities(np.array([1000, 300, 100, 30, 10, 1]))
+    bits = draw(stream_key(1, Purpose.NOISE), np.arange(300_000), xp=np)
+    counts = np.bincount(draw_words(alias_table(p), bits, xp=np), minlength=6)
+    assert stats.chisquare(counts, p * 300_000).pvalue > 1e-3
+
+
+def test_every_backend_draws_the_same_words(library: Library) -> None:
+    host = alias_table(noise_probabilities(np.arange(50, 0, -1)))
+    counters = np.arange(600).reshape(20, 30)
+    wanted = draw_words(host, draw(9, counters, xp=np), xp=np)
+    there = AliasTable(*map(library.asarray, host))
+    words = draw_words(there, draw(9, library.asarray(counters), xp=library.xp), xp=library.xp)
+    assert library.same_kind(words)
+    np.testing.assert_array_equal(library.to_host(words), wanted)
