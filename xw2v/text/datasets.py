@@ -295,6 +295,7 @@ _SLOTS: dict[str, Sequence[str] | Mapping[str, Sequence[str]]] = {
     "sex": {"male": ["male"], "female": ["female"]},
     "garment": {"male": ["suit", "tie", "beard", "waistcoat"], "female": ["dress", "skirt", "bonnet", "necklace"]},
     "home": {"royal": ["palace", "castle", "throne", "court"], "common": ["farm", "cottage", "village", "workshop"]},
+    "rank": {"royal": ["noble", "crowned", "majestic"], "common": ["humble", "poor", "toiling"]},
     "kin": {"royal": ["crown", "kingdom", "nobles", "guards"], "common": ["goats", "neighbours", "tools", "field"]},
     "aged": {"old": ["grey", "wise", "elderly", "stern"], "young": ["little", "playful", "youthful", "curious"]},
     "pastime": {"old": ["working", "ruling", "writing"], "young": ["playing", "learning", "growing"]},
@@ -320,15 +321,15 @@ _SLOTS: dict[str, Sequence[str] | Mapping[str, Sequence[str]]] = {
 # The sentences, by what they speak of. No template favours a person: features alone tell them apart.
 _TEMPLATES: dict[str, Sequence[str]] = {
     "people": [
-        "the {aged} {person} with {his} {garment}",
-        "the {person} of the {home} has {his} {garment}",
+        "the {rank} {person} with {his} {garment}",
+        "the {rank} {person} of the {home} has {his} {garment}",
         "{he} is the {aged} {person} of the {home}",
         "the {person} and {his} {kin} at the {home}",
         "the {person} likes {pastime} with {his} {kin}",
         "the {aged} {person} said {he} is {pastime}",
         "the {person} of the {home} put on {his} {garment}",
         "a {aged} {sex} of the {home} with {his} {garment}",
-        "the {sex} likes {pastime} with {his} {kin}",
+        "the {rank} {sex} likes {pastime} with {his} {kin}",
     ],
     "opinion": [
         "everyone {felt} the {opinion} {work} and {reaction}",
