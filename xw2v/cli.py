@@ -458,10 +458,7 @@ def _finish_training(screen: Screen, summary: dict[str, Any], interrupted: bool,
         raise typer.Exit(130)
 
 
-_PEOPLE_ARROWS = (
-    ("man", "king", "woman", "queen"),
-    ("boy", "prince", "girl", "princess"),
-)
+_PICTURE_ARROWS = (("man", "king", "woman", "queen"),)
 
 
 def _pictures(model: Any, output: Path, groups: Mapping[str, Sequence[str]]) -> list[str]:
@@ -469,7 +466,7 @@ def _pictures(model: Any, output: Path, groups: Mapping[str, Sequence[str]]) -> 
     from xw2v.vectors.plots import plot_loss, plot_words
 
     group = {word: name for name, words in groups.items() for word in words if word in model.wv}
-    arrows = [arrow for arrow in _PEOPLE_ARROWS if all(word in group for word in arrow)]
+    arrows = [arrow for arrow in _PICTURE_ARROWS if all(word in group for word in arrow)]
     paths = []
     if len(group) > 2:
         paths.append(output.with_name(output.name + "-words.png"))
@@ -860,10 +857,10 @@ def _demo_pictures(model: Any, output: Path, corpus: str) -> list[str]:
         return _pictures(model, output / corpus, _DOCS_PICTURE)
     from xw2v.vectors.plots import plot_words
 
-    # Among all 24 words the people fall into one point; by themselves they show sex, rank and age.
-    people = [word for arrow in _PEOPLE_ARROWS for word in arrow]
-    path = output / "world-people.png"
-    plot_words(people, model.wv[people], path, analogies=_PEOPLE_ARROWS)
+    # Among all 24 words the people fall into one point; by themselves they are a parallelogram.
+    people = list(_PICTURE_ARROWS[0])
+    path = output / "world-analogy.png"
+    plot_words(people, model.wv[people], path, analogies=_PICTURE_ARROWS, title="king - man + woman = queen")
     return [*_pictures(model, output / corpus, WORLD_CLUSTERS), str(path)]
 
 
@@ -892,7 +889,7 @@ def _nearest(vectors: Any, word: str, words: Iterable[str]) -> str:
 
 def _show_analogies(screen: Screen, vectors: Any, questions: Sequence[tuple[str, str, str, str]]) -> bool:
     """A table of questions with the answers found; True where all are right."""
-    rows = []
+    rows: list[list[str]] = []
     for a, b, c, expected in questions:
         found, score = vectors.analogy(a, b, c, topn=1)[0]
         rows.append([f"{a} : {b} = {c} :", found, f"{score:.2f}", "yes" if found == expected else f"no, {expected}"])

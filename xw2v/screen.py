@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from rich.console import Console
@@ -25,11 +26,12 @@ def count(number: float) -> str:
 
 
 def spark(values: Sequence[float], width: int = 16) -> str:
-    """The last part of a curve as one line of blocks, scaled to its own range."""
-    values = list(values)[-width:]
-    low, high = min(values, default=0.0), max(values, default=0.0)
+    """A curve as one line of blocks, each the mean of its share of the values, scaled to their range."""
+    edges = [len(values) * i // width for i in range(width + 1)]
+    means = [sum(values[low:high]) / (high - low) for low, high in pairwise(edges) if high > low]
+    low, high = min(means, default=0.0), max(means, default=0.0)
     span = (high - low) or 1.0
-    return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in values)
+    return "".join(_SPARKS[round((mean - low) / span * (len(_SPARKS) - 1))] for mean in means)
 
 
 class LiveProgress:
