@@ -1,7 +1,7 @@
 """Pictures: words in two dimensions, and the course of the loss.
 
 matplotlib is imported when a picture is drawn, and pyplot never: figures are made and dropped here, so no window
-opens and no global state changes.
+opens, and the caller's figures and settings are left alone.
 """
 
 from __future__ import annotations
@@ -50,6 +50,17 @@ _WIDE_FONTS = (
     "Noto Sans Devanagari",
     "Nirmala UI",
 )
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """The defaults of matplotlib while drawing, and the caller's settings again after it."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams["svg.hashsalt"] = "xw2v"  # or an .svg would name its parts anew every time
+        yield
 
 
 # --- projection ---------------------------------------------------------------------------------------------
@@ -135,6 +146,7 @@ def plot_words(
     return coordinates
 
 
+@_own_settings()
 def words_figure(
     words: Sequence[str],
     vectors: npt.ArrayLike,
@@ -348,6 +360,7 @@ def _move(figure: Figure, axes: Axes, text: Text, box: Points, point: Points) ->
 # --- loss ---------------------------------------------------------------------------------------------------
 
 
+@_own_settings()
 def plot_loss(records: Iterable[Any], path: PathLike, *, title: str | None = None, xlabel: str | None = None) -> Points:
     """Draw the course of the loss: the values pale, and a moving average over them.
 
@@ -439,6 +452,7 @@ def _boxes_for_missing_glyphs() -> Iterator[None]:
         yield
 
 
+@_own_settings()
 def _save(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower()[1:]
     # No date inside: the same words give the same picture.

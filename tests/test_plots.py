@@ -1,0 +1,294 @@
+"""Pictures: the projection against the textbook's, labels that do not overlap, files of every kind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import warnings
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
+from xw2v.vectors.plots import plot_loss, plot_words, project_2d, words_figure
+
+Floats = npt.NDArray[np.float64]
+
+
+def clustered(n: int, clusters: int = 5, spread: float = 0.3, seed: int = 3) -> tuple[list[str], Floats]:
+    """Words of many lengths around a few places, some exactly on one point."""
+    rng = np.random.default_rng(seed)
+    centres = 2 * rng.standard_normal((clusters, 20))
+    vectors = np.array([centres[i % clusters] + spread * rng.standard_normal(20) for i in range(n)])
+    vectors[clusters : 2 * clusters] = vectors[:clusters][: max(0, n - clusters)]
+    return [f"word{'abcdefgh'[: i % 9]}{i}" for i in range(n)], vectors
+
+
+# --- projection -------------------------------------------------------------
+
+
+def by_covariance(vectors: Floats) -> Floats:
+    """CS224n assignment 2: the first two columns of U in the SVD of the covariance."""
+    centred = vectors - vectors.mean(axis=0)
+    covariance = centred.T @ centred / len(vectors)
+    result: Floats = centred @ np.linalg.svd(covariance)[0][:, :2]
+    return result
+
+
+@pytest.mark.parametrize(("n", "D"), [(30, 8), (8, 30), (3, 2), (2, 5)])
+def test_projection_is_the_textbooks_up_to_signs(n: int, D: int) -> None:
+    vectors = np.random.default_rng(0).standard_normal((n, D)) + 5
+    ours, reference = project_2d(vectors), by_covariance(vectors)
+    signs = np.sign((ours * reference).sum(axis=0))
+    np.testing.assert_allclose(ours, reference * signs, atol=1e-6)
+
+
+def test_projection_by_hand() -> None:
+    # Along (3, 4) / 5 by 10, across it by 1.
+    along, across = np.array([0.6, 0.8]), np.array([-0.8, 0.6])
+    vectors = np.array([7.0, -3.0]) + np.array([10 * along, -10 * along, across, -across])
+    np.testing.assert_allclose(project_2d(vectors), [[10, 0], [-10, 0], [0, -1], [0, 1]], atol=1e-12)
+
+
+def test_projection_has_fixed_signs() -> None:
+    vectors = np.random.default_rng(1).standard_normal((20, 6))
+    np.testing.assert_allclose(project_2d(-vectors), -project_2d(vectors), atol=1e-12)
+    order = np.random.default_rng(2).permutation(20)
+    np.testing.assert_allclose(project_2d(vectors[order]), project_2d(vectors)[order], atol=1e-12)
+
+
+def test_projection_of_next_to_nothing() -> None:
+    np.testing.assert_array_equal(project_2d([[1.0, 2.0, 3.0]]), [[0, 0]])
+    np.testing.assert_allclose(project_2d([[1.0], [3.0]]), [[-1, 0], [1, 0]])
+    np.testing.assert_array_equal(project_2d(np.ones((4, 3))), np.zeros((4, 2)))
+
+
+def test_projection_refuses() -> None:
+    for empty in (np.ones(3), np.ones((0, 3)), np.ones((3, 0))):
+        with pytest.raises(ShapeError, match="n and D > 0"):
+            project_2d(empty)
+    with pytest.raises(NumericalError, match="finite"):
+        project_2d([[1.0, np.nan]])
+
+
+# --- labels -----------------------------------------------------------------
+
+
+def label_boxes(figure: Any) -> tuple[list[str], Floats, Floats]:
+    """Texts, their boxes (n, 4) and the box of the axes, in pixels of the finished picture."""
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    renderer = figure.canvas.get_renderer()
+    texts = [text for text in axes.texts if text.get_text()]
+    boxes = np.array([text.get_window_extent(renderer).extents for text in texts])
+    return [text.get_text() for text in texts], boxes, np.array(axes.get_window_extent(renderer).extents)
+
+
+def overlapping(boxes: Floats) -> list[tuple[int, int]]:
+    pairs = []
+    for i, a in enumerate(boxes):
+        for j, b in enumerate(boxes[:i]):
+            if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]:
+                pairs.append((j, i))
+    return pairs
+
+
+def same_point(n: int) -> tuple[list[str], Floats]:
+    return [f"coincident{i}" for i in range(n)], np.ones((n, 4))
+
+
+@pytest.mark.parametrize(
+    ("words", "vectors"),
+    [clustered(5), clustered(24), clustered(24, clusters=2, spread=0.05), clustered(60), same_point(24)],
+    ids=["5", "24", "24 in two heaps", "60", "24 on one point"],
+)
+def test_labels_do_not_overlap_and_stay_inside(words: list[str], vectors: Floats) -> None:
+    figure, _ = words_figure(words, vectors, title="A title")
+    shown, boxes, frame = label_boxes(figure)
+    assert shown == words
+    assert overlapping(boxes) == []
+    assert (boxes[:, :2] >= frame[:2]).all()
+    assert (boxes[:, 2:] <= frame[2:]).all()
+
+
+def test_labels_stay_near_their_points() -> None:
+    words, vectors = clustered(24)
+    figure, coordinates = words_figure(words, vectors)
+    _, boxes, _ = label_boxes(figure)
+    points = figure.axes[0].transData.transform(coordinates)
+    gaps = np.linalg.norm(np.clip(points, boxes[:, :2], boxes[:, 2:]) - points, axis=1)
+    assert np.median(gaps) < 40  # pixels; a letter is some 14 wide
+    assert gaps.max() < 200
+
+
+@pytest.mark.slow
+def test_150_labels_do_not_overlap() -> None:
+    words, vectors = clustered(150, clusters=12)
+    _, boxes, _ = label_boxes(words_figure(words, vectors)[0])
+    assert overlapping(boxes) == []
+
+
+def test_the_check_of_overlaps_sees_one() -> None:
+    boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3], [2, 2, 4, 4]], dtype=float)
+    assert overlapping(boxes) == [(0, 1), (1, 2)]
+
+
+# --- plot_words -------------------------------------------------------------
+
+MAGIC = {".png": b"\x89PNG\r\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
+
+
+@pytest.mark.parametrize("suffix", MAGIC)
+def test_files_of_every_kind_come_out_the_same_twice(tmp_path: Path, suffix: str) -> None:
+    words, vectors = clustered(6)
+    paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for path in paths:
+        coordinates = plot_words(words, vectors, path, title="Words", groups=[0, 1, 2, 0, 1, 2])
+        np.testing.assert_array_equal(coordinates, project_2d(vectors))
+        assert path.read_bytes().startswith(MAGIC[suffix])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_no_path_draws_nothing() -> None:
+    words, vectors = clustered(6)
+    np.testing.assert_array_equal(plot_words(words, vectors, None), project_2d(vectors))
+
+
+def test_arrows_go_between_the_words() -> None:
+    words = ["man", "woman", "king", "queen", "x"]
+    vectors = np.array([[0, 0], [1, 3], [5, 0], [6, 3.5], [9, 1]])
+    figure, coordinates = words_figure(words, vectors, analogies=[("man", "woman", "king", "queen"), ("x", "man")])
+    arrows = [text for text in figure.axes[0].texts if not text.get_text()]
+    ends: list[Any] = [(arrow.get_position(), arrow.xy) for arrow in arrows]  # type: ignore[attr-defined]
+    expected = [(coordinates[a], coordinates[b]) for a, b in ((0, 1), (2, 3), (4, 0))]
+    np.testing.assert_allclose(np.array(ends), np.array(expected))
+    colours = [arrow.arrow_patch.get_edgecolor() for arrow in arrows]  # type: ignore[attr-defined]
+    assert colours[0] == colours[1] != colours[2]
+
+
+def test_words_of_every_script_and_markup_are_drawn_as_they_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["$x_1$", "a$b", "c\nd", "\\alpha", "король", "国王", "שלום", "नमस्ते", "🙂", "\ud800", ""]
+    figure, _ = words_figure(words, clustered(11)[1], title="$ 国\n")
+    shown, boxes, _ = label_boxes_quietly(figure)
+    assert shown == ["$x_1$", "a$b", "c\\nd", "\\alpha", "король", "国王", "שלום", "नमस्ते", "🙂", "\\ud800"]
+    assert overlapping(boxes) == []
+    for suffix in MAGIC:
+        plot_words(words, clustered(11)[1], tmp_path / f"p{suffix}", title="$ 国\n")
+    assert all(record.name.startswith(("xw2v", "matplotlib", "fontTools")) for record in caplog.records)
+
+
+def label_boxes_quietly(figure: Any) -> tuple[list[str], Floats, Floats]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return label_boxes(figure)
+
+
+def test_plot_words_refuses(tmp_path: Path) -> None:
+    words, vectors = clustered(6)
+    path = tmp_path / "p.png"
+    with pytest.raises(ShapeError, match="6 words needs one vector and one group; got 5 vectors"):
+        plot_words(words, vectors[:5], path)
+    with pytest.raises(ShapeError, match="and 2 groups"):
+        plot_words(words, vectors, path, groups=[1, 2])
+    with pytest.raises(ConfigError, match=r"must end in \.png, \.svg or \.pdf"):
+        plot_words(words, vectors, tmp_path / "p.docx")
+    with pytest.raises(FileAccessError, match="there is no folder"):
+        plot_words(words, vectors, tmp_path / "no" / "p.png")
+    with pytest.raises(UnknownWordError, match=r"'queen' of the analogy .* is not among the 6 words"):
+        plot_words(words, vectors, path, analogies=[(words[0], "queen")])
+    for analogy in ("ab", words[:3]):
+        with pytest.raises(ConfigError, match="2 or 4 words"):
+            plot_words(words, vectors, path, analogies=[analogy])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_the_old_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "p.png").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(FileAccessError, match="No space left on device"):
+        plot_loss([(0, 1.0)], tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+# --- plot_loss --------------------------------------------------------------
+
+
+def test_loss_is_averaged_over_neighbours(tmp_path: Path) -> None:
+    x = np.arange(100.0)
+    y = np.random.default_rng(0).standard_normal(100)
+    curve = plot_loss(list(zip(x, y, strict=True)), tmp_path / "p.png")
+    window = 4
+    mean = [y[max(0, i - window) : i + window + 1].mean() for i in range(100)]
+    np.testing.assert_allclose(curve, np.column_stack([x, y, mean]))
+
+
+Record = namedtuple("Record", ["epoch", "words", "loss", "alpha"])
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [(1, 4.0), (2, 3.0), (3, float("nan")), (4, 2.0)],
+        [{"words": x, "loss": y} for x, y in ((4, 2.0), (1, 4.0), (2, 3.0))],
+        [Record(1, x, y, 0.1) for x, y in ((1, 4.0), (2, 3.0), (4, 2.0))],
+    ],
+)
+def test_loss_of_every_kind_of_record(tmp_path: Path, records: list[Any]) -> None:
+    curve = plot_loss(records, tmp_path / "p.svg", title="Loss")
+    np.testing.assert_array_equal(curve[:, :2], [[1, 4], [2, 3], [4, 2]])
+    assert (tmp_path / "p.svg").read_bytes().startswith(b"<?xml")
+
+
+@pytest.mark.parametrize(
+    ("records", "match"),
+    [
+        ([], "no record with a finite loss"),
+        ([(1, float("inf"))], "no record"),
+        ([(1, 2, 3)], "wanted .x, loss. pairs"),
+        ([3.0], "wanted"),
+        ([{"loss": 1.0}], "wanted"),
+        (["ab"], "wanted"),
+    ],
+)
+def test_plot_loss_refuses(tmp_path: Path, records: list[Any], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        plot_loss(records, tmp_path / "p.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- matplotlib -------------------------------------------------------------
+
+
+def test_matplotlib_is_loaded_for_drawing_only_and_pyplot_never(tmp_path: Path) -> None:
+    code = (
+        "import sys, xw2v.vectors.plots as plots\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "plots.plot_words(['a', 'b'], [[1, 2], [3, 5]], sys.argv[1])\n"
+        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path / "p.png")], check=True, timeout=120)
+
+
+def test_the_callers_settings_do_not_show(tmp_path: Path) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    words, vectors = clustered(6)
+    plot_words(words, vectors, tmp_path / "a.png", title="T")
+    odd = {"text.color": "red", "axes.facecolor": "black", "font.size": 20, "font.family": "serif"}
+    with matplotlib.rc_context(odd | {"savefig.bbox": "tight", "axes.spines.left": False}):
+        before = dict(matplotlib.rcParams)
+        plot_words(words, vectors, tmp_path / "b.png", title="T")
+        assert dict(matplotlib.rcParams) == before
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
