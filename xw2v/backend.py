@@ -266,7 +266,7 @@ def _by_name(name: str, device: int) -> Backend:
 
 def _shortening(sums: Array, max_norm: float, *, xp: Any) -> Array:
     """(N, 1) factors, at most 1, that bring each row of `sums` to a norm of at most `max_norm`."""
-    squares = xp.sum(sums * sums, axis=1, keepdims=True)
+    squares = xp.vecdot(sums, sums)[:, None]
     bound = xp.asarray(max_norm * max_norm, dtype=sums.dtype, device=array_api_compat.device(sums))
     # max(square, bound) is never 0, so a zero row divides nothing by zero.
     return xp.sqrt(bound / xp.maximum(squares, bound))

@@ -14,7 +14,7 @@ import numpy as np
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.losses import negative_sampling, shared_negative_sampling, softmax_expectation
-from xw2v.training.batches import Chunk, Groups, Kept, Windows, group_tokens, keep_tokens, list_pairs, windows_of
+from xw2v.training.batches import Chunk, Kept, Windows, group_tokens, keep_tokens, list_pairs, windows_of
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.sampling import (
@@ -82,35 +82,40 @@ class ArrayEngine:
 
     def _group_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int, b: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of whole groups."""
-        groups = group_tokens(kept, chunk.start, len(chunk.ids), b, xp=self.backend.xp)
-        n = max(1, self.batch_size // b)
-        key = stream_key(self.config.seed, Purpose.NOISE, epoch)
+        config, xp = self.config, self.backend.xp
+        groups = group_tokens(kept, chunk.start, len(chunk.ids), b, xp=xp)
+        windows = windows_of(kept, groups, b, config.window, xp=xp)
+        noise_ids = None
+        if config.loss != "softmax":
+            places = xp.arange(config.group_negatives, dtype=xp.int64, device=self.backend.device)
+            counters = windows.positions[:, None] * config.group_negatives + places
+            bits = draw(stream_key(config.seed, Purpose.NOISE, epoch), counters, xp=xp)
+            noise_ids = draw_words(self._noise, bits, xp=xp)
         sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
+        n = max(1, self.batch_size // b)
         for start in range(0, len(sizes), n):
-            stop = min(start + n, len(sizes))
-            some = Groups(groups.first[start:stop], groups.limit[start:stop])
-            centers = int(sizes[start:stop].sum())
+            some = slice(start, min(start + n, len(sizes)))
+            centers = int(sizes[some].sum())
 
-            def train(alpha: float, some: Groups = some, centers: int = centers) -> tuple[Array, Array]:
-                windows = windows_of(kept, some, b, self.config.window, xp=self.backend.xp)
-                scale = -alpha / centers if self.config.reduction == "mean" else -alpha
-                if self.config.loss == "softmax":
-                    return self._softmax_step(tables, windows, scale)
-                return self._shared_step(tables, windows, key, scale)
+            def train(alpha: float, some: slice = some, centers: int = centers) -> tuple[Array, Array]:
+                these = Windows(*(array[some, ...] for array in windows))
+                scale = -alpha / centers if config.reduction == "mean" else -alpha
+                if noise_ids is None:
+                    return self._softmax_step(tables, these, scale)
+                return self._shared_step(tables, these, noise_ids[some, ...], scale)
 
             yield centers, train
 
-    def _shared_step(self, tables: Tables, windows: Windows, key: int, scale: float) -> tuple[Array, Array]:
-        """One step of groups that share their noise words: DESIGN section 4, `shared_negative_sampling`."""
-        xp, S = self.backend.xp, self.config.group_negatives
-        places = xp.arange(S, dtype=xp.int64, device=self.backend.device)
-        noise_ids = draw_words(self._noise, draw(key, windows.positions[:, None] * S + places, xp=xp), xp=xp)
+    def _shared_step(self, tables: Tables, windows: Windows, noise_ids: Array, scale: float) -> tuple[Array, Array]:
+        """One step of groups that share their noise words; see `shared_negative_sampling`."""
+        xp = self.backend.xp
         centers = _rows(tables.center_vectors, windows.center_ids, xp=xp)
         contexts = _rows(tables.outside_vectors, windows.context_ids, xp=xp)
         negatives = _rows(tables.outside_vectors, noise_ids, xp=xp)
         positives = xp.astype(windows.positives, centers.dtype)
         pairs = xp.sum(positives, axis=-1)
-        result = shared_negative_sampling(centers, contexts, positives, negatives, pairs * (self.config.negative / S))
+        weights = pairs * (self.config.negative / self.config.group_negatives)
+        result = shared_negative_sampling(centers, contexts, positives, negatives, weights)
         self._add(tables.center_vectors, [windows.center_ids], [result.d_centers], scale)
         ids, rows = [windows.context_ids, noise_ids], [result.d_contexts, result.d_negatives]
         self._add(tables.outside_vectors, ids, rows, scale)
