@@ -144,6 +144,13 @@ def test_handmade_analogies_are_gensims(tmp_path: Path, options: dict[str, Any])
     assert result.total > result.correct
 
 
+def test_words_beyond_the_restriction_are_no_answers(tmp_path: Path) -> None:
+    wv = WordVectors(["a", "b", "c", "d", "e"], [[1, 0, 0], [1, 1, 0], [1, 0, 3], [1, 1, 2], [1, 1, 3]])
+    path = write(tmp_path, ": s\na b c d\n")
+    assert wv.evaluate_word_analogies(path, restrict_vocab=4).accuracy == 1.0
+    assert wv.evaluate_word_analogies(path).accuracy == 0.0
+
+
 def test_nothing_known_scores_zero(tmp_path: Path) -> None:
     result = grid().evaluate_word_analogies(write(tmp_path, ": s\nw x y z\n"))
     assert (result.accuracy, result.total, result.skipped) == (0.0, 0, 1)

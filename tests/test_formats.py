@@ -406,7 +406,9 @@ def test_a_repeated_word_keeps_its_first_row_as_in_gensim(tmp_path: Path) -> Non
 def test_same_vectors_give_the_same_gzip_file(tmp_path: Path) -> None:
     save_word2vec_format(tmp_path / "a.gz", WORDS, some_vectors())
     save_word2vec_format(tmp_path / "b.gz", WORDS, some_vectors())
-    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    content = (tmp_path / "a.gz").read_bytes()
+    assert content == (tmp_path / "b.gz").read_bytes()
+    assert content[3:8] == bytes(5)  # flags and time, RFC 1952: no name, no date
 
 
 @pytest.mark.parametrize("word", ["new york", "", "a\n", "\tb", "\ud800", "a\rb"])
@@ -443,6 +445,7 @@ def test_vectors_that_cannot_be_saved(tmp_path: Path) -> None:
         (b"2 2\na 1 2\nb 3\n", "line 3: wanted a word and 2 numbers"),
         (b"2 2\na 1 2 3\nb 4\n", "line 2"),  # the total is right, the rows are not
         (b"2 2\na 1 2\nb 3 x\n", "line 3"),
+        (b"2 2\na 1 2\nb 3 4x\n", "line 3"),
         (b"2 2\na 1 2\nb 3  4\n", "line 3"),
         (b"2 2\na 1 2\n\nb 3 4\n", "line 3"),
         (b"1 2\na 1,5 2\n", "line 2"),
@@ -462,6 +465,13 @@ def test_text_files_that_lie(tmp_path: Path, content: bytes, match: str) -> None
     (tmp_path / "t.gz").write_bytes(gzip.compress(content))
     with pytest.raises(FormatError):
         load_word2vec_format(tmp_path / "t.gz")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_junk_after_the_last_number_is_seen_whatever_the_callers_filters(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"1 2\na 1 2x\n")
+    with pytest.raises(FormatError, match="line 2"):
+        load_word2vec_format(tmp_path / "t")
 
 
 def row(word: bytes, *numbers: float) -> bytes:

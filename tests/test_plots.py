@@ -180,6 +180,7 @@ def test_words_of_every_script_and_markup_are_drawn_as_they_are(
     figure, _ = words_figure(words, clustered(11)[1], title="$ 国\n")
     shown, boxes, _ = label_boxes_quietly(figure)
     assert shown == ["$x_1$", "a$b", "c\\nd", "\\alpha", "король", "国王", "שלום", "नमस्ते", "🙂", "\\ud800"]
+    assert not any(text.get_parse_math() for text in figure.axes[0].texts)
     assert overlapping(boxes) == []
     for suffix in MAGIC:
         plot_words(words, clustered(11)[1], tmp_path / f"p{suffix}", title="$ 国\n")

@@ -233,6 +233,9 @@ def test_equal_cosines_come_in_the_vocabularys_order() -> None:
     wv = WordVectors([f"w{i}" for i in range(100)], np.ones((100, 3)))
     assert [word for word, _ in wv.most_similar("w50", topn=5)] == ["w0", "w1", "w2", "w3", "w4"]
     assert [word for word, _ in wv.most_similar_batch(["w0"], topn=3)[0]] == ["w1", "w2", "w3"]
+    three = WordVectors([f"w{i}" for i in range(500)], [[i % 3, 1] for i in range(500)])
+    expected = [f"w{i}" for rest in (2, 1, 0) for i in range(500) if i % 3 == rest]
+    assert [word for word, _ in three.most_similar(np.array([1.0, 0.0]), topn=400)] == expected[:400]
 
 
 def test_zero_and_extreme_vectors_give_no_nan() -> None:
