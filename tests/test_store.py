@@ -29,6 +29,7 @@ from xw2v.errors import (
     XW2VError,
 )
 from xw2v.text import EncodedCorpus, encode, encoder, is_encoded, readers, store
+from xw2v.text.blocks import TokenBlock
 from xw2v.text.vocabulary import Vocabulary
 
 TEXT = "the cat sat\non the mat\n\nthe end\n"
@@ -117,6 +118,31 @@ def test_text_from_file_is_as_from_lists(text: Path, size: int, monkeypatch: pyt
     assert corpus.ids.tolist() == same.ids.tolist() == [0, 1, 2, 3, 0, 4, 0, 5]
     assert corpus.offsets.tolist() == same.offsets.tolist() == [0, 3, 6, 8]
     assert corpus.fingerprint() == same.fingerprint()
+
+
+def test_counts_where_words_stand_before_different_white_space(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("a b\na\tb a\r\nb\na")
+    corpus = encode(tmp_path / "t.txt", min_count=1)
+    assert corpus.vocabulary.words == ["a", "b"]
+    assert corpus.vocabulary.counts.tolist() == [4, 3]
+    assert sentences(corpus) == [["a", "b"], ["a", "b", "a"], ["b"], ["a"]]
+
+
+def test_more_words_than_there_was_room_for() -> None:
+    rows = [[str(i) for i in range(high)] for high in (10, 70_000, 200_000)]
+    corpus = encode(rows, min_count=1)
+    assert corpus.vocabulary.words == rows[2]
+    assert corpus.vocabulary.counts[[0, 9, 10, 69_999, 70_000, 199_999]].tolist() == [3, 3, 2, 2, 1, 1]
+
+
+def test_a_sentence_open_at_the_end_is_ended() -> None:
+    files = (
+        encoder.NumberFile(io.BytesIO(), encoder.ID, Path()),
+        encoder.NumberFile(io.BytesIO(), encoder.OFFSET, Path()),
+    )
+    block = TokenBlock(np.array([0, 1, 0], np.int32), ["a", "b"], np.array([1]), 0)
+    encoder.encode_blocks(readers.Source("x", iter([block, block])), *files, 1, None, None)
+    assert np.frombuffer(files[1].file.getvalue(), np.int64).tolist() == [0, 1, 4, 6]
 
 
 def test_lower_column_and_errors_reach_the_reader(tmp_path: Path) -> None:
@@ -234,6 +260,7 @@ def test_reused_without_reading(text: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     again = encode("text.txt", "e", min_count=1)  # another way to write the same paths
     assert (first.reused, again.reused) == (False, True)
+    assert again.folder == tmp_path / "e"
     assert sentences(again) == sentences(first)
 
 
@@ -474,6 +501,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], type[XW2VError], str]] = {
     "id too large": (lambda e: overwrite(e / "ids.int32", 28, 6), FormatError, r"ids must be in 0 \.\. 5, one is 6"),
     "negative id": (lambda e: overwrite(e / "ids.int32", 0, -1), FormatError, r"ids must be in 0 \.\. 5, one is -1"),
     "offsets": (lambda e: overwrite(e / "offsets.int64", 8, 6), FormatError, "sentence offsets must go up"),
+    "offsets at a border": (lambda e: overwrite(e / "offsets.int64", 16, 8), FormatError, "offsets must go up"),
     "first offset": (lambda e: overwrite(e / "offsets.int64", 0, 1), FormatError, "sentence offsets must go up"),
     "last offset": (lambda e: overwrite(e / "offsets.int64", 24, 9), FormatError, "sentence offsets must go up"),
 }

@@ -42,6 +42,13 @@ def test_min_count_and_max_final_vocab(min_count: int, limit: int | None, words:
     assert all(vocabulary.words[new] == word for word, new in zip(WORDS, lookup, strict=True) if new >= 0)
 
 
+def test_ties_stay_in_order_where_there_are_many() -> None:
+    words = [str(i) for i in range(5000)]
+    counts = np.arange(5000) % 3
+    vocabulary, _ = choose_vocabulary(words, counts, min_count=1)
+    assert vocabulary.words == words[2::3] + words[1::3]
+
+
 def test_index_and_length() -> None:
     vocabulary = Vocabulary(["x", "y"], np.array([3, 1]))
     assert len(vocabulary) == 2

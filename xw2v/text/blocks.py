@@ -224,7 +224,7 @@ def _column_of(block: RawBlock, options: TextOptions) -> bytes:
     chosen = []
     place = block.start
     for line in block.data.split(b"\n")[:-1]:
-        fields = line.rstrip(b"\r").split(b"\t", field + 1)
+        fields = line.split(b"\t", field + 1)
         if line.strip() and len(fields) <= field:
             msg = f"{block.name}: the line at byte {place} has {len(fields)} tab-separated columns, wanted {field + 1}"
             raise CorpusError(msg)

@@ -168,7 +168,7 @@ def _renumber(ids: NumberFile, offsets: NumberFile, lookup: npt.NDArray[np.int32
         stop = start + len(chunk)
         new = lookup.take(chunk)
         keep = new >= 0
-        while not len(ends) or ends[-1] <= stop:
+        while not len(ends) or ends[-1] < stop:
             more = offsets.read(CHUNK)
             if not len(more):
                 break

@@ -90,7 +90,8 @@ def open_source(
     column : of Parquet the column with the text (a string: split at white space) or the tokens (a list of
         strings or integers); not needed where there is one such column. Of a text file: it is tab-separated,
         has a header line, and this column is read; quotes have no meaning. Null rows and items are left out.
-    workers : threads that split text; by default the cores this process may use, at most 8
+    workers : threads that split text; by default the cores this process may use, at most 4: more only wait for the one
+        thread that numbers the words, and each holds a block
 
     Raises
     ------
@@ -109,7 +110,7 @@ def open_source(
         name = str(paths[0]) if len(paths) == 1 else f"{len(paths)} paths, the first {paths[0]},"
         stamps, total = _stamps(files)
         jobs = _file_jobs(files, column, options)
-        return Source(name, _in_parallel(jobs, workers or min(8, _cores())), total, stamps)
+        return Source(name, _in_parallel(jobs, workers or min(4, _cores())), total, stamps)
     if column is not None:
         msg = f"column={column!r} needs a file, got {type(source).__name__}"
         raise CorpusError(msg)
@@ -344,7 +345,7 @@ def _batches(file: Any, column: str, before: int, size: int) -> Iterator[tuple[A
 
 def _lines(rows: Any) -> bytes:
     """A string array as bytes with a line for each row; null rows are left out."""
-    rows = pc.replace_substring(rows.cast(pa.large_binary()), b"\n", b" ").drop_null()
+    rows = pc.replace_substring(rows.cast(pa.large_binary()), b"\n", b" ")
     lines = pc.binary_join_element_wise(rows, pa.scalar(b"", pa.large_binary()), pa.scalar(b"\n", pa.large_binary()))
     return joined(lines)
 
