@@ -1,0 +1,84 @@
+"""Options check themselves, and stand in one place."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v.config import CS224N, Config
+from xw2v.errors import ConfigError
+from xw2v.estimator import Word2Vec
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("window", 0, "window must be an integer >= 1 and <= 32768, got 0"),
+        ("negative", -1, "negative must be an integer >= 1"),
+        ("vector_size", 0, "vector_size must be an integer >= 1"),
+        ("vector_size", 2.5, "vector_size must be an integer"),
+        ("vector_size", "100", "got '100'"),
+        ("epochs", True, "epochs must be an integer >= 1, got True"),
+        ("alpha", 0, "alpha must be a number > 0 and <= 1000000.0, got 0"),
+        ("alpha", float("nan"), "alpha must be a number"),
+        ("sample", 1.5, "sample must be a number >= 0 and <= 1"),
+        ("loss", "hinge", "loss must be one of 'negative_sampling', 'softmax', got 'hinge'"),
+        ("shrink_windows", 1, "shrink_windows must be True or False, got 1"),
+        ("max_final_vocab", 0, "max_final_vocab must be an integer >= 1 or None"),
+        ("min_alpha", 0.5, r"min_alpha must not be above alpha \(0.025\), got 0.5"),
+        ("seed", -1, "seed must be an integer >= 0"),
+    ],
+)
+def test_bad_values_are_named(option: str, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Config(**{option: value})
+    with pytest.raises(ConfigError, match=message):
+        Word2Vec(**{option: value})
+
+
+def test_numbers_of_numpy_become_plain() -> None:
+    config = Config(vector_size=np.int64(7), alpha=np.float32(0.5), sample=0)  # type: ignore[arg-type]
+    assert type(config.vector_size) is int
+    assert (type(config.alpha), config.alpha) == (float, 0.5)
+    assert type(config.sample) is float
+
+
+def test_every_optional_takes_none_and_no_other_does() -> None:
+    for item in fields(Config):
+        if item.metadata["optional"]:
+            assert getattr(Config(**{item.name: None}), item.name) is None
+        else:
+            with pytest.raises(ConfigError, match=item.name):
+                Config(**{item.name: None})
+
+
+def test_round_trip_and_replace() -> None:
+    config = Config(vector_size=3, max_final_vocab=10)
+    assert Config.from_dict(config.to_dict()) == config
+    assert config.replace(epochs=2) == Config(vector_size=3, max_final_vocab=10, epochs=2)
+    with pytest.raises(ConfigError, match="unknown option 'iter'; known: vector_size, window"):
+        config.replace(iter=3)
+
+
+def test_word2vec_has_the_same_options_and_defaults() -> None:
+    parameters = {
+        name: parameter.default
+        for name, parameter in inspect.signature(Word2Vec.__init__).parameters.items()
+        if name != "self"
+    }
+    assert parameters == {item.name: item.default for item in fields(Config)}
+
+
+def test_every_option_says_what_it_means() -> None:
+    assert all(item.metadata["meaning"] for item in fields(Config))
+
+
+def test_the_assignments_options() -> None:
+    config = Config(**CS224N)
+    assert (config.vector_size, config.window, config.negative, config.batch_size) == (10, 5, 10, 50)
+    assert (config.alpha, config.halve_every, config.steps, config.sample) == (0.3, 20_000, 40_000, 1e-5)
+    assert (config.negatives, config.schedule, config.reduction) == ("pair", "halving", "mean")

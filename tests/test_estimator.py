@@ -1,0 +1,95 @@
+"""`Word2Vec` as a user meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v import Word2Vec, WordVectors, encode
+from xw2v.errors import ConfigError, CorpusError, FormatError, MissingFileError
+from xw2v.estimator import NotFittedError
+from xw2v.training.trainer import Progress
+
+SENTENCES = [["a", "b", "c", "rare"] if i == 0 else ["a", "b", "c"] for i in range(100)]
+OPTIONS: dict[str, Any] = {"vector_size": 6, "min_count": 2, "epochs": 2, "workers": 1, "backend": "numpy"}
+
+
+def test_fit_from_lists() -> None:
+    seen: list[Progress] = []
+    model = Word2Vec(**OPTIONS).fit(SENTENCES, on_progress=seen.append)
+    assert model.wv.index_to_key == ["a", "b", "c"]
+    assert model.wv.vectors.shape == model.outside_vectors.shape == (3, 6)
+    assert model.outside_vectors.any()
+    assert model.history == seen
+    assert model.corpus_words == 301
+    assert model.history[-1].words == model.history[-1].total_words == 602  # words that min_count drops were read
+    assert (model.engine_note, model.backend_note) == ("array", "numpy: asked for")
+
+
+def test_every_source_gives_the_same_vectors(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(map(" ".join, SENTENCES)))
+    wanted = Word2Vec(**OPTIONS).fit(SENTENCES).wv.vectors
+    folder = tmp_path / "encoded"
+    for source in (text, str(text), [text], encode(text, min_count=2), (s for s in SENTENCES)):
+        np.testing.assert_array_equal(Word2Vec(**OPTIONS).fit(source).wv.vectors, wanted)
+    for _ in range(2):
+        np.testing.assert_array_equal(Word2Vec(**OPTIONS).fit(text, encoded_dir=folder).wv.vectors, wanted)
+    assert (folder / "manifest.json").exists()
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    model = Word2Vec(**OPTIONS).fit(SENTENCES)
+    model.save(tmp_path / "model")
+    again = Word2Vec.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.wv.vectors, model.wv.vectors)
+    np.testing.assert_array_equal(again.outside_vectors, model.outside_vectors)
+    assert again.wv.index_to_key == model.wv.index_to_key
+    assert again.config == model.config
+    assert again.history == model.history
+    assert again.corpus_words == 301
+    np.testing.assert_array_equal(WordVectors.load(tmp_path / "model").vectors, model.wv.vectors)
+
+
+def test_vectors_alone_are_not_a_model(tmp_path: Path) -> None:
+    WordVectors(["a", "b"], np.eye(2)).save(tmp_path / "vectors")
+    with pytest.raises(FormatError, match="not a whole Word2Vec model"):
+        Word2Vec.load(tmp_path / "vectors")
+    with pytest.raises(MissingFileError):
+        Word2Vec.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["wv", "outside_vectors", "history"])
+def test_before_fit(name: str) -> None:
+    with pytest.raises(NotFittedError, match=f"no {name} yet: call fit first"):
+        getattr(Word2Vec(), name)
+    assert not hasattr(Word2Vec(), name)
+
+
+def test_an_interrupt_keeps_what_was_learned() -> None:
+    def interrupt(record: Progress) -> None:
+        if record.epoch == 1:
+            raise KeyboardInterrupt
+
+    model = Word2Vec(**(OPTIONS | {"epochs": 50}))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(SENTENCES, on_progress=interrupt)
+    assert model.wv["a"].shape == (6,)
+    assert model.history[-1].epoch == 1
+
+
+def test_a_vocabulary_of_one_word_is_refused() -> None:
+    with pytest.raises(CorpusError, match=r"at least 2 words is wanted, got 1; lower min_count \(2\)"):
+        Word2Vec(**OPTIONS).fit([["a", "a", "b"]])
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(ConfigError, match="engine must be one of"):
+        Word2Vec(engine="tpu")
+
+
+def test_repr_shows_what_differs_from_the_defaults() -> None:
+    assert repr(Word2Vec(window=3, seed=7)) == "Word2Vec(window=3, seed=7)"

@@ -1,0 +1,77 @@
+"""The public names, what an import loads, and who imports whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import xw2v
+
+PACKAGE = Path(xw2v.__file__).parent
+
+# Who may import whom, a folder or top-level module each. `estimator` joins the three; `cli` stands on top.
+ALLOWED = {
+    "errors": set(),
+    "config": {"errors"},
+    "backend": {"errors"},
+    "losses": {"errors"},
+    "gradcheck": {"errors"},
+    "text": {"text", "errors"},
+    "vectors": {"vectors", "errors"},
+    "training": {"training", "backend", "config", "losses", "errors"},
+    "estimator": {"text", "training", "vectors", "backend", "config", "errors"},
+    "screen": {"errors", "training"},
+}
+TOP = {"cli", "__main__", "__init__"}  # may import everything
+
+
+def test_public_names() -> None:
+    assert set(xw2v.__all__) >= {
+        "Word2Vec", "WordVectors", "EncodedCorpus", "check_gradient", "get_backend", "log_sigmoid", "log_softmax",
+        "naive_softmax", "negative_sampling", "shared_negative_sampling", "sigmoid", "skipgram", "softmax",
+    }  # fmt: skip
+    assert sorted(xw2v.__all__) == list(xw2v.__all__)
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    imported = {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert imported == set(xw2v.__all__)
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = "import sys, xw2v; print([m for m in ('cupy', 'matplotlib', 'mpi4py', 'typer', 'rich') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def imports(path: Path) -> set[str]:
+    """The first part below xw2v of every module that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names = [node.module or ""]
+            if names == ["xw2v"]:
+                names = [f"xw2v.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("xw2v.")}
+    return found
+
+
+def test_imports_go_one_way() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if part in TOP:
+            continue
+        assert part in ALLOWED, f"{part} is new: say what it may import"
+        assert imports(path) <= ALLOWED[part], path
+
+
+def test_no_pickle() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "import pickle" not in text, path
+        assert "allow_pickle=True" not in text, path

@@ -1,0 +1,187 @@
+"""The trainer: order, progress, threads, stopping, and what it refuses."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import Library
+from xw2v.backend import NumpyBackend
+from xw2v.config import Config
+from xw2v.errors import ConfigError, CorpusError, NumericalError
+from xw2v.training import batches, trainer
+from xw2v.training.engines import ChunkResult, Tables
+from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.trainer import Progress, initial_tables, train, usable_cores
+
+NUMPY = NumpyBackend("a test")
+
+
+def corpus(n: int = 3000, V: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Words of two topics that never share a sentence."""
+    rng = np.random.default_rng(0)
+    topic = np.repeat(np.arange(n // 10) % 2, 10)
+    ids = (rng.integers(0, V // 2, n) + topic * (V // 2)).astype(np.int32)
+    return ids, np.arange(0, n + 1, 10), np.bincount(ids, minlength=V)
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 100)
+    monkeypatch.setattr(trainer, "SEGMENT", 100)
+
+
+def run(config: Config, backend: Any = NUMPY) -> tuple[Tables, list[Progress]]:
+    ids, offsets, counts = corpus()
+    tables = initial_tables(len(counts), config, backend)
+    engine = ArrayEngine(config, counts, backend)
+    return tables, list(train(tables, ids, offsets, config, backend, engine))
+
+
+def test_initial_tables(library: Library) -> None:
+    """Uniform in ±1/2D, the same on every backend; outside vectors zero."""
+    config = Config(vector_size=8, seed=3)
+    tables = initial_tables(500, config, library.backend)
+    centers = library.to_host(tables.center_vectors)
+    assert library.same_kind(tables.center_vectors)
+    assert centers.dtype == np.float32
+    assert centers.shape == (500, 8)
+    assert np.abs(centers).max() <= 1 / 16
+    assert abs(centers.mean()) < 1e-3
+    assert centers.std() == pytest.approx(1 / 16 / np.sqrt(3), rel=0.05)
+    assert not library.to_host(tables.outside_vectors).any()
+    np.testing.assert_array_equal(centers, initial_tables(500, config, NUMPY).center_vectors)
+    assert (centers != initial_tables(500, config.replace(seed=4), NUMPY).center_vectors).mean() > 0.99
+
+
+@pytest.mark.parametrize("mode", [{}, {"negatives": "pair"}, {"loss": "softmax"}], ids=str)
+def test_it_learns_who_stands_with_whom(mode: dict[str, Any]) -> None:
+    config = Config(vector_size=8, epochs=10, sample=0, alpha=0.05, workers=1, batch_size=64, **mode)
+    tables, records = run(config)
+    assert records[-1].loss < records[0].loss
+    unit = tables.center_vectors / np.linalg.norm(tables.center_vectors, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    within = (cosines[:20, :20].sum() - 20) / 380
+    assert within > cosines[:20, 20:].mean() + 0.5
+
+
+def test_progress_counts_everything_once() -> None:
+    config = Config(vector_size=4, epochs=2, sample=0, workers=1, window=2, shrink_windows=False, min_alpha=0.0)
+    _, records = run(config)
+    last = records[-1]
+    assert last.words == last.total_words == 6000
+    assert last.centers == 6000
+    assert last.pairs == 2 * 300 * (2 * 8 + 2 * 9)  # a sentence of ten: 16 at distance one less, 18 in all
+    assert [r.words for r in records] == sorted({r.words for r in records})
+    assert {r.epoch for r in records} == {0, 1}
+    alphas = [r.alpha for r in records]
+    assert alphas == sorted(alphas, reverse=True)
+    assert records[len(records) // 2 - 1].alpha == pytest.approx(0.0125, rel=0.05)
+    assert last.alpha == pytest.approx(0.0)
+    assert all(r.seconds > 0 and r.words_per_second == pytest.approx(r.words / r.seconds) for r in records)
+
+
+def test_first_loss_is_that_of_knowing_nothing() -> None:
+    """Outside vectors begin at zero: every score is 0 and a pair costs (1 + K) log 2."""
+    config = Config(vector_size=4, epochs=1, sample=0, workers=1, negative=5, alpha=1e-9, min_alpha=0.0)
+    _, records = run(config)
+    assert records[0].loss == pytest.approx(6 * np.log(2), rel=1e-5)
+    assert records[0].center_loss == pytest.approx(6 * np.log(2) * records[0].pairs / records[0].centers, rel=1e-5)
+
+
+def test_one_worker_is_bit_identical() -> None:
+    config = Config(vector_size=4, epochs=2, workers=1)
+    (first, _), (second, _) = run(config), run(config)
+    np.testing.assert_array_equal(first.center_vectors, second.center_vectors)
+    np.testing.assert_array_equal(first.outside_vectors, second.outside_vectors)
+
+
+def test_workers_train_the_same_pairs() -> None:
+    one, many = (run(Config(vector_size=4, epochs=2, workers=w))[1][-1] for w in (1, 4))
+    assert (many.pairs, many.centers, many.words) == (one.pairs, one.centers, one.words)
+    assert many.loss == pytest.approx(one.loss, rel=0.05)
+
+
+def test_backends_agree(library: Library) -> None:
+    """float32 training comes out the same on every library, up to rounding."""
+    config = Config(vector_size=5, epochs=1, workers=1, negative=2)
+    wanted, records = run(config)
+    tables, ours = run(config, library.backend)
+    assert ours[-1].pairs == records[-1].pairs
+    np.testing.assert_allclose(library.to_host(tables.center_vectors), wanted.center_vectors, atol=1e-5)
+    np.testing.assert_allclose(library.to_host(tables.outside_vectors), wanted.outside_vectors, atol=1e-5)
+
+
+def test_steps_end_the_run() -> None:
+    config = Config(vector_size=4, steps=123, batch_size=50, negatives="pair", sample=0, schedule="halving",
+                    halve_every=50, alpha=0.3)  # fmt: skip
+    _, records = run(config)
+    last = records[-1]
+    assert last.step == 123
+    assert last.centers == 123 * 50
+    assert last.alpha == pytest.approx(0.3 / 4)
+    assert 2 < last.words / 3000 < 2.1
+    assert abs(last.total_words - last.words) < 100
+
+
+def test_steps_that_never_come_are_an_error() -> None:
+    ids, offsets = np.zeros(1000, dtype=np.int32), np.array([0, 1000])
+    counts = np.array([10**9, 1])
+    config = Config(vector_size=4, steps=10, sample=1e-30)
+    engine = ArrayEngine(config, counts, NUMPY)
+    with pytest.raises(ConfigError, match="subsampling with sample=1e-30 left no word"):
+        list(train(initial_tables(2, config, NUMPY), ids, offsets, config, NUMPY, engine))
+
+
+@pytest.mark.parametrize("option", [{"steps": 5}, {"schedule": "halving"}])
+def test_ordered_steps_want_one_worker(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="workers must be 1, got 2"):
+        run(Config(workers=2, **option))
+
+
+def test_a_corpus_of_one_word_is_refused() -> None:
+    config = Config()
+    with pytest.raises(CorpusError, match="at least 2 words is wanted, got 1"):
+        list(train(initial_tables(2, config, NUMPY), np.zeros(1, np.int32), np.array([0, 1]), config, NUMPY,
+                   ArrayEngine(config, np.ones(2), NUMPY)))  # fmt: skip
+
+
+class Fake:
+    """An engine that does what a test tells it."""
+
+    name = "fake"
+
+    def __init__(self, loss: float = 1.0) -> None:
+        self.loss = loss
+        self.threads: set[int] = set()
+        self.stopped = threading.Event()
+
+    def train_chunk(self, tables: Any, chunk: Any, epoch: int, rate: Any) -> ChunkResult:
+        self.threads.add(threading.get_ident())
+        if rate(0, 0) is None:
+            self.stopped.set()
+        return ChunkResult(self.loss, 1, 1, 1)
+
+
+def test_divergence_is_one_clear_line() -> None:
+    ids, offsets, _ = corpus()
+    config = Config(workers=1)
+    with pytest.raises(NumericalError, match=r"training diverged; lower alpha \(0.025\)"):
+        list(train(Tables(0, 0), ids, offsets, config, NUMPY, Fake(float("nan"))))
+
+
+def test_closing_the_generator_stops_the_threads() -> None:
+    ids, offsets, counts = corpus(50_000)
+    config = Config(vector_size=4, epochs=1000, workers=3)
+    running = train(initial_tables(40, config, NUMPY), ids, offsets, config, NUMPY,
+                    ArrayEngine(config, counts, NUMPY))  # fmt: skip
+    next(running)
+    running.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("xw2v")]
+
+
+def test_usable_cores() -> None:
+    assert 1 <= usable_cores() <= 4096
