@@ -330,6 +330,7 @@ def train(
         column = _sst_column(corpus) if column is None else column
     screen = Screen(quiet)
     kind = _output_kind(output, format)
+    _check_not_the_corpus(output, corpus)
     model = _new_model(config)
     start = time.perf_counter()
     reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded}
@@ -414,6 +415,13 @@ def _output_kind(output: Path, format: str) -> str:
     return format
 
 
+def _check_not_the_corpus(output: Path, corpus: list[str]) -> None:
+    """A slip like `xw2v train text.txt -o text.txt` must not cost the text."""
+    if output.exists() and any(Path(path).exists() and output.samefile(path) for path in corpus):
+        msg = f"will not write {output}: it is the corpus; choose another name"
+        raise FileAccessError(msg)
+
+
 def _save(model: Any, output: Path, kind: str) -> None:
     """Write a model or word vectors; of a model, word2vec's formats hold the vectors only."""
     if kind == "model":
@@ -495,6 +503,7 @@ def encode(
     from xw2v.text.store import encode as encode_corpus
 
     config = Config(**_given_options(options))
+    _check_not_the_corpus(output, corpus)
     screen = Screen(quiet)
     start = time.perf_counter()
     with screen.progress() as live:
@@ -693,7 +702,15 @@ def info(
     if as_json:
         _print_json(facts)
         return
-    Screen().table("", ["", ""], [[name, str(value)] for name, value in facts.items()])
+    Screen().table("", ["", ""], [[name, _as_text(value)] for name, value in facts.items()])
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_as_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_as_text, value))
+    return "none" if value is None else str(value)
 
 
 def _installation() -> dict[str, Any]:

@@ -133,5 +133,6 @@ class Screen:
         self.out.print(table)
 
     def line(self, text: str) -> None:
-        """A line of result, unwrapped and without markup."""
-        self.out.print(text, markup=False, soft_wrap=True)
+        """A line of result, as it is: rich would expand its tabs."""
+        self.out.file.write(text + "\n")
+        self.out.file.flush()

@@ -1,0 +1,649 @@
+"""The command line: every command, every kind of bad input, other programs' spellings, Ctrl-C."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import inspect
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from xw2v import cli
+from xw2v.config import CS224N, Config
+from xw2v.estimator import Word2Vec
+from xw2v.screen import LiveProgress, Screen, count, spark
+from xw2v.text.datasets import WORLD_CLUSTERS, DocstringCorpus, world_corpus
+from xw2v.text.store import EncodedCorpus
+from xw2v.vectors.word_vectors import WordVectors
+
+ROOT = Path(__file__).parent.parent
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: object) -> Result:
+        status = cli.main([str(argument) for argument in arguments])
+        return Result(status, *capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "world.txt"
+    path.write_text("".join(" ".join(words) + "\n" for words in world_corpus(4000)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(corpus: Path) -> Path:
+    path = corpus.parent / "model"
+    assert cli.main(["train", str(corpus), "-o", str(path), "--vector-size", "16", "--epochs", "3", "-q"]) == 0
+    return path
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+# Training options
+
+
+def _config_of(run: Run, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> dict[str, Any]:
+    """The options a command line asks for, apart from the defaults."""
+    seen: list[Config] = []
+
+    def stop(config: Config) -> Any:
+        seen.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_new_model", stop)
+    assert run(*arguments).status == 130
+    default = Config().to_dict()
+    return {name: value for name, value in seen[0].to_dict().items() if value != default[name]}
+
+
+def test_every_option_of_config_is_an_option_of_train_with_its_meaning(run: Run) -> None:
+    parameters = inspect.signature(cli.train).parameters
+    for item in dataclasses.fields(Config):
+        (option,) = parameters[item.name].annotation.__metadata__
+        assert item.metadata["meaning"] in option.help
+        assert ("none" if item.default is None else str(item.default).lower()) in option.help
+    shown = run("train", "--help")
+    assert shown.status == 0
+    assert "--vector-size" in shown.out
+    assert "xw2v train text8 -o model" in shown.out
+
+
+def test_no_option_given_is_the_default(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _config_of(run, monkeypatch, "train", corpus, "-o", "m") == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--vector-size", "7", "--min-count", "0", "--ns-exponent", "0.5", "--max-final-vocab", "9",
+         "--no-shrink-windows"],
+        ["--vector_size=7", "--min_count=0", "--ns_exponent=0.5", "--max_final_vocab", "9", "--no_shrink_windows"],
+    ],
+    ids=["dashes", "gensim's underscores"],
+)  # fmt: skip
+def test_options_reach_config(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    assert _config_of(run, monkeypatch, "train", corpus, "-o", "m_m", *arguments) == {
+        "vector_size": 7, "min_count": 0, "ns_exponent": 0.5, "max_final_vocab": 9, "shrink_windows": False,
+    }  # fmt: skip
+
+
+def test_none_can_be_said(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _config_of(run, monkeypatch, "train", corpus, "-o", "m", "--max-update-norm", "none") == {
+        "max_update_norm": None
+    }
+
+
+@pytest.mark.parametrize("command", [[], ["train"]], ids=["alone", "after train"])
+def test_word2vec_c_spellings(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    words = "-output v -size 30 -window 7 -sample 1e-4 -negative 4 -hs 0 -threads 2 -iter 3 -min-count 2 -alpha 0.05"
+    options = [*command, "-train", corpus, *words.split(), "-cbow", "0", "-debug", "2"]
+    assert _config_of(run, monkeypatch, *options) == {
+        "vector_size": 30, "window": 7, "sample": 1e-4, "negative": 4, "workers": 2, "epochs": 3, "min_count": 2,
+        "alpha": 0.05,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("-train c -output v -hs 1", "no hierarchical softmax"),
+        ("-train c -output v -cbow 1", "no CBOW"),
+        ("-train c -output v -classes 500", "-classes: no such option of word2vec.c here"),
+        ("-train c -output", "'-output' stands alone"),
+        ("-train c", "-train needs -output FILE"),
+    ],
+)
+def test_word2vec_c_options_without_a_counterpart(run: Run, words: str, wanted: str) -> None:
+    _refused(run(*words.split()), 2, wanted)
+
+
+def test_preset_of_cs224n(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    default = Config().to_dict()
+    wanted = {name: value for name, value in CS224N.items() if value != default[name]}
+    assert _config_of(run, monkeypatch, "train", corpus, "-o", "m", "--preset", "cs224n") == wanted
+    given = _config_of(run, monkeypatch, "train", corpus, "-o", "m", "--preset", "cs224n", "--window", "3")
+    assert given == {**wanted, "window": 3}
+
+
+# Commands that work
+
+
+def test_train_writes_a_model_that_knows_its_text(run: Run, corpus: Path) -> None:
+    result = run("train", corpus, "-o", "m", "--vector-size", 12, "--epochs", 2, "--seed", 5)
+    assert result.status == 0
+    assert result.err == ""  # no terminal, no progress
+    assert result.out.startswith("161 words of 12 numbers, learned from ")
+    assert result.out.splitlines()[1:] == ["wrote m"]
+    wv = Word2Vec.load("m").wv
+    assert wv.vectors.shape == (161, 12)
+
+
+def test_train_prints_json(run: Run, corpus: Path) -> None:
+    result = run("train", corpus, "-o", "m", "--epochs", 2, "--json")
+    facts = json.loads(result.out)
+    raw = len(corpus.read_text().split())
+    assert (facts["output"], facts["vocabulary"], facts["words"]) == ("m", 161, 2 * raw)
+    assert 0 < facts["loss"] < 10
+    assert facts["interrupted"] is False
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "binary"),
+    [
+        ("v.txt", [], False),
+        ("v.vec.gz", [], False),
+        ("v.bin", [], True),
+        ("v.BIN", [], True),
+        ("plain", ["--format", "text"], False),
+        ("v.txt", ["--format", "binary"], True),
+    ],
+)
+def test_train_writes_word2vec_formats_by_name(
+    run: Run, corpus: Path, output: str, options: list[str], binary: bool
+) -> None:
+    assert run("train", corpus, "-o", output, "--vector-size", 4, "--epochs", 1, *options).status == 0
+    assert _files(Path()) == [output]
+    assert len(WordVectors.load_word2vec_format(output, binary=binary)) == 161
+
+
+def test_word2vec_c_output_is_its_format_whatever_its_name(run: Run, corpus: Path) -> None:
+    for binary in (0, 1):
+        words = f"-output v{binary} -size 4 -iter 1 -binary {binary} -cbow 0".split()
+        assert run("-train", corpus, *words).status == 0
+        assert len(WordVectors.load_word2vec_format(f"v{binary}", binary=bool(binary))) == 161
+
+
+def test_train_reads_standard_input(corpus: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "xw2v", "train", "-", "-o", "m", "--epochs", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with corpus.open("rb") as text:
+        subprocess.run(command, stdin=text, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert len(WordVectors.load(tmp_path / "m")) == 161
+
+
+def test_preset_lowers_reads_the_column_and_draws(run: Run, corpus: Path) -> None:
+    lines = corpus.read_text().splitlines()[:300]
+    rows = "".join(f"{i}\t{line.upper()}\n" for i, line in enumerate(lines))
+    Path("sst.txt").write_text("sentence_index\tsentence\n" + rows)
+    result = run("train", "sst.txt", "-o", "m", "--preset", "cs224n", "--steps", 40)
+    assert result.status == 0
+    assert result.out.splitlines()[1:] == ["wrote m", "wrote m-words.png", "wrote m-loss.png"]
+    assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in ("m-words.png", "m-loss.png"))
+    wv = WordVectors.load("m")
+    assert "king" in wv
+    assert "KING" not in wv
+    assert "7" not in wv  # the other column
+
+
+def test_encode_then_train(run: Run, corpus: Path) -> None:
+    first = run("encode", corpus, "-o", "e", "--min-count", 50)
+    assert first.status == 0
+    assert first.out.endswith("wrote e\n")
+    again = json.loads(run("encode", corpus, "-o", "e", "--min-count", 50, "--json").out)
+    assert again["reused"] is True
+    encoded = EncodedCorpus.open("e")
+    assert again["vocabulary"] == len(encoded.vocabulary)
+    assert again["raw_words"] == len(corpus.read_text().split())
+    assert run("train", "e", "-o", "m", "--epochs", 1).status == 0
+    assert len(WordVectors.load("m")) == len(encoded.vocabulary)
+
+
+def test_train_keeps_the_encoded_corpus(run: Run, corpus: Path) -> None:
+    assert run("train", corpus, "-o", "m", "--epochs", 1, "--encoded", "e").status == 0
+    assert len(EncodedCorpus.open("e").vocabulary) == 161
+
+
+def test_neighbors(run: Run, model: Path) -> None:
+    wanted = WordVectors.load(model).most_similar("king", topn=3)
+    lines = run("neighbors", model, "king", "rain", "-n", 3).out.splitlines()
+    assert len(lines) == 6
+    assert lines[:3] == [f"king\t{word}\t{score:.4f}" for word, score in wanted]
+    found = json.loads(run("neighbors", model, "king", "-n", 3, "--json").out)
+    assert [word for word, _ in found["king"]] == [word for word, _ in wanted]
+
+
+def test_analogy_is_that_of_the_vectors(run: Run, model: Path) -> None:
+    wanted = WordVectors.load(model).analogy("man", "king", "woman", topn=2)
+    assert run("analogy", model, "man", "king", "woman", "-n", 2).out.splitlines() == [
+        f"{word}\t{score:.4f}" for word, score in wanted
+    ]
+    assert json.loads(run("analogy", model, "man", "king", "woman", "-n", 1, "--json").out)[0][0] == wanted[0][0]
+
+
+def test_evaluate(run: Run, model: Path) -> None:
+    Path("pairs.tsv").write_text("king\tqueen\t9\nking\train\t1\nrain\tsnow\t8\nking\tunheard\t3\n")
+    Path("questions.txt").write_text(": people\nman king woman queen\nman king unheard queen\n")
+    options = ("--pairs", "pairs.tsv", "--analogies", "questions.txt")
+    wv = WordVectors.load(model)
+    pairs, questions = json.loads(run("evaluate", model, *options, "--json").out)
+    assert pairs["spearman"] == wv.evaluate_word_pairs("pairs.tsv").spearman
+    assert (pairs["used"], pairs["total"]) == (3, 4)
+    assert questions["score"] == wv.evaluate_word_analogies("questions.txt").accuracy
+    assert (questions["used"], questions["total"]) == (1, 2)
+    assert run("evaluate", model, *options).out.splitlines() == [
+        f"pairs.tsv\tspearman\t{pairs['score']:.4f}\t3/4",
+        f"questions.txt\taccuracy\t{questions['score']:.4f}\t1/2",
+    ]
+
+
+def test_plot(run: Run, model: Path) -> None:
+    assert run("plot", model, "king", "rain", "-o", "w.png", "--analogy", "man,woman").out == "wrote w.png\n"
+    assert run("plot", model, "-o", "all.svg").status == 0
+    assert run("plot", model, "--loss", "-o", "loss.png").status == 0
+    assert _files(Path()) == ["all.svg", "loss.png", "w.png"]
+    assert b"<svg" in Path("all.svg").read_bytes()
+
+
+def test_convert_there_and_back(run: Run, model: Path) -> None:
+    wanted = WordVectors.load(model)
+    source: Path | str = model
+    for target in ("a.bin", "b.txt", "c.txt.gz", "d"):
+        assert run("convert", source, target).status == 0
+        source = target
+    found = WordVectors.load("d")
+    assert found.index_to_key == wanted.index_to_key
+    assert np.array_equal(found.vectors, wanted.vectors)
+
+
+def test_info(run: Run, model: Path, corpus: Path) -> None:
+    assert "backend\t" in run("info").out
+    facts = json.loads(run("info", model, "--json").out)
+    assert (facts["kind"], facts["words"], facts["vector_size"]) == ("model", 161, 16)
+    assert facts["config"]["epochs"] == 3
+    assert "config\tvector_size=16, " in run("info", model).out
+    run("convert", model, "v.bin")
+    assert json.loads(run("info", "v.bin", "--json").out)["kind"] == "word2vec file"
+    run("encode", corpus, "-o", "e")
+    assert json.loads(run("info", "e", "--json").out)["sentences"] == 4000
+
+
+def test_data(run: Run) -> None:
+    assert [item["name"] for item in json.loads(run("data", "list", "--json").out)] == ["docs", "world", "text8", "sst"]
+    assert run("data", "list").out.splitlines()[1].startswith("world\tbuilt in\t")
+    assert run("data", "write", "world", "w.txt").out.endswith("wrote w.txt\n")
+    assert Path("w.txt").read_text() == run("data", "write", "world", "-").out
+    assert Path("w.txt").read_text().splitlines() == [" ".join(words) for words in world_corpus()]
+
+
+def test_demo_of_the_world_finds_what_the_grammar_says(run: Run) -> None:
+    result = run("demo", "--corpus", "world", "-o", "d")
+    assert result.status == 0, result.out
+    assert "man : king = woman :\tqueen\t" in result.out
+    assert "\tno, " not in result.out
+    assert "24 of 24 words are nearest to a word of their own meaning" in result.out
+    pictures = ["world-analogy.png", "world-loss.png", "world-words.png"]
+    assert [path.name for path in sorted(Path("d").iterdir())] == ["model", *pictures]
+    assert all((Path("d") / name).stat().st_size > 10_000 for name in pictures)
+    assert set().union(*WORLD_CLUSTERS.values()) <= set(WordVectors.load("d/model").index_to_key)
+    assert run("demo", "--corpus", "world", "-o", "d").status == 0  # over the old one
+
+
+def test_demo_of_the_world_fails_if_an_answer_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "WORLD_ANALOGIES", (("man", "king", "woman", "tea"),))
+    result = run("demo", "--corpus", "world", "-o", "d")
+    assert result.status == 1
+    assert "\tno, tea" in result.out
+
+
+def test_demo_of_the_documentation(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The standard library alone and one epoch: the whole takes half a minute.
+    text = DocstringCorpus(packages=())
+    monkeypatch.setattr(cli, "DocstringCorpus", lambda: text)
+    monkeypatch.setitem(cli._DOCS_OPTIONS, "epochs", 1)
+    result = run("demo", "-o", "d")
+    assert result.status == 0
+    assert f"{sum(text.words.values()):,} words (standard library" in result.out
+    assert sum(line.startswith("list\t") for line in result.out.splitlines()) == 6
+    assert _files(Path("d"))[:2] == ["docs-loss.png", "docs-words.png"]
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version").out.startswith("xw2v ")
+    assert "Try xw2v demo first" in run("--help").out
+    for command in ("demo", "encode", "neighbors", "analogy", "evaluate", "plot", "convert", "info", "data"):
+        shown = run(command, "--help")
+        assert shown.status == 0
+        assert "Examples" in shown.out or command == "data"
+
+
+# What is refused
+
+
+def _refused(result: Result, status: int, wanted: str) -> None:
+    assert result.status == status
+    assert result.out == ""
+    assert result.err.startswith("xw2v: error: ")
+    assert result.err.count("\n") == 1
+    assert wanted in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (b"", "holds no words"),
+        (b" \n\n\t\n", "holds no words"),
+        (b"word\n", "min_count"),
+        (b"\x00\xff\xfe\x80binary\x00garbage\n" * 50, "c.txt"),
+        (b"one two three four\n" * 4, "min_count"),
+        (b"\x1f\x8bnot gzip at all", "c.txt"),
+    ],
+    ids=["empty", "blank", "one word", "binary", "all below min_count", "gzip's first bytes"],
+)
+def test_corpora_that_cannot_be_used(run: Run, content: bytes, wanted: str) -> None:
+    Path("c.txt").write_bytes(content)
+    for output in ("m", "v.bin"):
+        _refused(run("train", "c.txt", "-o", output), 1, wanted)
+        assert _files(Path()) == ["c.txt"]
+
+
+def test_one_word_repeated_is_no_corpus(run: Run) -> None:
+    Path("c.txt").write_text("word word word word word word word\n")
+    _refused(run("train", "c.txt", "-o", "m"), 1, "at least 2 words")
+    assert _files(Path()) == ["c.txt"]
+
+
+def test_garbage_is_not_encoded(run: Run) -> None:
+    Path("c.txt").write_bytes(b"\xff\xfe\x80")
+    _refused(run("encode", "c.txt", "-o", "e"), 1, "UTF-8")
+    assert _files(Path()) == ["c.txt"]
+    assert run("train", "c.txt", "-o", "m", "--errors", "perhaps").status == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "wanted"),
+    [
+        (["train", "nowhere.txt", "-o", "m"], 1, "nowhere.txt"),
+        (["train", "*.gz", "-o", "m"], 1, "no file has the pattern"),
+        (["train", "CORPUS", "-o", "no/such/m"], 1, "does not exist; make it first"),
+        (["train", "CORPUS", "-o", "CORPUS"], 1, "it is the corpus"),
+        (["train", "CORPUS", "-o", "CORPUS", "--format", "model"], 1, "a file of that name exists"),
+        (["train", "CORPUS", "-o", "m", "--format", "pickle"], 2, "format must be"),
+        (["train", "CORPUS", "-o", "m", "--preset", "cs229"], 2, "preset must be 'cs224n', got 'cs229'"),
+        (["train", "CORPUS", "-o", "m", "--window", "0"], 2, "window must be an integer >= 1"),
+        (["train", "CORPUS", "-o", "m", "--negative", "-1"], 2, "negative must be an integer >= 1"),
+        (["train", "CORPUS", "-o", "m", "--vector-size", "0"], 2, "vector_size must be an integer >= 1"),
+        (["train", "CORPUS", "-o", "m", "--vector-size", "ten"], 2, "got 'ten'"),
+        (["train", "CORPUS", "-o", "m", "--alpha", "nan"], 2, "alpha must be a number > 0"),
+        (["train", "CORPUS", "-o", "m", "--loss", "hinge"], 2, "loss must be one of"),
+        (["train", "CORPUS", "-o", "m", "--min-alpha", "1"], 2, "min_alpha must not be above alpha"),
+        (["train", "CORPUS", "-o", "m", "--no-such-option"], 2, "--no-such-option"),
+        (["train", "CORPUS"], 2, "--output"),
+        (["train"], 2, "CORPUS"),
+        (["encode", "CORPUS", "-o", "e", "--min-count", "-3"], 2, "min_count must be an integer >= 0"),
+        (["encode", "nowhere.txt", "-o", "e"], 1, "nowhere.txt"),
+        (["bogus"], 2, "bogus"),
+        (["neighbors", "nowhere", "king"], 1, "nowhere does not exist"),
+        (["neighbors", "MODEL", "kinng"], 1, "nearest spellings: king"),
+        (["neighbors", "MODEL", "king", "-n", "0"], 2, "--topn"),
+        (["neighbors", "CORPUS", "king"], 1, "world.txt"),
+        (["info", "CORPUS"], 1, "world.txt"),
+        (["analogy", "MODEL", "man", "king", "womann"], 1, "nearest spellings: woman"),
+        (["evaluate", "MODEL"], 2, "nothing to evaluate"),
+        (["evaluate", "MODEL", "--pairs", "nowhere.tsv"], 1, "nowhere.tsv does not exist"),
+        (["plot", "MODEL", "king", "kinng"], 1, "nearest spellings: king"),
+        (["plot", "MODEL", "king", "-o", "w.xyz"], 2, "xyz"),
+        (["convert", "MODEL", "no/such/v.bin"], 1, "does not exist; make it first"),
+        (["info", "nowhere"], 1, "nowhere"),
+        (["data", "write", "text8", "t.txt"], 1, "not built in"),
+        (["data", "write", "novels", "t.txt"], 1, "no corpus 'novels'"),
+        (["demo", "--corpus", "novels"], 2, "corpus must be 'docs' or 'world'"),
+        (["demo", "--corpus", "world", "-o", "no/such"], 1, "make it first"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_one_line_and_nothing_written(
+    run: Run, corpus: Path, model: Path, arguments: list[str], status: int, wanted: str
+) -> None:
+    places = {"CORPUS": str(corpus), "MODEL": str(model)}
+    before = _files(corpus.parent)
+    _refused(run(*(places.get(word, word) for word in arguments)), status, wanted)
+    assert _files(Path()) == []
+    assert _files(corpus.parent) == before
+
+
+def test_a_file_that_may_not_be_read(run: Run) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root reads everything")
+    Path("c.txt").write_text("a b c\n")
+    Path("c.txt").chmod(0)
+    _refused(run("train", "c.txt", "-o", "m"), 1, "cannot be read")
+
+
+def test_nan_in_a_model_is_refused(run: Run, model: Path) -> None:
+    Path("v.txt").write_text("2 2\nking 1 nan\nqueen 1 2\n")
+    _refused(run("neighbors", "v.txt", "queen"), 1, "king")
+    shutil.copytree(model, "m")
+    table = Path("m/tables.safetensors")
+    data = bytearray(table.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    data[start : start + 4] = np.float32("nan").tobytes()
+    table.write_bytes(data)
+    _refused(run("neighbors", "m", "king"), 1, "finite")
+
+
+def test_a_folder_with_other_things_is_not_replaced(run: Run, corpus: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/letter.txt").write_text("dear")
+    _refused(run("train", corpus, "-o", "mine", "--epochs", 1), 1, "letter.txt")
+    assert _files(Path()) == ["mine", "mine/letter.txt"]
+
+
+def test_a_full_disk_is_one_line_and_the_old_file_stays(
+    run: Run, corpus: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("v.txt").write_text("old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    _refused(run("convert", model, "v.txt"), 1, "No space left on device")
+    _refused(run("train", corpus, "-o", "m", "--epochs", 1), 1, "No space left on device")
+    _refused(run("data", "write", "world", "w.txt"), 1, "No space left on device")
+    assert _files(Path()) == ["v.txt"]
+    assert Path("v.txt").read_text() == "old"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], capture_output=True)
+    except OSError as error:
+        pytest.skip(f"no mount here: {error}")
+    if mount.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {mount.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_really_full_disk(run: Run, corpus: Path, model: Path, small_disk: Path) -> None:
+    for command in (
+        ["data", "write", "world", small_disk / "w.txt"],
+        ["train", corpus, "-o", small_disk / "m", "--epochs", "1"],
+        ["train", corpus, "-o", small_disk / "v.txt", "--epochs", "1"],
+        ["encode", corpus, "-o", small_disk / "e"],
+    ):
+        _refused(run(*command), 1, "No space left on device")
+        assert _files(small_disk) == []
+
+
+def test_what_nobody_expected_is_one_line_and_debug_shows_it_all(
+    run: Run, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> None:
+        msg = "two\nlines"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(cli, "_load", broken)
+    _refused(run("neighbors", model, "king"), 1, "xw2v: error: RuntimeError: two lines (--debug shows where)")
+    shown = run("neighbors", model, "king", "--debug")
+    assert shown.status == 1
+    assert "Traceback" in shown.err
+
+
+# Ctrl-C
+
+_ANNOUNCING = """
+import sys
+from pathlib import Path
+from xw2v import cli, screen
+said = screen.LiveProgress.on_progress
+def announce(self, record):
+    said(self, record)
+    Path("training").touch()
+screen.LiveProgress.on_progress = announce
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_saves_what_was_learned(corpus: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _ANNOUNCING, "train", str(corpus), "-o", "m", "--epochs", "100000"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # A shell without job control starts its children with Ctrl-C ignored; the default is restored for ours.
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    ) as process:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "training").exists():
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline, "training did not begin"
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert err == "xw2v: interrupted; what was learned so far is in m\n"
+    assert "wrote m" in out
+    saved = Word2Vec.load(tmp_path / "m")
+    assert len(saved.wv) == 161
+    assert saved.history[-1].words < saved.history[-1].total_words
+
+
+def test_ctrl_c_while_reading_saves_nothing(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: LiveProgress, done: int, total: int | None, words: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveProgress, "on_encode", interrupt)
+    result = run("train", corpus, "-o", "m")
+    assert result.status == 130
+    assert result.err == "xw2v: interrupted before anything was learned; nothing is saved\n"
+    assert _files(Path()) == []
+
+
+# What a terminal shows
+
+
+class _Record(NamedTuple):
+    epoch: int = 1
+    epochs: int = 4
+    words: int = 500
+    total_words: int = 2000
+    words_per_second: float = 1_250_000.0
+    loss: float = 2.345678
+    alpha: float = 0.0125
+
+
+def _terminal(screen: Screen) -> io.StringIO:
+    stream = io.StringIO()
+    screen.out = screen.err = Console(file=stream, force_terminal=True, width=140, highlight=False)
+    screen.live = True
+    return stream
+
+
+def test_live_progress_shows_speed_loss_rate_and_epoch() -> None:
+    screen = Screen()
+    stream = _terminal(screen)
+    with screen.progress() as live:
+        live.on_encode(50, 100, 16_900)
+        live.on_progress(_Record())
+    shown = stream.getvalue()
+    for part in ("training", "25%", "1.25 M words/s", "2.346", "0.0125", "epoch"):
+        assert part in shown
+
+
+def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Screen(quiet=True).progress() as live:
+        live.on_encode(50, None, 10)
+        live.on_progress(_Record())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_tables_are_drawn_on_a_terminal_and_words_are_no_markup() -> None:
+    screen = Screen()
+    stream = _terminal(screen)
+    screen.table("Title", ["word"], [["[bold]x"]])
+    assert "[bold]x" in stream.getvalue()
+    assert "│" in stream.getvalue()
+
+
+def test_counts_and_curves() -> None:
+    assert [count(x) for x in (0, 999, 1000, 16_939, 4.2e6, 1.9e9)] == ["0", "999", "1 k", "16.9 k", "4.2 M", "1.9 G"]
+    assert spark([]) == ""
+    assert spark([1.0]) == "▁"
+    assert spark([8, 4.5, 1, 1], width=4) == "█▅▁▁"
+    assert spark(range(1000), width=8) == "▁▂▃▄▅▆▇█"
+
+
+def test_the_library_alone_needs_no_terminal() -> None:
+    code = "import sys, xw2v; print([name for name in ('cupy', 'matplotlib', 'typer', 'rich') if name in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
