@@ -175,7 +175,11 @@ def test_train_prints_json(run: Run, corpus: Path) -> None:
     facts = json.loads(result.out)
     raw = len(corpus.read_text().split())
     assert (facts["output"], facts["vocabulary"], facts["words"]) == ("m", 161, 2 * raw)
-    assert 0 < facts["loss"] < 10
+    history = Word2Vec.load("m").history
+    last = [record for record in history if record.epoch == 1]
+    assert 1 < len(last) < len(history)
+    assert facts["loss"] == pytest.approx(np.mean([record.loss for record in last]))
+    assert facts["center_loss"] == pytest.approx(np.mean([record.center_loss for record in last]))
     assert facts["interrupted"] is False
 
 

@@ -433,7 +433,7 @@ def _save(model: Any, output: Path, kind: str) -> None:
 def _training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any]:
     last = model.history[-1]
     # A chunk's loss is noisy and depends on what the chunk is about: the mean of the last epoch says more.
-    recent = [record.loss for record in model.history if record.epoch == last.epoch]
+    recent = [record for record in model.history if record.epoch == last.epoch]
     return {
         "output": str(output),
         "vocabulary": len(model.wv),
@@ -441,7 +441,8 @@ def _training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any
         "words": last.words,
         "trained_words": last.centers,
         "epochs": last.epochs,
-        "loss": sum(recent) / len(recent),
+        "loss": sum(record.loss for record in recent) / len(recent),
+        "center_loss": sum(record.center_loss for record in recent) / len(recent),
         "training_seconds": last.seconds,
         "seconds": seconds,
         "words_per_second": last.words_per_second,
@@ -457,7 +458,8 @@ def _finish_training(screen: Screen, summary: dict[str, Any], interrupted: bool,
         screen.line(
             f"{summary['vocabulary']:,} words of {summary['vector_size']} numbers, learned from "
             f"{summary['words']:,} words in {summary['training_seconds']:.1f} s "
-            f"({count(summary['words_per_second'])} words/s), loss {summary['loss']:.4f}"
+            f"({count(summary['words_per_second'])} words/s), "
+            f"loss {summary['loss']:.4f} a pair, {summary['center_loss']:.3f} a window"
         )
         for path in [summary["output"], *summary.get("pictures", ())]:
             screen.line(f"wrote {path}")
