@@ -6,12 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests import reference
 from tests.conftest import Library
 from xw2v.config import Config
 from xw2v.training import batches
-from xw2v.training.batches import Chunk, Kept, group_tokens, keep_tokens, list_pairs, read_chunk, windows_of
+from xw2v.training.batches import (
+    Chunk,
+    Kept,
+    group_tokens,
+    keep_tokens,
+    list_pairs,
+    random_centers,
+    read_chunk,
+    windows_of,
+)
 from xw2v.training.sampling import keep_thresholds
 
 KEY = 99
@@ -124,10 +134,10 @@ def test_pairs(library: Library) -> None:
             slot = c - t + 4 - (c > t)
             wanted.append((chunk.ids[i], chunk.ids[kept[c][0]], (64 + i) * 8 + slot))
         ends.append(len(wanted))
-    pairs = list_pairs(kept_of(library, chunk, config, counts, 1), 4, xp=library.xp, to_host=library.to_host)
+    pairs = list_pairs(kept_of(library, chunk, config, counts, 1), 4, xp=library.xp)
     ours = zip(*(library.to_host(x).tolist() for x in pairs[:3]), strict=True)
     assert list(ours) == wanted
-    assert pairs.ends.tolist() == ends
+    assert library.to_host(pairs.ends).tolist() == ends
 
 
 def test_nothing_kept_is_no_group(library: Library) -> None:
@@ -137,4 +147,29 @@ def test_nothing_kept_is_no_group(library: Library) -> None:
         key=1, window=2, shrink=True, pad=4, xp=library.xp,
     )  # fmt: skip
     assert group_tokens(kept, 0, 5, 2, xp=library.xp).first.shape == (0,)
-    assert list_pairs(kept, 2, xp=library.xp, to_host=library.to_host).ends.tolist() == [0]
+    assert library.to_host(list_pairs(kept, 2, xp=library.xp).ends).tolist() == [0]
+
+
+def test_random_centers(library: Library) -> None:
+    """Uniform over sentences, then over the tokens that have an outside word; pairs follow the draws."""
+    n = 60_000
+    ids = np.arange(n, dtype=np.int32) % 6
+    offsets = np.arange(0, n + 1, 6)
+    offsets = np.sort(np.concatenate([offsets, offsets[:-1] + 1]))  # sentences of one word and of five
+    chunk = read_chunk(ids, offsets, 0, 600)
+    config = Config(sample=0, window=1, shrink_windows=False)
+    kept = kept_of(library, chunk, config, np.bincount(ids), 1)
+    drawn = random_centers(kept, 0, key=7, window=1, xp=library.xp)
+    host = library.to_host(drawn)
+    assert host.shape == (600,)
+    assert 0 not in chunk.ids[host]  # the only word of its sentence
+    assert stats.chisquare(np.bincount(chunk.ids[host])[1:]).pvalue > 1e-3
+    pairs = list_pairs(kept, 1, centers=drawn, start=1000, xp=library.xp)
+    centers, outside = library.to_host(pairs.center_ids), library.to_host(pairs.outside_ids)
+    assert (np.abs(centers - outside) == 1).all()
+    numbers, slots = np.divmod(library.to_host(pairs.counters), 2)
+    np.testing.assert_array_equal(centers, chunk.ids[host[numbers - 1000]])
+    np.testing.assert_array_equal(outside - centers, 2 * slots - 1)
+    ends = library.to_host(pairs.ends)
+    assert (np.diff(ends) >= 1).all()
+    assert ends[-1] == len(centers)

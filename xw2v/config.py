@@ -103,6 +103,13 @@ class Config:
         "halving",
     )
     halve_every: int = _option(20_000, "Steps between two halvings of the learning rate.", low=1)
+    centers: str = _choice(
+        "all",
+        "all: every kept word is a centre, in order; random: as many, each from a sentence drawn uniformly, "
+        "as CS224n does it (with negatives=pair).",
+        "all",
+        "random",
+    )
     reduction: str = _choice("sum", "A step follows the sum of its centres' losses, or their mean.", "sum", "mean")
     batch_size: int | None = _option(
         None, "Centres a step reads before it writes (array engine); by default the engine's choice.",
@@ -127,6 +134,9 @@ class Config:
             object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
         if self.min_alpha > self.alpha:
             msg = f"min_alpha must not be above alpha ({self.alpha}), got {self.min_alpha}"
+            raise ConfigError(msg)
+        if self.centers == "random" and (self.negatives != "pair" or self.loss == "softmax"):
+            msg = "centers='random' goes with negatives='pair' and loss='negative_sampling' only"
             raise ConfigError(msg)
 
     def replace(self, **changes: Any) -> Config:
@@ -201,6 +211,7 @@ CS224N: dict[str, Any] = {
     "window": 5,
     "negative": 10,
     "negatives": "pair",
+    "centers": "random",
     "min_count": 1,
     "sample": 1e-5,
     "subsampling": "paper",

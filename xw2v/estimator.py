@@ -78,6 +78,7 @@ class Word2Vec:
         steps: int | None = None,
         schedule: str = "linear",
         halve_every: int = 20_000,
+        centers: str = "all",
         reduction: str = "sum",
         batch_size: int | None = None,
         group_size: int = 16,

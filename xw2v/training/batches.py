@@ -17,6 +17,7 @@ from array_api_compat import device
 from xw2v.training.draws import below, draw, high_half, low_half
 
 __all__ = ["SEGMENT", "Chunk", "Groups", "Kept", "Pairs", "Windows", "group_tokens", "keep_tokens", "list_pairs",
+    "random_centers",
            "read_chunk", "windows_of"]  # fmt: skip
 
 Array = Any
@@ -62,12 +63,12 @@ class Windows(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """All (centre, outside word) pairs of a chunk in order, and how many tokens' pairs come before each token."""
+    """(centre, outside word) pairs in order, and where each centre's pairs end."""
 
     center_ids: Array  # (P,) int32
     outside_ids: Array  # (P,) int32
-    counters: Array  # (P,) int64: position of the centre x 2m + slot in its window
-    ends: np.ndarray  # (N + 1,) int64: pairs of the first n centres
+    counters: Array  # (P,) int64: position of the centre (or its number, if drawn) x 2m + slot in its window
+    ends: Array  # (N + 1,) int64: pairs of the first n centres
 
 
 def read_chunk(ids: np.ndarray, offsets: np.ndarray, start: int, stop: int) -> Chunk:
@@ -172,27 +173,76 @@ def windows_of(kept: Kept, groups: Groups, b: int, window: int, *, xp: Any) -> W
     )
 
 
-def list_pairs(kept: Kept, window: int, *, xp: Any, to_host: Any) -> Pairs:
-    """Every pair of a chunk, by centre and then by place in its window."""
+def list_pairs(kept: Kept, window: int, *, centers: Array | None = None, start: int = 0, xp: Any) -> Pairs:
+    """Every pair of the kept tokens, by centre and then by place in its window.
+
+    Parameters
+    ----------
+    centers : (M,) int64 array or None
+        which of the kept tokens are centres, in this order, as `random_centers` draws them; None: each once
+    start : int
+        counter of the first of `centers`: a token drawn twice gets other noise words each time
+    """
     on = device(kept.ids)
-    N = kept.ids.shape[0] - 2 * kept.pad
-    offset = xp.concat(
-        [
-            xp.arange(-window, 0, dtype=xp.int64, device=on),
-            xp.arange(1, window + 1, dtype=xp.int64, device=on),
-        ]
-    )
-    center = xp.arange(kept.pad, kept.pad + N, dtype=xp.int64, device=on)
-    around = xp.reshape(center[:, None] + offset, (-1,))
-    sentences = xp.reshape(xp.take(kept.sentences, around, axis=0), (N, 2 * window))
-    near = xp.abs(offset)[None, :] <= kept.windows[kept.pad : kept.pad + N][:, None]
-    is_pair = near & (sentences == kept.sentences[kept.pad : kept.pad + N][:, None])
+    is_pair, offsets = _is_pair(kept, window, xp=xp)
+    positions = kept.positions[kept.pad : kept.positions.shape[0] - kept.pad]
+    if centers is None:
+        centers = xp.arange(is_pair.shape[0], dtype=xp.int64, device=on)
+    else:
+        is_pair = xp.take(is_pair, centers, axis=0)
+        positions = xp.arange(start, start + centers.shape[0], dtype=xp.int64, device=on)
     row, slot = xp.nonzero(is_pair)
-    outside = xp.take(kept.ids, row + kept.pad + xp.take(offset, slot, axis=0), axis=0)
-    counts = to_host(xp.sum(xp.astype(is_pair, xp.int64), axis=1))
+    center = xp.take(centers, row, axis=0) + kept.pad
     return Pairs(
-        xp.take(kept.ids, row + kept.pad, axis=0),
-        outside,
-        xp.take(kept.positions, row + kept.pad, axis=0) * (2 * window) + slot,
-        np.concatenate([[0], np.cumsum(counts)]),
+        xp.take(kept.ids, center, axis=0),
+        xp.take(kept.ids, center + xp.take(offsets, slot, axis=0), axis=0),
+        xp.take(positions, row, axis=0) * (2 * window) + slot,
+        xp.cumulative_sum(xp.sum(xp.astype(is_pair, xp.int64), axis=1), include_initial=True),
     )
+
+
+def random_centers(kept: Kept, start: int, *, key: int, window: int, xp: Any) -> Array:
+    """As many centres as there are kept tokens: a sentence drawn uniformly, then one of its tokens.
+
+    Tokens without an outside word are left out. A word of a short sentence is drawn more often than one of a
+    long sentence.
+
+    Parameters
+    ----------
+    start : int    position of the chunk's first token; the counters of the draws begin there
+    key : int      of the stream Purpose.CENTER of this epoch
+
+    Returns
+    -------
+    (N,) int64 array of indices among the N kept tokens; empty where no token has an outside word
+
+    Source: CS224n a2, getRandomContext of utils/treebank.py.
+    """
+    on = device(kept.ids)
+    is_pair, _ = _is_pair(kept, window, xp=xp)
+    (tokens,) = xp.nonzero(xp.any(is_pair, axis=1))
+    if tokens.shape[0] == 0:
+        return tokens
+    sentences = xp.take(kept.sentences, tokens + kept.pad, axis=0)
+    begins = xp.concat([xp.ones((1,), dtype=xp.bool, device=on), sentences[1:] != sentences[:-1]])
+    (first,) = xp.nonzero(begins)
+    end = xp.concat([first[1:], xp.asarray([tokens.shape[0]], dtype=first.dtype, device=on)])
+    counters = xp.arange(start, start + is_pair.shape[0], dtype=xp.int64, device=on)
+    bits = draw(key, counters, xp=xp)
+    sentence = below(high_half(bits), first.shape[0])
+    begin = xp.take(first, sentence, axis=0)
+    token = begin + below(low_half(bits), xp.take(end, sentence, axis=0) - begin)
+    return xp.take(tokens, token, axis=0)
+
+
+def _is_pair(kept: Kept, window: int, *, xp: Any) -> tuple[Array, Array]:
+    """(N, 2m) bool: is there an outside word in each slot of each centre; (2m,) int64: the slots' distances."""
+    on = device(kept.ids)
+    inner = slice(kept.pad, kept.ids.shape[0] - kept.pad)
+    steps = xp.arange(1, window + 1, dtype=xp.int64, device=on)
+    offsets = xp.concat([-xp.flip(steps), steps])
+    centers = xp.arange(inner.start, inner.stop, dtype=xp.int64, device=on)
+    around = xp.reshape(centers[:, None] + offsets, (-1,))
+    sentences = xp.reshape(xp.take(kept.sentences, around, axis=0), (centers.shape[0], 2 * window))
+    near = xp.abs(offsets)[None, :] <= kept.windows[inner][:, None]
+    return near & (sentences == kept.sentences[inner][:, None]), offsets

@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     TOKEN = 1  # counter: token position; low half: kept or not, high half: window
     NOISE = 2  # counter: token position x draws a token + index
     INITIAL = 3  # counter: row x D + column
+    CENTER = 4  # counter: number of the draw; high half: sentence, low half: token
 
 
 def stream_key(seed: int, purpose: Purpose, epoch: int = 0) -> int:

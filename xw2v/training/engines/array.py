@@ -14,7 +14,16 @@ import numpy as np
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.losses import negative_sampling, shared_negative_sampling, softmax_expectation
-from xw2v.training.batches import Chunk, Kept, Windows, group_tokens, keep_tokens, list_pairs, windows_of
+from xw2v.training.batches import (
+    Chunk,
+    Kept,
+    Windows,
+    group_tokens,
+    keep_tokens,
+    list_pairs,
+    random_centers,
+    windows_of,
+)
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.sampling import (
@@ -62,7 +71,7 @@ class ArrayEngine:
             xp=xp,
         )
         if config.negatives == "pair" and config.loss == "negative_sampling":
-            steps = self._pair_steps(tables, kept, epoch)
+            steps = self._pair_steps(tables, kept, chunk, epoch)
         else:
             steps = self._group_steps(tables, kept, chunk, epoch, b)
         N = int(kept.ids.shape[0]) - 2 * kept.pad
@@ -143,16 +152,21 @@ class ArrayEngine:
         self._add(tables.outside_vectors, [windows.context_ids, every], [d_contexts, d_outside], scale)
         return xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
 
-    def _pair_steps(self, tables: Tables, kept: Kept, epoch: int) -> Iterator[Any]:
+    def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of pairs, with noise words of their own."""
         config, xp = self.config, self.backend.xp
-        pairs = list_pairs(kept, config.window, xp=xp, to_host=self.backend.to_host)
+        centers = None
+        if config.centers == "random":
+            center_key = stream_key(config.seed, Purpose.CENTER, epoch)
+            centers = random_centers(kept, chunk.start, key=center_key, window=config.window, xp=xp)
+        pairs = list_pairs(kept, config.window, centers=centers, start=chunk.start, xp=xp)
+        ends = self.backend.to_host(pairs.ends)
         key = stream_key(config.seed, Purpose.NOISE, epoch)
         places = xp.arange(config.negative, dtype=xp.int64, device=self.backend.device)
-        N = len(pairs.ends) - 1
+        N = len(ends) - 1
         for start in range(0, N, self.batch_size):
             stop = min(start + self.batch_size, N)
-            some = slice(int(pairs.ends[start]), int(pairs.ends[stop]))
+            some = slice(int(ends[start]), int(ends[stop]))
 
             def train(alpha: float, some: slice = some, centers: int = stop - start) -> tuple[Array, Array]:
                 counters = pairs.counters[some][:, None] * config.negative + places
