@@ -804,7 +804,8 @@ _DOCS_PICTURE = {
     "threads": ("thread", "process", "lock"),
     "directions": ("horizontal", "vertical", "width", "height"),
 }
-# Asked of the text, not chosen by the answers: how many come out right is shown with them.
+# Chosen from some thirty that were tried, because they came out right; how many do with the text of this
+# installation is shown with them.
 _DOCS_ANALOGIES = (
     ("array", "arrays", "list", "lists"),
     ("row", "rows", "column", "columns"),
