@@ -1,0 +1,53 @@
+"""What the documentation prints works: examples in docstrings and README, and the names README promises."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import xw2v
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(xw2v.__file__).parent
+MODULES = [
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem not in ("__init__", "__main__")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_examples_in_readme() -> None:
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert result.attempted >= 5
+    assert result.failed == 0
+
+
+def test_tests_that_readme_names_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    names = re.findall(r"`(test_\w+)`", readme)
+    assert len(names) >= 6
+    for name in names:
+        assert f"def {name}(" in tests, name
+
+
+def test_functions_that_readme_names_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^\| \([a-f]\) \|.*?\| `(\w+)", readme, flags=re.MULTILINE):
+        assert name in xw2v.__all__
+
+
+def test_commands_for_ci_stand_in_readme() -> None:
+    """`.ci/run` takes its two commands from here."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for mark in ("demo", "tests"):
+        assert re.search(rf"<!-- {mark} -->\n```sh\npython3 -m venv .*\n```", readme)
