@@ -49,12 +49,29 @@ def test_scatter_add_of_zero_rows_makes_no_nan(library: Library, dtype: str) -> 
     np.testing.assert_array_equal(library.to_host(table), np.ones((2, 2)))
 
 
-def test_scatter_add_from_two_tables_of_other_sizes() -> None:
-    """The scratch that a thread keeps grows with the table."""
-    backend = NumpyBackend("a test")
+@pytest.mark.parametrize("max_norm", [None, 0.3])
+def test_product_and_compiled_loops_agree(dtype: str, max_norm: float | None) -> None:
+    """The two ways of NumPy's backend; the matrix above runs the compiled one."""
+    rng = np.random.default_rng(2)
+    ids, rows = rng.integers(0, 20, 500).astype("int32"), rng.standard_normal((500, 7)).astype(dtype)
+    start = rng.standard_normal((20, 7)).astype(dtype)
+    tables = []
+    for compiled in (True, False):
+        backend = NumpyBackend("a test", compiled=compiled)
+        assert (backend._add_rows is not None) == compiled
+        tables.append(start.copy())
+        backend.scatter_add(tables[-1], ids, rows, scale=-0.1, max_norm=max_norm)
+    np.testing.assert_allclose(tables[0], tables[1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(tables[1], summed(start, ids, rows, -0.1, max_norm), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_scatter_add_from_two_tables_of_other_sizes(compiled: bool) -> None:
+    """The scratch that a thread keeps grows with the table, and old content does no harm."""
+    backend = NumpyBackend("a test", compiled=compiled)
     for V in (3, 50, 7):
         table = np.zeros((V, 2))
-        backend.scatter_add(table, np.array([V - 1, 0, V - 1]), np.ones((3, 2)))
+        backend.scatter_add(table, np.array([V - 1, 0, V - 1]), np.ones((3, 2)), max_norm=100.0)
         assert table[V - 1].tolist() == [2, 2]
         assert table.sum() == 6
 
@@ -107,6 +124,11 @@ def test_cupy_without_a_gpu_shows_the_drivers_message(monkeypatch: pytest.Monkey
     with pytest.raises(BackendError, match="cudaErrorInsufficientDriver: CUDA driver version is insufficient") as error:
         get_backend("cupy")
     assert "\n" not in str(error.value)
+
+
+def test_without_numba_rows_are_added_by_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xw2v.scatter", None)
+    assert get_backend("numpy")._add_rows is None  # type: ignore[attr-defined]
 
 
 def test_missing_cupy_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:

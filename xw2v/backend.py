@@ -83,31 +83,39 @@ class Backend:
 
 
 class NumpyBackend(Backend):
-    """NumPy on the CPU; rows are added by SciPy's sparse product. Safe to call from several threads."""
+    """NumPy on the CPU. Safe to call from several threads.
 
-    def __init__(self, why: str) -> None:
+    Rows are added by compiled loops, or where Numba is not to be had by SciPy's sparse product.
+    """
+
+    def __init__(self, why: str, *, compiled: bool = True) -> None:
         import array_api_compat.numpy as xp
 
         super().__init__("numpy", xp, "cpu", why)
         self._scratch = threading.local()
+        self._add_rows = _compiled_add_rows() if compiled else None
 
     def scatter_add(
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
     ) -> None:
         """See `Backend.scatter_add`."""
-        from scipy.sparse import csc_array
-
         if ids.shape[0] == 0:
             return
+        if self._add_rows is not None:
+            self._add_rows(table, ids, np.ascontiguousarray(rows), scale, max_norm, self._slots(table.shape[0]))
+        else:
+            self._add_product(table, ids, rows, scale, max_norm)
+
+    def _add_product(self, table: Array, ids: Array, rows: Array, scale: float, max_norm: float | None) -> None:
+        from scipy.sparse import csc_array
+
         unique, inverse = self._unique(ids, table.shape[0])
         # Column j of this matrix holds a single 1 in the row of id j: its product with the rows sums repeats.
         columns = np.arange(ids.shape[0] + 1, dtype=np.int32)
         one_hot = csc_array(
             (np.ones(ids.shape[0], dtype=rows.dtype), inverse, columns), shape=(unique.shape[0], ids.shape[0])
         )
-        sums = one_hot @ rows
-        if scale != 1.0:
-            sums *= scale
+        sums = scale * (one_hot @ rows)
         if max_norm is not None:
             sums *= _shortening(sums, max_norm, xp=self.xp)
         sums += np.take(table, unique, axis=0)
@@ -118,9 +126,7 @@ class NumpyBackend(Backend):
 
         Every id writes its position into a slot of its own; who reads its own position back represents it.
         """
-        slots = getattr(self._scratch, "slots", None)
-        if slots is None or slots.shape[0] < V:
-            slots = self._scratch.slots = np.empty(V, dtype=np.int32)
+        slots = self._slots(V)
         positions = np.arange(ids.shape[0], dtype=np.int32)
         slots[ids] = positions
         representative = slots[ids]
@@ -128,6 +134,13 @@ class NumpyBackend(Backend):
         rank = np.cumsum(represents, dtype=np.int32)
         rank -= 1
         return ids[represents], rank[representative]
+
+    def _slots(self, V: int) -> Array:
+        """A number for each word, of any content, for this thread alone."""
+        slots = getattr(self._scratch, "slots", None)
+        if slots is None or slots.shape[0] < V:
+            slots = self._scratch.slots = np.zeros(V, dtype=np.int32)
+        return slots
 
     def to_host(self, array: Array) -> np.ndarray:
         """The array itself."""
@@ -262,6 +275,15 @@ def _by_name(name: str, device: int) -> Backend:
         return CupyBackend("a GPU works here", device=device)
     except BackendError as error:
         return NumpyBackend(str(error).removeprefix("backend 'cupy' ").split(";")[0].split(": pip")[0])
+
+
+def _compiled_add_rows() -> Any:
+    """The compiled loops, or None where there is no Numba."""
+    try:
+        from xw2v.scatter import add_rows
+    except ImportError:
+        return None
+    return add_rows
 
 
 def _shortening(sums: Array, max_norm: float, *, xp: Any) -> Array:

@@ -309,13 +309,13 @@ def shared_negative_sampling(
     _check_shape("negative_weights", negative_weights, centers.shape[:-1])
     log_observed, surprise = _logistic(xp.matmul(centers, xp.matrix_transpose(contexts)), xp=xp)
     log_refused, push = _logistic(-xp.matmul(centers, xp.matrix_transpose(negatives)), xp=xp)
-    surprise *= positives
-    push *= negative_weights[..., None]
+    pull = surprise * -positives
+    push = push * negative_weights[..., None]
     loss = -xp.sum(positives * log_observed, axis=-1) - negative_weights * xp.sum(log_refused, axis=-1)
     return SharedNegativeSampling(
         loss,
-        xp.matmul(push, negatives) - xp.matmul(surprise, contexts),
-        -xp.matmul(xp.matrix_transpose(surprise), centers),
+        xp.matmul(push, negatives) + xp.matmul(pull, contexts),
+        xp.matmul(xp.matrix_transpose(pull), centers),
         xp.matmul(xp.matrix_transpose(push), centers),
     )
 
