@@ -142,4 +142,12 @@ def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_cupy(monkeypatch, RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected"))
     backend = get_backend("auto")
     assert backend.name == "numpy"
-    assert backend.why == "found no GPU that works: cudaErrorNoDevice: no CUDA-capable device is detected"
+    assert backend.why == (
+        "no GPU backend: it found no GPU that works: cudaErrorNoDevice: no CUDA-capable device is detected"
+    )
+
+
+def test_auto_without_cupy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setitem(sys.modules, "array_api_compat.cupy", None)
+    assert get_backend("auto").why.startswith("no GPU backend: it needs CuPy")

@@ -49,11 +49,12 @@ def test_numbers_of_numpy_become_plain() -> None:
 
 def test_every_optional_takes_none_and_no_other_does() -> None:
     for item in fields(Config):
+        option: dict[str, Any] = {item.name: None}
         if item.metadata["optional"]:
-            assert getattr(Config(**{item.name: None}), item.name) is None
+            assert getattr(Config(**option), item.name) is None
         else:
             with pytest.raises(ConfigError, match=item.name):
-                Config(**{item.name: None})
+                Config(**option)
 
 
 def test_round_trip_and_replace() -> None:

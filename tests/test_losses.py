@@ -201,7 +201,9 @@ def test_negative_sampling_gradients_by_differences(library: Library, argument: 
     arrays = [library.asarray(random(*shape), "float64") for shape in ((3, 4), (3, 4), (3, 2, 4))]
 
     def f(x: Any) -> tuple[Any, Any]:
-        result = negative_sampling(*arrays[:argument], x, *arrays[argument + 1 :])
+        inputs = list(arrays)
+        inputs[argument] = x
+        result = negative_sampling(*inputs)
         return xp.sum(result.loss), result[argument + 1]
 
     check_gradient(f, arrays[argument])
@@ -267,7 +269,9 @@ def test_shared_gradients_by_differences(library: Library, argument: int, gradie
     arrays = [library.asarray(x, "float64") for x in group((2,), 3, 4, 2, 3)]
 
     def f(x: Any) -> tuple[Any, Any]:
-        result = shared_negative_sampling(*arrays[:argument], x, *arrays[argument + 1 :])
+        inputs = list(arrays)
+        inputs[argument] = x
+        result = shared_negative_sampling(*inputs)
         return library.xp.sum(result.loss), result[gradient]
 
     check_gradient(f, arrays[argument])
@@ -310,8 +314,8 @@ def test_skipgram_equals_loops(library: Library, dtype: str, K: int | None) -> N
                 d_U[noise] += d_n[k]
         loss += one_loss
         d_V[c] += d_v
-    arrays = [library.asarray(o), library.asarray(centers, dtype), library.asarray(outside, dtype)]
-    result = skipgram(c, *arrays, None if n is None else library.asarray(n))
+    tables = library.asarray(centers, dtype), library.asarray(outside, dtype)
+    result = skipgram(c, library.asarray(o), *tables, negative_ids=None if n is None else library.asarray(n))
     close(library, result.loss, loss, dtype)
     close(library, result.d_center_vectors, d_V, dtype)
     close(library, result.d_outside_vectors, d_U, dtype)

@@ -179,7 +179,7 @@ def test_closing_the_generator_stops_the_threads() -> None:
     running = train(initial_tables(40, config, NUMPY), ids, offsets, config, NUMPY,
                     ArrayEngine(config, counts, NUMPY))  # fmt: skip
     next(running)
-    running.close()
+    running.close()  # type: ignore[attr-defined]
     assert not [t for t in threading.enumerate() if t.name.startswith("xw2v")]
 
 

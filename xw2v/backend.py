@@ -274,7 +274,8 @@ def _by_name(name: str, device: int) -> Backend:
     try:
         return CupyBackend("a GPU works here", device=device)
     except BackendError as error:
-        return NumpyBackend(str(error).removeprefix("backend 'cupy' ").split(";")[0].split(": pip")[0])
+        reason = str(error).removeprefix("backend 'cupy' ").split(";")[0].split(" (No module")[0]
+        return NumpyBackend(f"no GPU backend: it {reason}")
 
 
 def _compiled_add_rows() -> Any:

@@ -81,7 +81,7 @@ class Word2Vec:
         centers: str = "all",
         reduction: str = "sum",
         batch_size: int | None = None,
-        group_size: int = 24,
+        group_size: int = 16,
         group_negatives: int = 16,
         max_update_norm: float | None = 0.5,
     ) -> None:

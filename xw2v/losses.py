@@ -23,6 +23,7 @@ __all__ = [
     "NaiveSoftmax",
     "NegativeSampling",
     "SharedNegativeSampling",
+    "SignedSampling",
     "SkipGram",
     "SoftmaxExpectation",
     "log_sigmoid",
@@ -31,6 +32,7 @@ __all__ = [
     "negative_sampling",
     "shared_negative_sampling",
     "sigmoid",
+    "signed_sampling",
     "skipgram",
     "softmax",
     "softmax_expectation",
@@ -71,6 +73,14 @@ class SharedNegativeSampling(NamedTuple):
     d_centers: Array
     d_contexts: Array
     d_negatives: Array
+
+
+class SignedSampling(NamedTuple):
+    """What `signed_sampling` returns."""
+
+    loss: Array
+    d_centers: Array
+    d_rows: Array
 
 
 class SoftmaxExpectation(NamedTuple):
@@ -307,16 +317,44 @@ def shared_negative_sampling(
     _check_group("negatives", negatives, lead, D)
     _check_shape("positives", positives, (*centers.shape[:-1], contexts.shape[-2]))
     _check_shape("negative_weights", negative_weights, centers.shape[:-1])
-    log_observed, surprise = _logistic(xp.matmul(centers, xp.matrix_transpose(contexts)), xp=xp)
-    log_refused, push = _logistic(-xp.matmul(centers, xp.matrix_transpose(negatives)), xp=xp)
-    pull = surprise * -positives
-    push = push * negative_weights[..., None]
-    loss = -xp.sum(positives * log_observed, axis=-1) - negative_weights * xp.sum(log_refused, axis=-1)
-    return SharedNegativeSampling(
-        loss,
-        xp.matmul(push, negatives) + xp.matmul(pull, contexts),
-        xp.matmul(xp.matrix_transpose(pull), centers),
-        xp.matmul(xp.matrix_transpose(push), centers),
+    C, S = contexts.shape[-2], negatives.shape[-2]
+    pushes = xp.broadcast_to(negative_weights[..., None], (*centers.shape[:-1], S))
+    result = signed_sampling(
+        centers,
+        xp.concat([contexts, negatives], axis=-2),
+        xp.concat([positives, xp.astype(pushes, positives.dtype)], axis=-1),
+        C,
+    )
+    d_contexts, d_negatives = result.d_rows[..., :C, :], result.d_rows[..., C:, :]
+    return SharedNegativeSampling(result.loss, result.d_centers, d_contexts, d_negatives)
+
+
+def signed_sampling(centers: Array, rows: Array, weights: Array, C: int) -> SignedSampling:
+    """Weighted logistic losses of every centre with every row: the first C rows attract, the others repel.
+
+    J_t = -Σ_{r < C} W_tr log σ(u_r·v_t) - Σ_{r >= C} W_tr log σ(-u_r·v_t), as three matrix products.
+    `shared_negative_sampling` is this with its two kinds of rows laid side by side.
+
+    Parameters
+    ----------
+    centers : (..., b, D) float array     v_t
+    rows : (..., R, D) float array        u_r: contexts, then noise words
+    weights : (..., b, R) float array     W
+    C : int                               how many of the rows are contexts
+
+    Returns
+    -------
+    SignedSampling(loss (..., b), d_centers (..., b, D), d_rows (..., R, D))
+    """
+    xp = array_namespace(centers, rows, weights)
+    place = xp.arange(rows.shape[-2], device=device(rows))
+    signs = xp.astype(place < C, rows.dtype) * 2 - 1
+    log_right, wrong = _logistic(xp.matmul(centers, xp.matrix_transpose(rows)) * signs, xp=xp)
+    slopes = wrong * weights * -signs
+    return SignedSampling(
+        -xp.sum(weights * log_right, axis=-1),
+        xp.matmul(slopes, rows),
+        xp.matmul(xp.matrix_transpose(slopes), centers),
     )
 
 

@@ -66,7 +66,7 @@ def _add_bounded(table: Array, ids: Array, rows: Array, scale: Any, max_norm: An
                 total[d] = row[d]
             distinct += np.uint32(1)
     bound = max_norm * max_norm
-    for slot in range(distinct):
+    for slot in range(distinct):  # type: ignore[assignment]
         total = sums[slot]
         square = bound * 0
         for d in range(D):

@@ -13,11 +13,10 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.losses import negative_sampling, shared_negative_sampling, softmax_expectation
+from xw2v.losses import negative_sampling, signed_sampling, softmax_expectation
 from xw2v.training.batches import (
     Chunk,
     Kept,
-    Windows,
     group_tokens,
     keep_tokens,
     list_pairs,
@@ -94,12 +93,12 @@ class ArrayEngine:
         config, xp = self.config, self.backend.xp
         groups = group_tokens(kept, chunk.start, len(chunk.ids), b, xp=xp)
         windows = windows_of(kept, groups, b, config.window, xp=xp)
-        noise_ids = None
+        outside_ids = windows.context_ids
         if config.loss != "softmax":
             places = xp.arange(config.group_negatives, dtype=xp.int64, device=self.backend.device)
             counters = windows.positions[:, None] * config.group_negatives + places
             bits = draw(stream_key(config.seed, Purpose.NOISE, epoch), counters, xp=xp)
-            noise_ids = draw_words(self._noise, bits, xp=xp)
+            outside_ids = xp.concat([outside_ids, draw_words(self._noise, bits, xp=xp)], axis=1)
         sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
         n = max(1, self.batch_size // b)
         for start in range(0, len(sizes), n):
@@ -107,49 +106,48 @@ class ArrayEngine:
             centers = int(sizes[some].sum())
 
             def train(alpha: float, some: slice = some, centers: int = centers) -> tuple[Array, Array]:
-                these = Windows(*(array[some, ...] for array in windows))
+                take_step = self._softmax_step if config.loss == "softmax" else self._shared_step
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
-                if noise_ids is None:
-                    return self._softmax_step(tables, these, scale)
-                return self._shared_step(tables, these, noise_ids[some, ...], scale)
+                center_ids, positives = windows.center_ids[some, ...], windows.positives[some, ...]
+                return take_step(tables, center_ids, outside_ids[some, ...], positives, scale)
 
             yield centers, train
 
-    def _shared_step(self, tables: Tables, windows: Windows, noise_ids: Array, scale: float) -> tuple[Array, Array]:
-        """One step of groups that share their noise words; see `shared_negative_sampling`."""
-        xp = self.backend.xp
-        centers = _rows(tables.center_vectors, windows.center_ids, xp=xp)
-        contexts = _rows(tables.outside_vectors, windows.context_ids, xp=xp)
-        negatives = _rows(tables.outside_vectors, noise_ids, xp=xp)
-        positives = xp.astype(windows.positives, centers.dtype)
-        pairs = xp.sum(positives, axis=-1)
-        weights = pairs * (self.config.negative / self.config.group_negatives)
-        result = shared_negative_sampling(centers, contexts, positives, negatives, weights)
-        self._add(tables.center_vectors, [windows.center_ids], [result.d_centers], scale)
-        ids, rows = [windows.context_ids, noise_ids], [result.d_contexts, result.d_negatives]
-        self._add(tables.outside_vectors, ids, rows, scale)
+    def _shared_step(
+        self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, scale: float
+    ) -> tuple[Array, Array]:
+        """One step of groups that share noise words, which stand behind the contexts in `outside_ids`."""
+        xp, S = self.backend.xp, self.config.group_negatives
+        centers = _rows(tables.center_vectors, center_ids, xp=xp)
+        rows = _rows(tables.outside_vectors, outside_ids, xp=xp)
+        pulls = xp.astype(positives, centers.dtype)
+        pairs = xp.sum(pulls, axis=-1, keepdims=True)
+        pushes = xp.broadcast_to(pairs * (self.config.negative / S), (*pairs.shape[:-1], S))
+        result = signed_sampling(centers, rows, xp.concat([pulls, pushes], axis=-1), positives.shape[-1])
+        self._add(tables.center_vectors, center_ids, result.d_centers, scale)
+        self._add(tables.outside_vectors, outside_ids, result.d_rows, scale)
         return xp.sum(result.loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
 
-    def _softmax_step(self, tables: Tables, windows: Windows, scale: float) -> tuple[Array, Array]:
+    def _softmax_step(
+        self, tables: Tables, center_ids: Array, context_ids: Array, positives: Array, scale: float
+    ) -> tuple[Array, Array]:
         """One step of exact softmax: for each centre, J = n logsumexp(U v) - Σ_o u_o·v."""
         xp = self.backend.xp
-        centers = _rows(tables.center_vectors, windows.center_ids, xp=xp)
-        contexts = _rows(tables.outside_vectors, windows.context_ids, xp=xp)
-        positives = xp.astype(windows.positives, centers.dtype)
-        pairs = xp.sum(positives, axis=-1)
-        observed = xp.matmul(positives, contexts)
+        centers = _rows(tables.center_vectors, center_ids, xp=xp)
+        contexts = _rows(tables.outside_vectors, context_ids, xp=xp)
+        pulls = xp.astype(positives, centers.dtype)
+        pairs = xp.reshape(xp.sum(pulls, axis=-1), (-1,))
+        observed = xp.matmul(pulls, contexts)
         flat = xp.reshape(centers, (-1, centers.shape[-1]))
         tile = max(1, _SOFTMAX_TILE_BYTES // (4 * int(flat.shape[0])))
-        expected = softmax_expectation(flat, xp.reshape(pairs, (-1,)), tables.outside_vectors, tile)
-        loss = xp.reshape(pairs, (-1,)) * expected.log_normalizer - xp.sum(
-            flat * xp.reshape(observed, flat.shape), axis=-1
-        )
-        d_centers = xp.reshape(expected.d_centers, centers.shape) - observed
+        expected = softmax_expectation(flat, pairs, tables.outside_vectors, tile)
+        loss = pairs * expected.log_normalizer - xp.sum(flat * xp.reshape(observed, flat.shape), axis=-1)
+        d_contexts = -xp.matmul(xp.matrix_transpose(pulls), centers)
         d_outside = expected.d_outside_vectors
-        d_contexts = -xp.matmul(xp.matrix_transpose(positives), centers)
-        self._add(tables.center_vectors, [windows.center_ids], [d_centers], scale)
-        every = xp.arange(d_outside.shape[0], dtype=windows.context_ids.dtype, device=self.backend.device)
-        self._add(tables.outside_vectors, [windows.context_ids, every], [d_contexts, d_outside], scale)
+        self._add(d_outside, context_ids, d_contexts, 1.0, bounded=False)
+        every = xp.arange(d_outside.shape[0], dtype=context_ids.dtype, device=self.backend.device)
+        self._add(tables.center_vectors, center_ids, xp.reshape(expected.d_centers, centers.shape) - observed, scale)
+        self._add(tables.outside_vectors, every, d_outside, scale)
         return xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
 
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
@@ -178,24 +176,24 @@ class ArrayEngine:
                     _rows(tables.outside_vectors, noise_ids, xp=xp),
                 )
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
-                self._add(tables.center_vectors, [center_ids], [result.d_center], scale)
-                ids, rows = [outside_ids, noise_ids], [result.d_outside, result.d_negatives]
+                self._add(tables.center_vectors, center_ids, result.d_center, scale)
+                # A word may be drawn and observed in one step: its rows belong in one sum.
+                ids = xp.concat([outside_ids[:, None], noise_ids], axis=1)
+                rows = xp.concat([result.d_outside[:, None, :], result.d_negatives], axis=1)
                 self._add(tables.outside_vectors, ids, rows, scale)
                 return xp.sum(result.loss, dtype=xp.float64), some.stop - some.start
 
             yield stop - start, train
 
-    def _add(self, table: Array, ids: list[Array], rows: list[Array], scale: float) -> None:
+    def _add(self, table: Array, ids: Array, rows: Array, scale: float, *, bounded: bool = True) -> None:
         """Add `scale` times gradient rows of any leading dimensions to the table."""
         xp = self.backend.xp
-        flat_ids = [xp.reshape(some, (-1,)) for some in ids]
-        flat_rows = [xp.reshape(some, (-1, table.shape[1])) for some in rows]
         self.backend.scatter_add(
             table,
-            flat_ids[0] if len(ids) == 1 else xp.concat(flat_ids),
-            flat_rows[0] if len(rows) == 1 else xp.concat(flat_rows),
+            xp.reshape(ids, (-1,)),
+            xp.reshape(rows, (-1, table.shape[1])),
             scale=scale,
-            max_norm=self.config.max_update_norm,
+            max_norm=self.config.max_update_norm if bounded else None,
         )
 
 
@@ -207,7 +205,7 @@ def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:
     """
     kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
     hottest = float(kept.max() / kept.sum())
-    largest = 8192 if backend == "cupy" else 2048
+    largest = 8192 if backend == "cupy" else 1024
     occurrences = 16 if config.max_update_norm is None else 128
     size = config.group_size
     while 2 * size <= min(largest, occurrences / hottest):
