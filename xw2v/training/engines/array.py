@@ -205,7 +205,7 @@ def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:
     """
     kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
     hottest = float(kept.max() / kept.sum())
-    largest = 8192 if backend == "cupy" else 1024
+    largest = 8192 if backend == "cupy" else 512
     occurrences = 16 if config.max_update_norm is None else 128
     size = config.group_size
     while 2 * size <= min(largest, occurrences / hottest):
