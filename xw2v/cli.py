@@ -338,7 +338,9 @@ def train(
     _save(model, output, kind)
     summary = _training_summary(model, output, time.perf_counter() - start)
     if preset:
-        summary["pictures"] = _pictures(model, output, WORLD_CLUSTERS)
+        # The assignment plots the cost of a centre's whole window, step by step.
+        curve = [(record.step, record.center_loss) for record in model.history]
+        summary["pictures"] = _pictures(model, output, WORLD_CLUSTERS, curve, "Loss of a centre's window, in nats")
     _finish_training(screen, summary, interrupted, as_json)
 
 
@@ -471,7 +473,13 @@ def _finish_training(screen: Screen, summary: dict[str, Any], interrupted: bool,
 _PICTURE_ARROWS = (("man", "king", "woman", "queen"),)
 
 
-def _pictures(model: Any, output: Path, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def _pictures(
+    model: Any,
+    output: Path,
+    groups: Mapping[str, Sequence[str]],
+    curve: Sequence[tuple[int, float]] | None = None,
+    title: str = "Loss of a pair, in nats",
+) -> list[str]:
     """Write the picture of groups of words and the curve of the loss beside a model; their paths."""
     from xw2v.vectors.plots import plot_loss, plot_words
 
@@ -482,7 +490,10 @@ def _pictures(model: Any, output: Path, groups: Mapping[str, Sequence[str]]) -> 
         paths.append(output.with_name(output.name + "-words.png"))
         plot_words(list(group), model.wv[list(group)], paths[0], analogies=arrows, groups=list(group.values()))
     paths.append(output.with_name(output.name + "-loss.png"))
-    plot_loss(model.history, paths[-1], title="Loss of a pair, in nats")
+    if curve is None:
+        plot_loss(model.history, paths[-1], title=title)
+    else:
+        plot_loss(curve, paths[-1], title=title, xlabel="steps")
     return [str(path) for path in paths]
 
 

@@ -231,7 +231,7 @@ def _new_figure(width: float, height: float, title: str | None) -> tuple[Figure,
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     # Margins in inches, so that a large picture has no wide frame.
-    axes = figure.add_axes((0.65 / width, 0.55 / height, 1 - 0.8 / width, 1 - (1.0 if title else 0.7) / height))
+    axes = figure.add_axes((0.8 / width, 0.55 / height, 1 - 0.95 / width, 1 - (1.0 if title else 0.7) / height))
     axes.set_facecolor("white")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_GREY)
@@ -379,6 +379,8 @@ def plot_loss(records: Iterable[Any], path: PathLike, *, title: str | None = Non
     ConfigError   no finite record, or records of another form; a suffix that is not known.
     FileAccessError   the picture cannot be written; an older one stays.
     """
+    from matplotlib.ticker import EngFormatter
+
     _check_suffix(Path(path))
     name, curve = _curve(records)
     figure, axes = _new_figure(7.5, 4.6, title)
@@ -388,6 +390,7 @@ def plot_loss(records: Iterable[Any], path: PathLike, *, title: str | None = Non
         axes.legend(frameon=False, fontsize=9, labelcolor=_INK)
     else:
         axes.plot(curve[:, 0], curve[:, 1], color=_COLOURS[0], linewidth=1.8, marker="o", markersize=4)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlabel(xlabel if xlabel is not None else name, color=_INK, fontsize=10)
     axes.set_ylabel("loss", color=_INK, fontsize=10)
     _save(figure, Path(path))
@@ -405,7 +408,7 @@ def _curve(records: Iterable[Any]) -> tuple[str, Points]:
         msg = "no record with a finite loss to draw; train first, or pass (x, loss) pairs"
         raise ConfigError(msg)
     table = np.array(sorted(pairs))
-    window = max(1, len(table) // 25)
+    window = max(1, len(table) // 60)
     kernel = np.ones(2 * window + 1)
     # Divided by the number of values under the window, so that the ends are averages too.
     smooth = np.convolve(table[:, 1], kernel)[window:-window] / np.convolve(np.ones(len(table)), kernel)[window:-window]
