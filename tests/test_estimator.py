@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,8 @@ import numpy as np
 import pytest
 
 from xw2v import Word2Vec, WordVectors, encode
-from xw2v.errors import ConfigError, CorpusError, FormatError, MissingFileError
-from xw2v.estimator import NotFittedError
+from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, MissingFileError
+from xw2v.estimator import NotFittedError, _noted_if_long
 from xw2v.training.trainer import Progress
 
 SENTENCES = [["a", "b", "c", "rare"] if i == 0 else ["a", "b", "c"] for i in range(100)]
@@ -26,7 +28,34 @@ def test_fit_from_lists() -> None:
     assert model.history == seen
     assert model.corpus_words == 301
     assert model.history[-1].words == model.history[-1].total_words == 602  # words that min_count drops were read
-    assert (model.engine_note, model.backend_note) == ("array", "numpy: asked for")
+    assert model.backend_note == "numpy: asked for"
+    assert model.engine_note == "cpu: compiled by Numba"
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({"engine": "array"}, "array: asked for"),
+        ({"loss": "softmax"}, "array: for loss='softmax'"),
+        ({"negatives": "pair"}, "array: for negatives='pair'"),
+        ({"batch_size": 32}, "array: for batch_size"),
+    ],
+)
+def test_engine_follows_the_options(options: dict[str, Any], note: str) -> None:
+    assert Word2Vec(**(OPTIONS | options)).fit(SENTENCES).engine_note == note
+
+
+def test_the_compiled_engine_refuses_what_it_does_not_do() -> None:
+    with pytest.raises(ConfigError, match="engine 'cpu' does not do loss='softmax'; use engine='array' or 'auto'"):
+        Word2Vec(**OPTIONS, engine="cpu", loss="softmax").fit(SENTENCES)
+
+
+def test_without_numba_the_array_engine_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xw2v.training.engines.cpu", None)
+    model = Word2Vec(**OPTIONS).fit(SENTENCES)
+    assert model.engine_note == "array: for want of Numba"
+    with pytest.raises(BackendError, match="engine 'cpu' needs Numba"):
+        Word2Vec(**OPTIONS, engine="cpu").fit(SENTENCES)
 
 
 def test_every_source_gives_the_same_vectors(tmp_path: Path) -> None:
@@ -93,3 +122,12 @@ def test_an_unknown_engine_is_refused() -> None:
 
 def test_repr_shows_what_differs_from_the_defaults() -> None:
     assert repr(Word2Vec(window=3, seed=7)) == "Word2Vec(window=3, seed=7)"
+
+
+def test_a_long_wait_is_explained_and_a_short_one_is_not() -> None:
+    notes: list[str] = []
+    with _noted_if_long(notes.append, "short", seconds=60):
+        pass
+    with _noted_if_long(notes.append, "long", seconds=0.01):
+        time.sleep(0.3)
+    assert notes == ["long"]

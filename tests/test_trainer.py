@@ -159,6 +159,8 @@ class Fake:
         self.threads: set[int] = set()
         self.stopped = threading.Event()
 
+    def compile(self) -> None: ...
+
     def train_chunk(self, tables: Any, chunk: Any, epoch: int, rate: Any) -> ChunkResult:
         self.threads.add(threading.get_ident())
         if rate(0, 0) is None:

@@ -380,7 +380,7 @@ def _fit(model: Any, corpus: Any, screen: Screen, **reading: Any) -> bool:
     """
     try:
         with screen.progress() as live:
-            model.fit(corpus, on_encode=live.on_encode, on_progress=live.on_progress, **reading)
+            model.fit(corpus, on_encode=live.on_encode, on_progress=live.on_progress, on_note=screen.note, **reading)
     except KeyboardInterrupt:
         if not getattr(model, "history", None):
             print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)

@@ -127,7 +127,13 @@ class Config:
         None, "CPU threads; by default the cores that this process may use.", low=1, high=4096, optional=True
     )
     backend: str = _choice("auto", "Array library: auto takes a GPU where one works.", "auto", "numpy", "cupy")
-    engine: str = _choice("auto", "Code that trains: auto takes the fastest for the backend.", "auto", "array")
+    engine: str = _choice(
+        "auto",
+        "Code that trains: auto takes the fastest for the options; cpu: compiled by Numba.",
+        "auto",
+        "array",
+        "cpu",
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from xw2v.backend import Backend, get_backend
 from xw2v.config import Config
-from xw2v.errors import BackendError, CorpusError, FormatError
+from xw2v.errors import CorpusError, FormatError
 from xw2v.text.store import EncodedCorpus, encode
-from xw2v.training.engines import Engine, Tables
-from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.engines import Tables, choose_engine
 from xw2v.training.trainer import Progress, initial_tables, train
 from xw2v.vectors.formats import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
@@ -112,6 +113,7 @@ class Word2Vec:
         encoded_dir: str | os.PathLike[str] | None = None,
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_note: Callable[[str], None] | None = None,
     ) -> Word2Vec:
         """Learn vectors from a corpus, anew.
 
@@ -125,6 +127,7 @@ class Word2Vec:
             keep the encoded corpus there and use it again while the source is unchanged
         on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading
         on_progress : callable or None     called with a `Progress` after every chunk
+        on_note : callable or None         called with a line of text, from another thread, when a wait wants a reason
 
         Returns
         -------
@@ -138,7 +141,7 @@ class Word2Vec:
         config = self.config
         backend = get_backend(config.backend)
         if isinstance(corpus, EncodedCorpus):
-            return self._fit(corpus, backend, on_progress)
+            return self._fit(corpus, backend, on_progress, on_note)
         with encode(
             corpus,
             encoded_dir,
@@ -149,18 +152,26 @@ class Word2Vec:
             column=column,
             progress=on_encode,
         ) as encoded:
-            return self._fit(encoded, backend, on_progress)
+            return self._fit(encoded, backend, on_progress, on_note)
 
-    def _fit(self, corpus: EncodedCorpus, backend: Backend, on_progress: Callable[[Progress], None] | None) -> Word2Vec:
+    def _fit(
+        self,
+        corpus: EncodedCorpus,
+        backend: Backend,
+        on_progress: Callable[[Progress], None] | None,
+        on_note: Callable[[str], None] | None,
+    ) -> Word2Vec:
         counts = corpus.vocabulary.counts
         if len(counts) < 2:
             msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({self.min_count})"
             raise CorpusError(msg)
-        engine = _engine(self.config, counts, backend)
+        engine, why = choose_engine(self.config, counts, backend)
+        with _noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
+            engine.compile()
         tables = initial_tables(len(counts), self.config, backend)
         self.corpus_words = corpus.raw_words
         self.backend_note = f"{backend.name}: {backend.why}"
-        self.engine_note = engine.name
+        self.engine_note = f"{engine.name}: {why}"
         self.history: list[Progress] = []
         source_words = corpus.raw_words / max(len(corpus.ids), 1)
         try:
@@ -224,12 +235,16 @@ class Word2Vec:
         return model
 
 
-def _engine(config: Config, counts: np.ndarray, backend: Backend) -> Engine:
-    """The engine of the options; there is one so far."""
-    if config.engine not in ("auto", "array"):
-        msg = f"engine must be 'auto' or 'array', got {config.engine!r}"
-        raise BackendError(msg)
-    return ArrayEngine(config, counts, backend)
+@contextmanager
+def _noted_if_long(on_note: Callable[[str], None] | None, text: str, seconds: float = 1.0) -> Iterator[None]:
+    """Say what is waited for, if it takes long."""
+    timer = threading.Timer(seconds, on_note or (lambda text: None), [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _in_source_words(record: Progress, factor: float) -> Progress:

@@ -54,6 +54,9 @@ class ArrayEngine:
         noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         self._noise = AliasTable(*map(backend.from_host, noise))
 
+    def compile(self) -> None:
+        """Nothing: the backend's arrays are ready."""
+
     def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> ChunkResult:
         """See `Engine.train_chunk`. The device is waited for twice: for the number of kept tokens, and at the end."""
         config, xp = self.config, self.backend.xp

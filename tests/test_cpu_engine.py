@@ -1,0 +1,126 @@
+"""The fused CPU engine against the array engine at a step of one group, on the same draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import reference
+from xw2v.backend import NumpyBackend
+from xw2v.config import Config
+from xw2v.training import batches
+from xw2v.training.batches import read_chunk
+from xw2v.training.engines import Tables
+from xw2v.training.engines.array import ArrayEngine
+
+cpu = pytest.importorskip("xw2v.training.engines.cpu", reason="Numba is not installed")
+
+V, N = 60, 700
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 256)
+
+
+def corpus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Repeated words, sentences of one word, a long one, several segments."""
+    rng = np.random.default_rng(8)
+    ids = np.minimum(rng.geometric(0.1, N) - 1, V - 1).astype(np.int32)
+    return ids, np.array([0, 10, 11, 60, 61, 100, 560, N]), np.bincount(ids, minlength=V)
+
+
+def tables(D: int) -> Tables:
+    rng = np.random.default_rng(9)
+    return Tables(*((rng.standard_normal((V, D)) / np.sqrt(D)).astype(np.float32) for _ in range(2)))
+
+
+def rate(words: int, step: int) -> float:
+    return 0.01 - 0.004 * words / N
+
+
+def both(config: Config, D: int) -> tuple[tuple[Tables, Any], tuple[Tables, Any]]:
+    ids, offsets, counts = corpus()
+    config = config.replace(vector_size=D, batch_size=config.group_size, max_update_norm=None)
+    results = []
+    for engine in (ArrayEngine(config, counts, NumpyBackend("a test")), cpu.CpuEngine(config, counts)):
+        ours = tables(D)
+        results.append((ours, engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, rate)))
+    return results[0], results[1]
+
+
+@pytest.mark.parametrize("D", [1, 7, 64, 100, 300])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"window": 1},
+        {"window": 20, "group_size": 8},
+        {"shrink_windows": False, "window": 3},
+        {"group_size": 1, "group_negatives": 1, "negative": 1},
+        {"group_size": 32, "group_negatives": 5, "negative": 9},
+        {"sample": 0.0, "ns_exponent": 0.0},
+    ],
+    ids=str,
+)
+def test_engines_agree(D: int, options: dict[str, Any]) -> None:
+    config = Config(**({"sample": 0.02} | options))
+    (array_tables, array), (cpu_tables, fused) = both(config, D)
+    assert (fused.pairs, fused.centers, fused.steps) == (array.pairs, array.centers, array.steps)
+    assert fused.pairs > 300
+    before = tables(D)
+    for ours, theirs, start in zip(cpu_tables, array_tables, before, strict=True):
+        moved = np.abs(theirs - start).max()
+        assert moved > 1e-3
+        np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(moved, 1), rtol=1e-4)
+
+
+def test_loss_of_every_group_is_the_array_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is one group only, it is measured, and the measure is exact."""
+    ids, offsets, counts = corpus()
+    config = Config(vector_size=7, sample=0, group_size=64, batch_size=64, max_update_norm=None)
+    losses = []
+    for engine in (ArrayEngine(config, counts, NumpyBackend("a test")), cpu.CpuEngine(config, counts)):
+        losses.append(engine.train_chunk(tables(7), read_chunk(ids, offsets, 0, 64), 0, rate).loss)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_mean_loss_is_right_over_many_groups() -> None:
+    (_, array), (_, fused) = both(Config(sample=0, group_size=1), 7)
+    assert fused.loss / fused.pairs == pytest.approx(array.loss / array.pairs, rel=0.1)
+
+
+def test_stopping() -> None:
+    ids, offsets, counts = corpus()
+    ours = tables(5)
+    engine = cpu.CpuEngine(Config(vector_size=5), counts)
+    result = engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 0, lambda words, step: None)
+    assert result == (0.0, 0, 0, 0)
+    np.testing.assert_array_equal(ours.center_vectors, tables(5).center_vectors)
+
+
+def test_sigmoid_within_its_stated_error() -> None:
+    x = np.concatenate([np.linspace(-20, 20, 200_001), [-1e4, 1e4, -80, 80, 0]]).astype(np.float32)
+    approximate = x.copy()
+    cpu._sigmoid(approximate)
+    exact = np.array([reference.sigmoid(float(value)) for value in x])
+    assert np.abs(approximate - exact).max() < 2e-7
+
+
+def test_nan_stays_nan() -> None:
+    """A run that diverged must show."""
+    ours = tables(4)
+    ours.center_vectors[:] = np.nan
+    ids, offsets, counts = corpus()
+    engine = cpu.CpuEngine(Config(vector_size=4, sample=0), counts)
+    result = engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 0, rate)
+    assert np.isnan(result.loss)
+    assert np.isnan(ours.outside_vectors).any()
+
+
+def test_bits_are_the_published_ones() -> None:
+    for key in (0, 1234567, 2**64 - 1):
+        for counter in (0, 1, 2**40):
+            assert int(cpu._bits(np.uint64(key), counter)) == reference.splitmix64(key, counter)
