@@ -70,6 +70,7 @@ def by_loops(config: Config, D: int, epoch: int) -> tuple[np.ndarray, np.ndarray
         for group in step:
             drawn: list[int] = []
             if config.loss != "softmax" and config.negatives == "shared":
+                assert config.group_negatives is not None
                 S = config.group_negatives
                 first = kept[group[0]][0] * S
                 drawn = [reference.noise(reference.splitmix64(noise_key, first + s), *noise_table) for s in range(S)]
@@ -122,7 +123,7 @@ MODES: list[dict[str, Any]] = [
     {"group_size": 4, "group_negatives": 3, "batch_size": 12},
     {"group_size": 1, "group_negatives": 1, "batch_size": 1},
     {"group_size": 16, "group_negatives": 5, "batch_size": 64, "max_update_norm": 0.05},
-    {"group_size": 4, "batch_size": 8, "reduction": "mean"},
+    {"group_size": 4, "group_negatives": 3, "batch_size": 8, "reduction": "mean"},
     {"negatives": "pair", "batch_size": 1, "group_size": 1},
     {"negatives": "pair", "batch_size": 50, "reduction": "mean", "subsampling": "paper"},
     {"negatives": "pair", "batch_size": 20, "max_update_norm": 0.05},

@@ -66,7 +66,7 @@ def both(config: Config, D: int) -> tuple[tuple[Tables, Any], tuple[Tables, Any]
     ids=str,
 )
 def test_engines_agree(D: int, options: dict[str, Any]) -> None:
-    config = Config(**({"sample": 0.02} | options))
+    config = Config(**({"sample": 0.02, "group_negatives": 16} | options))
     (array_tables, array), (cpu_tables, fused) = both(config, D)
     assert (fused.pairs, fused.centers, fused.steps) == (array.pairs, array.centers, array.steps)
     assert fused.pairs > 300
@@ -80,7 +80,7 @@ def test_engines_agree(D: int, options: dict[str, Any]) -> None:
 def test_loss_of_every_group_is_the_array_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is one group only, it is measured, and the measure is exact."""
     ids, offsets, counts = corpus()
-    config = Config(vector_size=7, sample=0, group_size=64, batch_size=64, max_update_norm=None)
+    config = Config(vector_size=7, sample=0, group_size=64, group_negatives=16, batch_size=64, max_update_norm=None)
     losses = []
     for engine in (ArrayEngine(config, counts, NumpyBackend("a test")), cpu.CpuEngine(config, counts)):
         losses.append(engine.train_chunk(tables(7), read_chunk(ids, offsets, 0, 64), 0, rate).loss)
@@ -88,7 +88,7 @@ def test_loss_of_every_group_is_the_array_engines(monkeypatch: pytest.MonkeyPatc
 
 
 def test_mean_loss_is_right_over_many_groups() -> None:
-    (_, array), (_, fused) = both(Config(sample=0, group_size=1), 7)
+    (_, array), (_, fused) = both(Config(sample=0, group_size=1, group_negatives=16), 7)
     assert fused.loss / fused.pairs == pytest.approx(array.loss / array.pairs, rel=0.1)
 
 

@@ -116,7 +116,9 @@ class Config:
         low=1, high=2**24, optional=True,
     )  # fmt: skip
     group_size: int = _option(16, "Consecutive centres b that share noise words.", low=1, high=2**15)
-    group_negatives: int = _option(16, "Noise words S that a group shares.", low=1, high=2**15)
+    group_negatives: int | None = _option(
+        None, "Noise words S that a group shares; by default the engine's choice.", low=1, high=2**15, optional=True
+    )
     max_update_norm: float | None = _option(
         0.5, "Longest step a word's vector may take at once (array engine); none: no bound.",
         above=0, kind=float, optional=True,

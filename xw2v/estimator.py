@@ -83,7 +83,7 @@ class Word2Vec:
         reduction: str = "sum",
         batch_size: int | None = None,
         group_size: int = 16,
-        group_negatives: int = 16,
+        group_negatives: int | None = None,
         max_update_norm: float | None = 0.5,
     ) -> None:
         options = {name: value for name, value in locals().items() if name != "self"}

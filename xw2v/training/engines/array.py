@@ -38,6 +38,7 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 
 Array = Any
 
+_GROUP_NEGATIVES = 24  # with large steps, 16 cost SimLex and analogies a little, 32 WordSim (bench/README.md)
 _SOFTMAX_TILE_BYTES = 32 << 20  # of scores: a tile that a cache of today holds for the most part
 
 
@@ -50,6 +51,7 @@ class ArrayEngine:
         self.config = config
         self.backend = backend
         self.batch_size = config.batch_size or default_batch_size(config, counts, backend.name)
+        self.group_negatives = config.group_negatives or _GROUP_NEGATIVES
         self._thresholds = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         self._noise = AliasTable(*map(backend.from_host, noise))
@@ -98,8 +100,8 @@ class ArrayEngine:
         windows = windows_of(kept, groups, b, config.window, xp=xp)
         outside_ids = windows.context_ids
         if config.loss != "softmax":
-            places = xp.arange(config.group_negatives, dtype=xp.int64, device=self.backend.device)
-            counters = windows.positions[:, None] * config.group_negatives + places
+            places = xp.arange(self.group_negatives, dtype=xp.int64, device=self.backend.device)
+            counters = windows.positions[:, None] * self.group_negatives + places
             bits = draw(stream_key(config.seed, Purpose.NOISE, epoch), counters, xp=xp)
             outside_ids = xp.concat([outside_ids, draw_words(self._noise, bits, xp=xp)], axis=1)
         sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
@@ -120,7 +122,7 @@ class ArrayEngine:
         self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, scale: float
     ) -> tuple[Array, Array]:
         """One step of groups that share noise words, which stand behind the contexts in `outside_ids`."""
-        xp, S = self.backend.xp, self.config.group_negatives
+        xp, S = self.backend.xp, self.group_negatives
         centers = _rows(tables.center_vectors, center_ids, xp=xp)
         rows = _rows(tables.outside_vectors, outside_ids, xp=xp)
         pulls = xp.astype(positives, centers.dtype)

@@ -32,6 +32,7 @@ __all__ = ["LOSS_EVERY", "CpuEngine"]
 Array = Any
 
 LOSS_EVERY = 16
+_GROUP_NEGATIVES = 16
 
 
 class CpuEngine:
@@ -72,7 +73,7 @@ class CpuEngine:
             config.shrink_windows,
             config.negative,
             config.group_size,
-            config.group_negatives,
+            config.group_negatives or _GROUP_NEGATIVES,
             first,
             last,
         )
