@@ -231,7 +231,7 @@ def test_loss_is_averaged_over_neighbours(tmp_path: Path) -> None:
     x = np.arange(100.0)
     y = np.random.default_rng(0).standard_normal(100)
     curve = plot_loss(list(zip(x, y, strict=True)), tmp_path / "p.png")
-    window = 4
+    window = 100 // 60
     mean = [y[max(0, i - window) : i + window + 1].mean() for i in range(100)]
     np.testing.assert_allclose(curve, np.column_stack([x, y, mean]))
 

@@ -38,7 +38,7 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 
 Array = Any
 
-_GROUP_NEGATIVES = 24  # with large steps, 16 cost SimLex and analogies a little, 32 WordSim (bench/README.md)
+_GROUP_NEGATIVES = 32  # with steps of 512 centres, fewer cost SimLex a little (bench/README.md)
 _SOFTMAX_TILE_BYTES = 32 << 20  # of scores: a tile that a cache of today holds for the most part
 
 
