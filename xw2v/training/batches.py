@@ -2,7 +2,7 @@
 
 The corpus is cut into segments of `SEGMENT` tokens, at fixed positions whatever the number of workers. Windows
 and groups stay inside a segment, as they stay inside a sentence: so what belongs together depends on the
-corpus and the options alone, at the price of some 0.05 % of the pairs in a text without sentence ends.
+corpus and the options alone. In a text without sentence ends that costs some 0.04 % of the pairs, by count, at m = 5.
 
 Letters: R tokens of a chunk, N kept ones, m window, G groups, b centres a group, P pairs.
 """

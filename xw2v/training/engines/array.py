@@ -60,7 +60,7 @@ class ArrayEngine:
         """Nothing: the backend's arrays are ready."""
 
     def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> ChunkResult:
-        """See `Engine.train_chunk`. The device is waited for twice: for the number of kept tokens, and at the end."""
+        """See `Engine.train_chunk`. The device is waited for before the first step and after the last."""
         config, xp = self.config, self.backend.xp
         b = min(config.group_size, self.batch_size)
         kept = keep_tokens(

@@ -9,7 +9,7 @@ enough that no row needs a bound. The same draws are made inside the loops. For 
     steps    slopes · U rows, slopesᵀ · V rows           two BLAS products
     add      the steps to the rows of the tables
 
-The loss is taken of every `LOSS_EVERY`-th group of a segment and scaled to all pairs.
+The loss is taken of every `LOSS_EVERY`-th group of a chunk and scaled to all pairs.
 """
 
 from __future__ import annotations
