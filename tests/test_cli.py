@@ -22,6 +22,8 @@ import pytest
 from rich.console import Console
 
 from xw2v import cli
+from xw2v.cli.demo import DOCS_OPTIONS
+from xw2v.cli.train import train
 from xw2v.config import CS224N, Config
 from xw2v.estimator import Word2Vec
 from xw2v.screen import LiveProgress, Screen, count, spark
@@ -82,14 +84,14 @@ def _config_of(run: Run, monkeypatch: pytest.MonkeyPatch, *arguments: object) ->
         seen.append(config)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_new_model", stop)
+    monkeypatch.setattr("xw2v.cli.train.new_model", stop)
     assert run(*arguments).status == 130
     default = Config().to_dict()
     return {name: value for name, value in seen[0].to_dict().items() if value != default[name]}
 
 
 def test_every_option_of_config_is_an_option_of_train_with_its_meaning(run: Run) -> None:
-    parameters = inspect.signature(cli.train).parameters
+    parameters = inspect.signature(train).parameters
     for item in dataclasses.fields(Config):
         (option,) = parameters[item.name].annotation.__metadata__
         assert item.metadata["meaning"] in option.help
@@ -335,7 +337,7 @@ def test_demo_of_the_world_finds_what_the_grammar_says(run: Run) -> None:
 
 
 def test_demo_of_the_world_fails_if_an_answer_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "WORLD_ANALOGIES", (("man", "king", "woman", "tea"),))
+    monkeypatch.setattr("xw2v.cli.demo.WORLD_ANALOGIES", (("man", "king", "woman", "tea"),))
     result = run("demo", "--corpus", "world", "-o", "d")
     assert result.status == 1
     assert "\tno, tea" in result.out
@@ -344,8 +346,8 @@ def test_demo_of_the_world_fails_if_an_answer_is_wrong(run: Run, monkeypatch: py
 def test_demo_of_the_documentation(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # The standard library alone and one epoch: the whole takes half a minute.
     text = DocstringCorpus(packages=())
-    monkeypatch.setattr(cli, "DocstringCorpus", lambda: text)
-    monkeypatch.setitem(cli._DOCS_OPTIONS, "epochs", 1)
+    monkeypatch.setattr("xw2v.cli.demo.DocstringCorpus", lambda: text)
+    monkeypatch.setitem(DOCS_OPTIONS, "epochs", 1)
     result = run("demo", "-o", "d")
     assert result.status == 0
     assert f"{sum(text.words.values()):,} words (standard library" in result.out
@@ -533,7 +535,7 @@ def test_what_nobody_expected_is_one_line_and_debug_shows_it_all(
         msg = "two\nlines"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr(cli, "_load", broken)
+    monkeypatch.setattr("xw2v.cli.questions.load", broken)
     _refused(run("neighbors", model, "king"), 1, "xw2v: error: RuntimeError: two lines (--debug shows where)")
     shown = run("neighbors", model, "king", "--debug")
     assert shown.status == 1

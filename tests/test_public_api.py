@@ -14,14 +14,15 @@ PACKAGE = Path(xw2v.__file__).parent
 # Who may import whom, a folder or top-level module each. `estimator` joins the three; `cli` stands on top.
 ALLOWED = {
     "errors": set(),
+    "files": {"errors"},
     "config": {"errors"},
     "scatter": set(),
     "backend": {"errors", "scatter"},
     "losses": {"errors"},
     "gradcheck": {"errors"},
-    "text": {"text", "errors"},
-    "vectors": {"vectors", "errors"},
-    "training": {"training", "backend", "config", "losses", "errors"},
+    "text": {"text", "errors", "files"},
+    "vectors": {"vectors", "errors", "files"},
+    "training": {"training", "backend", "config", "losses", "errors", "files"},
     "estimator": {"text", "training", "vectors", "backend", "config", "errors"},
     "screen": {"errors", "training"},
 }
@@ -77,3 +78,12 @@ def test_no_pickle() -> None:
         text = path.read_text(encoding="utf-8")
         assert "import pickle" not in text, path
         assert "allow_pickle=True" not in text, path
+
+
+def test_only_the_command_line_prints_and_exits() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] in ("cli", "__main__.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in {"print", "input", "exit", "sys.exit"}, f"{path}:{node.lineno}"

@@ -21,7 +21,7 @@ from xw2v.errors import (
     XW2VError,
 )
 from xw2v.vectors import word_vectors
-from xw2v.vectors.formats import save_model_folder
+from xw2v.vectors.model_folder import save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
 
 

@@ -17,7 +17,7 @@ from xw2v.errors import CorpusError, FormatError
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.training.engines import Tables, choose_engine
 from xw2v.training.trainer import Progress, initial_tables, train
-from xw2v.vectors.formats import load_model_folder, save_model_folder
+from xw2v.vectors.model_folder import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["NotFittedError", "Word2Vec"]

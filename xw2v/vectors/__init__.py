@@ -1,4 +1,4 @@
-"""Trained vectors: questions to them (`word_vectors`), files (`formats`), scores (`evaluation`), pictures (`plots`)."""
+"""Trained vectors: questions (`word_vectors`), files (`model_folder`, `word2vec_format`), `evaluation`, `plots`."""
 
 from xw2v.vectors.word_vectors import WordVectors
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import FileAccessError, FormatError, MissingFileError
-from xw2v.vectors.formats import PathLike
+from xw2v.files import PathLike
 
 if TYPE_CHECKING:
     from xw2v.vectors.word_vectors import WordVectors

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
-from xw2v.vectors.formats import PathLike, atomic_write
+from xw2v.files import PathLike, atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ConfigError, MixedArraysError, NumericalError, ShapeError, UnknownWordError
-from xw2v.vectors import formats
+from xw2v.files import PathLike
+from xw2v.vectors import model_folder, word2vec_format
+from xw2v.vectors.tables import first_bad_row
 
 if TYPE_CHECKING:
     from xw2v.vectors.evaluation import AnalogyResult, WordPairResult
@@ -78,7 +80,7 @@ class WordVectors:
             twice = next(word for row, word in enumerate(self.index_to_key) if self.key_to_index[word] != row)
             msg = f"words must be different; {twice!r} comes more than once"
             raise ConfigError(msg)
-        bad = formats.first_bad_row(self.vectors)
+        bad = first_bad_row(self.vectors)
         if bad is not None:
             msg = f"vectors must be finite float32; that of {self.index_to_key[bad]!r} (row {bad}) is not"
             raise NumericalError(msg)
@@ -269,7 +271,7 @@ class WordVectors:
     # --- scores ---------------------------------------------------------------------------------------------
 
     def evaluate_word_pairs(
-        self, path: formats.PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
+        self, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
     ) -> WordPairResult:
         """Correlation with human judgements of similarity; see `xw2v.vectors.evaluation.evaluate_word_pairs`."""
         from xw2v.vectors import evaluation
@@ -277,7 +279,7 @@ class WordVectors:
         return evaluation.evaluate_word_pairs(self, path, restrict_vocab, case_insensitive)
 
     def evaluate_word_analogies(
-        self, path: formats.PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
+        self, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
     ) -> AnalogyResult:
         """Share of analogy questions answered; see `xw2v.vectors.evaluation.evaluate_word_analogies`."""
         from xw2v.vectors import evaluation
@@ -286,34 +288,34 @@ class WordVectors:
 
     # --- files ----------------------------------------------------------------------------------------------
 
-    def save(self, folder: formats.PathLike) -> None:
-        """Write a model folder with words, vectors and counts; see `xw2v.vectors.formats.save_model_folder`."""
+    def save(self, folder: PathLike) -> None:
+        """Write a model folder with words, vectors and counts; see `xw2v.vectors.model_folder.save_model_folder`."""
         tables = {"center_vectors": self.vectors}
-        formats.save_model_folder(folder, tables, self.index_to_key, self.counts, {"kind": "word vectors"})
+        model_folder.save_model_folder(folder, tables, self.index_to_key, self.counts, {"kind": "word vectors"})
 
     @classmethod
-    def load(cls, folder: formats.PathLike, mmap: bool = True) -> WordVectors:
+    def load(cls, folder: PathLike, mmap: bool = True) -> WordVectors:
         """The word vectors of a model folder, its centre vectors where it holds a whole model.
 
         With `mmap` the vectors stay in the file and are shared by all processes that map it.
         """
-        model = formats.load_model_folder(folder, mmap)
+        model = model_folder.load_model_folder(folder, mmap)
         return cls(model.words, model.tables["center_vectors"], model.counts)
 
-    def save_word2vec_format(self, path: formats.PathLike, binary: bool = False) -> None:
+    def save_word2vec_format(self, path: PathLike, binary: bool = False) -> None:
         """Write word2vec's text or binary format, gzipped where `path` ends in .gz."""
-        formats.save_word2vec_format(path, self.index_to_key, self.vectors, binary)
+        word2vec_format.save_word2vec_format(path, self.index_to_key, self.vectors, binary)
 
     @classmethod
     def load_word2vec_format(
         cls,
-        path: formats.PathLike,
+        path: PathLike,
         binary: bool = False,
         limit: int | None = None,
         unicode_errors: str = "strict",
     ) -> WordVectors:
-        """Read word2vec's text or binary format; see `xw2v.vectors.formats.load_word2vec_format`."""
-        words, vectors = formats.load_word2vec_format(os.fspath(path), binary, limit, unicode_errors)
+        """Read word2vec's text or binary format; see `xw2v.vectors.word2vec_format.load_word2vec_format`."""
+        words, vectors = word2vec_format.load_word2vec_format(os.fspath(path), binary, limit, unicode_errors)
         return cls(words, vectors)
 
 

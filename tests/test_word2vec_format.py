@@ -1,0 +1,247 @@
+"""word2vec files: round trips, gensim both ways, and files that lie."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.vector_files import (
+    WORDS,
+    Floats,
+    assert_bits_equal,
+    damaged,
+    names,
+    only_clean_errors,
+    quick,
+    some_vectors,
+    words_and_vectors,
+)
+from xw2v.errors import FormatError, ShapeError
+from xw2v.vectors import word2vec_format
+from xw2v.vectors.word2vec_format import load_word2vec_format, save_word2vec_format
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@quick
+@given(content=words_and_vectors(st.characters(exclude_categories=["Cs"], exclude_characters=" \t\n\r\v\f"), 1))
+def test_word2vec_round_trip(tmp_path: Path, content: tuple[list[str], Floats], binary: bool, suffix: str) -> None:
+    words, vectors = content
+    path = tmp_path / f"vectors{suffix}"
+    save_word2vec_format(path, words, vectors, binary)
+    words_back, vectors_back = load_word2vec_format(path, binary)
+    assert words_back == words
+    assert_bits_equal(vectors_back, vectors)
+
+
+def gensim_vectors(V: int = len(WORDS)) -> Any:
+    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
+    keyed = models.KeyedVectors(5)
+    keyed.add_vectors(WORDS[:V], some_vectors(V))
+    return keyed
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_files_are_gensims_byte_for_byte(tmp_path: Path, binary: bool) -> None:
+    gensim_vectors().save_word2vec_format(str(tmp_path / "theirs"), binary=binary)
+    save_word2vec_format(tmp_path / "ours", WORDS, some_vectors(), binary)
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_gensim_and_we_read_each_other(tmp_path: Path, binary: bool, suffix: str) -> None:
+    keyed = gensim_vectors()
+    keyed.save_word2vec_format(str(tmp_path / f"theirs{suffix}"), binary=binary)
+    words, vectors = load_word2vec_format(tmp_path / f"theirs{suffix}", binary)
+    assert words == WORDS
+    assert_bits_equal(vectors, some_vectors())
+    save_word2vec_format(tmp_path / f"ours{suffix}", WORDS, some_vectors(), binary)
+    back = type(keyed).load_word2vec_format(str(tmp_path / f"ours{suffix}"), binary=binary)
+    assert back.index_to_key == WORDS
+    assert_bits_equal(back.vectors, some_vectors())
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 2**20])
+@pytest.mark.parametrize("binary", [False, True])
+def test_chunks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, binary: bool) -> None:
+    save_word2vec_format(tmp_path / "whole", WORDS, some_vectors(), binary)
+    monkeypatch.setattr(word2vec_format, "_CHUNK", chunk)
+    save_word2vec_format(tmp_path / "parts", WORDS, some_vectors(), binary)
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+    words, vectors = load_word2vec_format(tmp_path / "parts", binary)
+    assert words == WORDS
+    assert_bits_equal(vectors, some_vectors())
+    assert load_word2vec_format(tmp_path / "parts", binary, limit=4)[0] == WORDS[:4]
+
+
+def test_files_of_the_c_program(tmp_path: Path) -> None:
+    # It ends each line of text with a space, and each binary row with a line end.
+    (tmp_path / "t").write_bytes(b"2 2\n</s> 0.004003 -1e-03 \nthe 1 2 \n")
+    assert load_word2vec_format(tmp_path / "t")[0] == ["</s>", "the"]
+    rows = np.array([[0.5, 1], [2, -3]], dtype="<f4")
+    (tmp_path / "b").write_bytes(b"2 2\n</s> " + rows[0].tobytes() + b"\nthe " + rows[1].tobytes() + b"\n")
+    words, vectors = load_word2vec_format(tmp_path / "b", binary=True)
+    assert words == ["</s>", "the"]
+    assert_bits_equal(vectors, rows)
+
+
+def test_last_line_end_may_lack_and_others_may_be_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"2 2\r\na 1 2\r\nb 3 4")
+    words, vectors = load_word2vec_format(tmp_path / "t")
+    assert words == ["a", "b"]
+    assert vectors.tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_repeated_word_keeps_its_first_row_as_in_gensim(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"4 1\na 1\nb 2\na 3\nc 4\n")
+    with pytest.warns(UserWarning, match="1 rows repeat a word, as 'a'"):
+        words, vectors = load_word2vec_format(tmp_path / "t")
+    assert words == ["a", "b", "c"]
+    assert vectors.tolist() == [[1], [2], [4]]
+
+
+def test_same_vectors_give_the_same_gzip_file(tmp_path: Path) -> None:
+    save_word2vec_format(tmp_path / "a.gz", WORDS, some_vectors())
+    save_word2vec_format(tmp_path / "b.gz", WORDS, some_vectors())
+    content = (tmp_path / "a.gz").read_bytes()
+    assert content == (tmp_path / "b.gz").read_bytes()
+    assert content[3:8] == bytes(5)  # flags and time, RFC 1952: no name, no date
+
+
+@pytest.mark.parametrize("word", ["new york", "", "a\n", "\tb", "\ud800", "a\rb"])
+def test_words_that_the_format_cannot_carry(tmp_path: Path, word: str) -> None:
+    for binary in (False, True):
+        with pytest.raises(FormatError, match=r"use save\(\)") as caught:
+            save_word2vec_format(tmp_path / "v", ["a", word], np.ones((2, 1)), binary)
+        assert repr(word) in str(caught.value)
+    assert names(tmp_path) == []
+
+
+def test_vectors_that_cannot_be_saved(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="'b' holds NaN"):
+        save_word2vec_format(tmp_path / "v", ["a", "b"], [[1.0], [np.nan]])
+    with pytest.raises(FormatError, match="'a' holds NaN or infinity"):
+        save_word2vec_format(tmp_path / "v", ["a", "b"], [[1e300], [1.0]])
+    with pytest.raises(ShapeError, match=r"shape \(2, D\)"):
+        save_word2vec_format(tmp_path / "v", ["a", "b"], [[1.0]])
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "does not begin with a line of two numbers"),
+        (b"2 2", "does not begin"),
+        (b"a 1 2\n", "does not begin"),
+        (b"2 0\na\nb\n", "does not begin"),
+        (b"-2 2\na 1 2\n", "does not begin"),
+        (b"1" * 5000 + b" 2\na 1 2\n", "does not begin"),
+        (b"3 2\nabcdefgh 1 2\nb 3 4\n", "has 2 rows and declares 3"),
+        (b"1 2\na 1 2\nb 3 4\n", "more lines than the 1 rows"),
+        (b"2 3\nabcdefgh 1 2\nb 3 4\n", "line 2: wanted a word and 3 numbers"),
+        (b"2 1\na 1 2\nb 3 4\n", "line 2: wanted a word and 1 numbers"),
+        (b"2 2\na 1 2\nb 3\n", "line 3: wanted a word and 2 numbers"),
+        (b"2 2\na 1 2 3\nb 4\n", "line 2"),  # the total is right, the rows are not
+        (b"2 2\na 1 2\nb 3 x\n", "line 3"),
+        (b"2 2\na 1 2\nb 3 4x\n", "line 3"),
+        (b"2 2\na 1 2\nb 3  4\n", "line 3"),
+        (b"2 2\na 1 2\n\nb 3 4\n", "line 3"),
+        (b"1 2\na 1,5 2\n", "line 2"),
+        (b"2 2\na 1 2\nb 3 nan\n", r"'b' \(row 2\) holds NaN"),
+        (b"2 2\na 1 -inf\nb 3 4\n", r"'a' \(row 1\)"),
+        (b"1 1\na 1e60\n", "'a'"),
+        (b"1 1\na 1e600\n", "'a'"),
+        (b"1 1\ncaf\xe9 1\n", "not UTF-8, b'caf"),
+        (b"999999999999999 300\na 1 2\n", "too short to hold them"),
+        (b"1 999999999999999\na 1 2\n", "too short to hold them"),
+    ],
+)
+def test_text_files_that_lie(tmp_path: Path, content: bytes, match: str) -> None:
+    (tmp_path / "t").write_bytes(content)
+    with pytest.raises(FormatError, match=match):
+        load_word2vec_format(tmp_path / "t")
+    (tmp_path / "t.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(FormatError):
+        load_word2vec_format(tmp_path / "t.gz")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_junk_after_the_last_number_is_seen_whatever_the_callers_filters(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"1 2\na 1 2x\n")
+    with pytest.raises(FormatError, match="line 2"):
+        load_word2vec_format(tmp_path / "t")
+
+
+def row(word: bytes, *numbers: float) -> bytes:
+    return word + b" " + np.array(numbers, dtype="<f4").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"3 2\n" + row(b"a", 1, 2) + row(b"b", 3, 4), "too short"),
+        (b"2 2\n" + row(b"a" * 20, 1, 2), "has 1 whole rows and declares 2"),
+        (b"1 2\n" + row(b"a", 1, 2) + row(b"b", 3, 4), "more data than the 1 rows"),
+        (b"2 1\n" + row(b"a", 1, 2) + row(b"b", 3, 4), "more data|UTF-8"),
+        (b"2 3\n" + row(b"a", 1, 2) + row(b"b", 3, 4), "too short"),
+        (b"1 2\n" + b"x" * 200_000, "has 0 whole rows"),
+        (b"1 2\n" + row(b"a", 1, np.nan), "'a' .row 1. holds NaN"),
+        (b"1 2\n" + row(b"\xc3", 1, 2), "not UTF-8"),
+        (b"999999999999999 300\n" + row(b"a", 1, 2), "too short"),
+        (b"1 999999999999999\n" + row(b"a", 1, 2), "too short"),
+    ],
+)
+def test_binary_files_that_lie(tmp_path: Path, content: bytes, match: str) -> None:
+    (tmp_path / "b").write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(FormatError, match=match):
+        load_word2vec_format(tmp_path / "b", binary=True)
+    assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()
+
+
+def test_the_wrong_format_is_a_clean_error(tmp_path: Path) -> None:
+    for written in (False, True):
+        save_word2vec_format(tmp_path / "v", WORDS, some_vectors(), written)
+        with pytest.raises(FormatError):
+            load_word2vec_format(tmp_path / "v", not written)
+
+
+def test_unicode_errors(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"1 1\ncaf\xc3 1\n")
+    assert load_word2vec_format(tmp_path / "t", unicode_errors="replace")[0] == ["caf\ufffd"]
+    assert load_word2vec_format(tmp_path / "t", unicode_errors="ignore")[0] == ["caf"]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.filterwarnings("ignore:.*repeat a word")
+def test_any_damage_to_vectors_is_a_clean_error_or_harmless(tmp_path: Path, binary: bool, suffix: str) -> None:
+    path = tmp_path / f"v{suffix}"
+    save_word2vec_format(path, ["a", "žc"], [[1.5, -2.0], [0.25, 3.0]], binary)
+    content = path.read_bytes()
+
+    def attempt(data: bytes) -> Callable[[], object]:
+        def load() -> object:
+            path.write_bytes(data)
+            return load_word2vec_format(path, binary)
+
+        return load
+
+    failed, passed = only_clean_errors([attempt(data) for data in damaged(content)])
+    assert failed > len(content) * 0.9
+    assert passed > 0 or suffix
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_limit_must_be_positive(tmp_path: Path, limit: int) -> None:
+    with pytest.raises(FormatError, match="limit must be None or at least 1"):
+        load_word2vec_format(tmp_path / "v", limit=limit)

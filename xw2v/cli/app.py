@@ -1,0 +1,126 @@
+"""The commands put together, and running one: errors become one line, and a status."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from xw2v import __version__
+from xw2v.cli.data import data_list, data_write
+from xw2v.cli.demo import demo
+from xw2v.cli.files import convert, info, plot
+from xw2v.cli.questions import analogy, evaluate, neighbors
+from xw2v.cli.spellings import translated
+from xw2v.cli.train import encode, train
+from xw2v.errors import ConfigError, XW2VError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="xw2v",
+    help="""Learn word vectors (word2vec, skip-gram) from text and ask them questions.
+
+    Try [bold]xw2v demo[/] first: it needs no file and no network.
+
+    Results go to standard output, progress to a terminal only. Exit status: 0 done, 1 failed, 2 wrong usage,
+    130 interrupted.""",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(
+    help="Corpora that xw2v knows by name.", no_args_is_help=True, rich_markup_mode="rich", add_completion=False
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"xw2v {__version__}")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
+) -> None:  # fmt: skip
+    """Take the options of all commands; `main` looks for --debug itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
+
+    Parameters
+    ----------
+    arguments : what stands after the program's name; by default sys.argv[1:]
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        words = translated([word for word in words if word != "--debug"])
+        status = typer.main.get_command(app).main(args=words, prog_name="xw2v", standalone_mode=False)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _report(error)
+    return status if isinstance(status, int) else 0
+
+
+def _report(error: Exception) -> int:
+    """Print one line for an error; the exit status."""
+    if isinstance(error, XW2VError):
+        text, status = str(error), 2 if isinstance(error, ConfigError) else 1
+    elif hasattr(error, "format_message"):
+        # A usage error of typer, whose class differs between its versions. Without a message it is the
+        # bare program name, whose help was shown.
+        text, status = error.format_message(), 2
+        context = getattr(error, "ctx", None)
+        if not text:
+            return status
+        if context is not None:
+            text = f"{text.rstrip('.')} (see {context.command_path} --help)"
+    elif isinstance(error, typer.Abort):
+        return 130
+    else:
+        text, status = f"{type(error).__name__}: {error} (--debug shows where)", 1
+    print(f"xw2v: error: {' '.join(text.split())}", file=sys.stderr)
+    return status
+
+
+def _register(group: typer.Typer, command: Callable[..., None], *examples: str, name: str | None = None) -> None:
+    # Paragraphs, because typer joins the lines of one.
+    group.command(name, epilog="\n\n".join(["[bold]Examples[/]", *examples]))(command)
+
+
+_register(app, demo, "xw2v demo", "xw2v demo --corpus world --output world-demo")
+_register(
+    app, train,
+    "xw2v train text8 -o model",
+    "xw2v train part1.txt.gz part2.txt.gz -o vectors.bin --vector-size 300 --epochs 3",
+    "xw2v train datasetSentences.txt -o cs224n --preset cs224n",
+)  # fmt: skip
+_register(app, encode, "xw2v encode 'wiki/*.txt.gz' -o wiki.encoded --min-count 10", "xw2v train wiki.encoded -o model")
+_register(app, neighbors, "xw2v neighbors model king queen -n 5", "xw2v neighbors vectors.bin king --json")
+_register(app, analogy, "xw2v analogy model man king woman      man is to king as woman is to ?")
+_register(app, evaluate, "xw2v evaluate model --pairs wordsim353.tsv --analogies questions-words.txt")
+_register(
+    app,
+    plot,
+    "xw2v plot model king queen man woman prince -o words.png --analogy man,king,woman,queen",
+    "xw2v plot model --loss -o loss.png",
+)
+_register(app, convert, "xw2v convert model vectors.bin", "xw2v convert GoogleNews.bin.gz model")
+_register(app, info, "xw2v info", "xw2v info model --json")
+_register(data_app, data_list, "xw2v data list --json", name="list")
+_register(data_app, data_write, "xw2v data write docs docs.txt", "xw2v data write world - | head", name="write")
+app.add_typer(data_app, name="data")

@@ -1,0 +1,45 @@
+"""`xw2v data`: the corpora that xw2v knows by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xw2v.cli.options import Json
+from xw2v.cli.outputs import print_json
+from xw2v.screen import Screen
+from xw2v.text.datasets import DATASETS, built_in_corpus
+
+__all__ = ["data_list", "data_write"]
+
+
+def data_list(as_json: Json = False) -> None:
+    """The corpora that xw2v knows."""
+    if as_json:
+        print_json([dataclasses.asdict(dataset) for dataset in DATASETS.values()])
+        return
+    rows = [[item.name, "built in" if item.built_in else str(item.url), item.meaning] for item in DATASETS.values()]
+    Screen().table("", ["name", "where", "what"], rows)
+
+
+def data_write(
+    name: Annotated[str, typer.Argument(help="docs or world.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="Where to; - is standard output.", show_default=False)],
+) -> None:
+    """Write a built-in corpus as text, a sentence a line."""
+    from xw2v.files import atomic_write
+
+    sentences = built_in_corpus(name)
+    if str(file) == "-":
+        for sentence in sentences:
+            print(*sentence)
+        return
+    lengths = []
+    with atomic_write(file) as stream:
+        for sentence in sentences:
+            stream.write((" ".join(sentence) + "\n").encode())
+            lengths.append(len(sentence))
+    Screen().line(f"{sum(lengths):,} words in {len(lengths):,} sentences\nwrote {file}")

@@ -1,0 +1,127 @@
+"""`xw2v plot`, `convert` and `info`: pictures, formats, and what a file holds."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xw2v import __version__
+from xw2v.cli.options import Json, ModelPath
+from xw2v.cli.outputs import load, output_kind, print_json, save
+from xw2v.cli.train import corpus_facts
+from xw2v.screen import Screen
+
+__all__ = ["convert", "info", "plot"]
+
+
+def plot(
+    model: ModelPath,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORD...]", show_default=False,
+            help="By default the 50 most frequent of four letters or more.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
+    ] = Path("words.png"),
+    arrows: Annotated[
+        list[str] | None,
+        typer.Option("--analogy", metavar="A,B[,C,D]", help="Arrows from A to B and C to D; may be repeated."),
+    ] = None,
+    loss: Annotated[bool, typer.Option("--loss", help="Draw the loss of the training instead.")] = False,
+) -> None:  # fmt: skip
+    """A picture of words in the plane, or of the loss while a model was trained."""
+    from xw2v.vectors.plots import plot_loss, plot_words
+
+    if loss:
+        from xw2v.estimator import Word2Vec
+
+        plot_loss(Word2Vec.load(model).history, output)
+    else:
+        vectors = load(model)
+        analogies = [arrow.split(",") for arrow in arrows or ()]
+        drawn = words or [word for word in vectors.index_to_key if len(word) > 3][:50]
+        drawn = list(dict.fromkeys([*drawn, *(word for analogy in analogies for word in analogy)]))
+        plot_words(drawn, vectors[drawn], output, analogies=analogies)
+    Screen().line(f"wrote {output}")
+
+
+def convert(
+    source: ModelPath,
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="A folder, or a name ending in .txt, .vec or .bin (.gz).", show_default=False
+        ),
+    ],
+    format: Annotated[str, typer.Option(help="auto (by the name of OUT), model, text or binary.")] = "auto",
+) -> None:  # fmt: skip
+    """Between model folders and word2vec's text and binary formats, any to any."""
+    kind = output_kind(output, format)
+    vectors = load(source)
+    save(vectors, output, kind)
+    Screen().line(f"{len(vectors):,} words of {vectors.vector_size} numbers\nwrote {output}")
+
+
+def info(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PATH]", help="A model folder, a word2vec file or an encoded corpus.", show_default=False
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """What xw2v runs on here, or what a file or folder holds."""
+    facts = _installation() if path is None else _contents(path)
+    if as_json:
+        print_json(facts)
+        return
+    Screen().table("", ["", ""], [[name, _as_text(value)] for name, value in facts.items()])
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_as_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_as_text, value))
+    return "none" if value is None else str(value)
+
+
+def _installation() -> dict[str, Any]:
+    import importlib.metadata
+
+    from xw2v.backend import get_backend
+
+    backend = get_backend("auto")
+    facts: dict[str, Any] = {"xw2v": __version__, "python": platform.python_version(), "system": platform.platform()}
+    for package in ("numpy", "scipy", "numba", "cupy-cuda12x", "cupy-cuda13x"):
+        try:
+            facts[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            facts[package] = None
+    return {**facts, "backend": backend.name, "why": backend.why}
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    from xw2v.text.store import EncodedCorpus, is_encoded
+    from xw2v.vectors.model_folder import load_model_folder
+
+    if is_encoded(path):
+        return {"kind": "encoded corpus", **corpus_facts(EncodedCorpus.open(path))}
+    vectors = load(path)
+    facts = {
+        "kind": "model" if path.is_dir() else "word2vec file",
+        "words": len(vectors),
+        "vector_size": vectors.vector_size,
+        "most_frequent": vectors.index_to_key[:10],
+    }
+    if path.is_dir():
+        metadata = dict(load_model_folder(path).metadata)
+        records = metadata.pop("history", [])
+        facts.update(metadata)
+        if records:
+            facts["loss"] = records[-1]["loss"]
+    return facts

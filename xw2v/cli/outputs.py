@@ -1,0 +1,71 @@
+"""Where commands read vectors from and write results to."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from xw2v.errors import ConfigError, FileAccessError, MissingFileError
+
+__all__ = ["BINARY_ENDINGS", "check_not_the_corpus", "load", "output_kind", "print_json", "save"]
+
+_TEXT_ENDINGS = (".txt", ".vec", ".txt.gz", ".vec.gz")
+BINARY_ENDINGS = (".bin", ".bin.gz")
+
+
+def output_kind(output: Path, format: str) -> str:
+    """One of "model", "text" and "binary"; what would make saving fail is looked for before training.
+
+    Raises
+    ------
+    ConfigError   no such format
+    MissingFileError, FileAccessError   the output cannot be written
+    """
+    if format not in ("auto", "model", "text", "binary"):
+        msg = f"format must be 'auto', 'model', 'text' or 'binary', got {format!r}"
+        raise ConfigError(msg)
+    name = output.name.lower()
+    if format == "auto":
+        format = "text" if name.endswith(_TEXT_ENDINGS) else "binary" if name.endswith(BINARY_ENDINGS) else "model"
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        msg = f"cannot write {output}: the folder {folder} does not exist; make it first"
+        raise MissingFileError(msg)
+    if not os.access(folder, os.W_OK):
+        msg = f"cannot write {output}: no permission to write in {folder}"
+        raise FileAccessError(msg)
+    if output.exists() and output.is_dir() != (format == "model"):
+        msg = f"cannot write {output}: a {'folder' if output.is_dir() else 'file'} of that name exists"
+        raise FileAccessError(msg)
+    return format
+
+
+def check_not_the_corpus(output: Path, corpus: list[str]) -> None:
+    """A slip like `xw2v train text.txt -o text.txt` must not cost the text."""
+    if output.exists() and any(Path(path).exists() and output.samefile(path) for path in corpus):
+        msg = f"will not write {output}: it is the corpus; choose another name"
+        raise FileAccessError(msg)
+
+
+def save(model: Any, output: Path, kind: str) -> None:
+    """Write a model or word vectors; of a model, word2vec's formats hold the vectors only."""
+    if kind == "model":
+        model.save(output)
+    else:
+        getattr(model, "wv", model).save_word2vec_format(output, binary=kind == "binary")
+
+
+def load(path: Path) -> Any:
+    """Word vectors from a model folder or a word2vec file."""
+    from xw2v.vectors.word_vectors import WordVectors
+
+    if path.is_file():
+        return WordVectors.load_word2vec_format(path, binary=path.name.lower().endswith(BINARY_ENDINGS))
+    return WordVectors.load(path)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    print(json.dumps(value, ensure_ascii=False))

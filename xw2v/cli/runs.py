@@ -1,0 +1,108 @@
+"""A training seen from the command line: live progress, what to say afterwards, pictures beside the model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from xw2v.cli.outputs import print_json
+from xw2v.config import Config
+from xw2v.screen import Screen, count
+
+__all__ = ["PICTURE_ARROWS", "finish_training", "fit", "new_model", "pictures", "training_summary"]
+
+PICTURE_ARROWS = (("man", "king", "woman", "queen"),)
+
+
+def new_model(config: Config) -> Any:
+    """A `Word2Vec` of these options; imported late, so that --help is quick."""
+    from xw2v.estimator import Word2Vec
+
+    return Word2Vec(**config.to_dict())
+
+
+def fit(model: Any, corpus: Any, screen: Screen, **reading: Any) -> bool:
+    """Train with a live bar; True if it was interrupted after something was learned.
+
+    Raises
+    ------
+    KeyboardInterrupt   before anything was learned
+    """
+    try:
+        with screen.progress() as live:
+            model.fit(corpus, on_encode=live.on_encode, on_progress=live.on_progress, on_note=screen.note, **reading)
+    except KeyboardInterrupt:
+        if not getattr(model, "history", None):
+            print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)
+            raise
+        return True
+    screen.note(f"[dim]{model.backend_note}; {model.engine_note}[/]")
+    return False
+
+
+def training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any]:
+    """What there is to say of a model that was just trained and written to `output`."""
+    last = model.history[-1]
+    # A chunk's loss is noisy and depends on what the chunk is about: the mean of the last epoch says more.
+    recent = [record for record in model.history if record.epoch == last.epoch]
+    return {
+        "output": str(output),
+        "vocabulary": len(model.wv),
+        "vector_size": model.wv.vector_size,
+        "words": last.words,
+        "trained_words": last.centers,
+        "epochs": last.epochs,
+        "loss": sum(record.loss for record in recent) / len(recent),
+        "center_loss": sum(record.center_loss for record in recent) / len(recent),
+        "training_seconds": last.seconds,
+        "seconds": seconds,
+        "words_per_second": last.words_per_second,
+        "backend": model.backend_note,
+        "engine": model.engine_note,
+    }
+
+
+def finish_training(screen: Screen, summary: dict[str, Any], interrupted: bool, as_json: bool) -> None:
+    """Show a `training_summary`; exit with 130 where the training was interrupted."""
+    if as_json:
+        print_json({**summary, "interrupted": interrupted})
+    else:
+        screen.line(
+            f"{summary['vocabulary']:,} words of {summary['vector_size']} numbers, learned from "
+            f"{summary['words']:,} words in {summary['training_seconds']:.1f} s "
+            f"({count(summary['words_per_second'])} words/s), "
+            f"loss {summary['loss']:.4f} a pair, {summary['center_loss']:.3f} a window"
+        )
+        for path in [summary["output"], *summary.get("pictures", ())]:
+            screen.line(f"wrote {path}")
+    if interrupted:
+        print(f"xw2v: interrupted; what was learned so far is in {summary['output']}", file=sys.stderr)
+        raise typer.Exit(130)
+
+
+def pictures(
+    model: Any,
+    output: Path,
+    groups: Mapping[str, Sequence[str]],
+    curve: Sequence[tuple[int, float]] | None = None,
+    title: str = "Loss of a pair, in nats",
+) -> list[str]:
+    """Write the picture of groups of words and the curve of the loss beside a model; their paths."""
+    from xw2v.vectors.plots import plot_loss, plot_words
+
+    group = {word: name for name, words in groups.items() for word in words if word in model.wv}
+    arrows = [arrow for arrow in PICTURE_ARROWS if all(word in group for word in arrow)]
+    paths = []
+    if len(group) > 2:
+        paths.append(output.with_name(output.name + "-words.png"))
+        plot_words(list(group), model.wv[list(group)], paths[0], analogies=arrows, groups=list(group.values()))
+    paths.append(output.with_name(output.name + "-loss.png"))
+    if curve is None:
+        plot_loss(model.history, paths[-1], title=title)
+    else:
+        plot_loss(curve, paths[-1], title=title, xlabel="steps")
+    return [str(path) for path in paths]

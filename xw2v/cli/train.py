@@ -1,0 +1,153 @@
+"""`xw2v train` and `xw2v encode`."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xw2v.cli.options import (
+    Column,
+    Corpus,
+    Json,
+    Lower,
+    Quiet,
+    TextErrors,
+    given_options,
+    with_training_options,
+)
+from xw2v.cli.outputs import check_not_the_corpus, output_kind, print_json, save
+from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
+from xw2v.config import CS224N, Config
+from xw2v.errors import ConfigError
+from xw2v.screen import Screen
+from xw2v.text.datasets import WORLD_CLUSTERS
+
+__all__ = ["corpus_facts", "encode", "train"]
+
+_SST_HEADER = b"sentence_index\tsentence"
+
+
+@with_training_options(*(item.name for item in dataclasses.fields(Config)))
+def train(
+    corpus: Corpus,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="OUT", show_default=False,
+            help="A folder gets the whole model; a name ending in .txt, .vec or .bin (also .gz) gets vectors in "
+            "word2vec's format.",
+        ),
+    ],
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="cs224n", help="The options and the pictures of Stanford CS224n's assignment 2."),
+    ] = None,
+    format: Annotated[str, typer.Option(help="auto (by the name of OUT), model, text or binary.")] = "auto",
+    lower: Lower = None,
+    column: Column = None,
+    errors: TextErrors = "strict",
+    encoded: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the encoded corpus here and reuse it.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Learn vectors from a corpus.
+
+    Ctrl-C ends training early, saves what was learned so far and exits with status 130.
+
+    word2vec.c's way of writing works too: xw2v -train text8 -output vec.bin -size 200 -binary 1 -cbow 0
+    """
+    if preset not in (None, "cs224n"):
+        msg = f"preset must be 'cs224n', got {preset!r}"
+        raise ConfigError(msg)
+    given = {**(CS224N if preset else {}), **given_options(options)}
+    config = Config().replace(**given)
+    if preset:
+        lower = True if lower is None else lower
+        column = _sst_column(corpus) if column is None else column
+    screen = Screen(quiet)
+    kind = output_kind(output, format)
+    check_not_the_corpus(output, corpus)
+    model = new_model(config)
+    start = time.perf_counter()
+    reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded}
+    interrupted = fit(model, _source(corpus), screen, **reading)
+    save(model, output, kind)
+    summary = training_summary(model, output, time.perf_counter() - start)
+    if preset:
+        # The assignment plots the cost of a centre's whole window, step by step.
+        curve = [(record.step, record.center_loss) for record in model.history]
+        summary["pictures"] = pictures(model, output, WORLD_CLUSTERS, curve, "Loss of a centre's window, in nats")
+    finish_training(screen, summary, interrupted, as_json)
+
+
+def _source(corpus: list[str]) -> Any:
+    """One path as it is; a folder that `encode` wrote opened."""
+    from xw2v.text.store import EncodedCorpus, is_encoded
+
+    if len(corpus) > 1:
+        return corpus
+    return EncodedCorpus.open(corpus[0]) if is_encoded(corpus[0]) else corpus[0]
+
+
+def _sst_column(corpus: list[str]) -> str | None:
+    """The column with the sentences, if the corpus is the Stanford Sentiment Treebank's file."""
+    path = Path(corpus[0])
+    if len(corpus) > 1 or not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return "sentence" if file.readline(64).strip() == _SST_HEADER else None
+    except OSError:
+        return None  # reading it will say why
+
+
+@with_training_options("min_count", "max_final_vocab")
+def encode(
+    corpus: Corpus,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Where to.")],
+    lower: Lower = None,
+    column: Column = None,
+    errors: TextErrors = "strict",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Turn a corpus into numbers once, for many trainings; one that did not change is not read again."""
+    from xw2v.text.store import encode as encode_corpus
+
+    config = Config(**given_options(options))
+    check_not_the_corpus(output, corpus)
+    screen = Screen(quiet)
+    start = time.perf_counter()
+    with screen.progress() as live:
+        encoded = encode_corpus(
+            corpus if len(corpus) > 1 else corpus[0], output, min_count=config.min_count,
+            max_final_vocab=config.max_final_vocab, lower=bool(lower), errors=errors, column=column,
+            progress=live.on_encode,
+        )  # fmt: skip
+    facts = {"output": str(output), **corpus_facts(encoded), "seconds": time.perf_counter() - start}
+    if as_json:
+        print_json({**facts, "reused": encoded.reused})
+        return
+    screen.line(
+        f"{facts['raw_words']:,} words in {facts['sentences']:,} sentences, {facts['vocabulary']:,} words of "
+        f"vocabulary, {'found there, unchanged' if encoded.reused else 'read'} in {facts['seconds']:.1f} s"
+    )
+    screen.line(f"wrote {output}" if not encoded.reused else f"reused {output}")
+
+
+def corpus_facts(encoded: Any) -> dict[str, Any]:
+    """Sizes of an `EncodedCorpus`."""
+    return {
+        "raw_words": int(encoded.raw_words),
+        "kept_words": len(encoded.ids),
+        "sentences": len(encoded.offsets) - 1,
+        "vocabulary": len(encoded.vocabulary),
+    }

@@ -1,0 +1,304 @@
+"""The model folder: tables of vectors, words and metadata, in safetensors and JSON.
+
+    tables.safetensors  (V, D) float32 tables, "center_vectors" among them
+    vocabulary.json     {"words": [...], "counts": [...] or null}
+    config.json         {"format": "xw2v model", "format_version": 1, "metadata": {...}}
+
+V words, D vector size. A reader sees the old folder or the new one. What is read is not trusted: no pickle,
+and nothing is allocated for a header before it was compared with the size of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
+from xw2v.files import PathLike, reading, sync, sync_folder, writing
+from xw2v.vectors.tables import FloatTable, as_table
+
+__all__ = ["ModelFolder", "load_model_folder", "save_model_folder"]
+
+FORMAT_NAME = "xw2v model"
+FORMAT_VERSION = 1
+TABLES, VOCABULARY, CONFIG = "tables.safetensors", "vocabulary.json", "config.json"
+
+
+_HEADER_LIMIT = 2**20  # bytes of safetensors header; ours has some 200
+
+
+class ModelFolder(NamedTuple):
+    """What a model folder holds: tables of (V, D) float32 by name, V words, (V,) int64 counts, metadata."""
+
+    tables: dict[str, FloatTable]
+    words: list[str]
+    counts: npt.NDArray[np.int64] | None
+    metadata: dict[str, Any]
+
+
+def save_model_folder(
+    folder: PathLike,
+    tables: Mapping[str, npt.ArrayLike],
+    words: Sequence[str],
+    counts: npt.ArrayLike | None,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write a model folder; one that an earlier call wrote there is replaced in one step.
+
+    Parameters
+    ----------
+    tables : {name: (V, D) array}   stored as float32; "center_vectors" must be there
+    words : V strings, any characters
+    counts : (V,) integers or None
+    metadata : whatever JSON can hold, given back by `load_model_folder`
+
+    Raises
+    ------
+    FileAccessError   the folder cannot be written, or what is there is something else than an xw2v model
+                      or holds more than would be written; nothing is changed then.
+    ShapeError, FormatError   tables do not match the words; metadata cannot be stored.
+    """
+    shown, target = Path(folder), Path(os.path.realpath(folder))
+    if "center_vectors" not in tables:
+        msg = f'a model folder needs a table named "center_vectors"; got {sorted(tables)}'
+        raise ShapeError(msg)
+    arrays = {name: as_table(table, name, len(words)) for name, table in tables.items()}
+    count_list = None if counts is None else np.asarray(counts, dtype=np.int64).tolist()
+    if count_list is not None and len(count_list) != len(words):
+        msg = f"counts must have one entry for each of {len(words)} words; got {len(count_list)}"
+        raise ShapeError(msg)
+    texts = {
+        VOCABULARY: _to_json({"words": list(words), "counts": count_list}),
+        CONFIG: _to_json(
+            {"format": FORMAT_NAME, "format_version": FORMAT_VERSION, "metadata": dict(metadata)}, indent=2
+        ),
+    }
+    _check_replaceable(target, shown, set(arrays))
+    temporary = target.with_name(f".xw2v-{secrets.token_hex(8)}.tmp")
+    with writing(shown):
+        try:
+            temporary.mkdir()
+            _write_tables(temporary / TABLES, arrays)
+            for name, text in texts.items():
+                with (temporary / name).open("xb") as file:
+                    file.write(text)
+                    sync(file)
+            sync_folder(temporary)
+            _move_in(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _to_json(content: Mapping[str, Any], indent: int | None = None) -> bytes:
+    try:
+        # ASCII only: JSON's escapes carry every Python string, lone surrogates too.
+        return json.dumps(content, indent=indent, allow_nan=False).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"the metadata cannot be stored as JSON: {error}; use strings, finite numbers, lists and dicts"
+        raise FormatError(msg) from error
+
+
+def _write_tables(path: Path, arrays: Mapping[str, FloatTable]) -> None:
+    """Write safetensors: 8 bytes of header length, a JSON header, the arrays end to end."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, array in arrays.items():
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+    text = json.dumps(header).encode("ascii")
+    text += b" " * (-len(text) % 8)  # so that a mapped table is aligned
+    with path.open("xb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            # A view, not `tobytes`: the tables may fill half of the memory.
+            file.write(array.reshape(-1).view(np.uint8).data)
+        sync(file)
+
+
+def _check_replaceable(target: Path, shown: Path, names: set[str]) -> None:
+    """Refuse to replace anything but an empty folder or a model folder with nothing else in it."""
+    with writing(shown):
+        if not os.path.lexists(target):
+            return
+        if not target.is_dir():
+            msg = f"cannot write the folder {shown}: a file of that name exists; choose another name"
+            raise FileAccessError(msg)
+        extra = sorted({entry.name for entry in target.iterdir()} - {TABLES, VOCABULARY, CONFIG})
+        if extra:
+            msg = f"will not replace {shown}: it holds {extra[0]!r}, which is no part of a model; choose another folder"
+            raise FileAccessError(msg)
+        if not any(target.iterdir()):
+            return
+        try:
+            _read_config(target)
+        except XW2VError as error:
+            msg = f"will not replace {shown}: it exists and is not an xw2v model; choose another folder"
+            raise FileAccessError(msg) from error
+        old: set[str] = set()
+        with suppress(XW2VError):  # a damaged table has nothing left to lose
+            old = set(_read_tables(target / TABLES, mmap=True))
+        if not old <= names:
+            lost = min(old - names)
+            msg = f"will not replace {shown}: its table {lost!r} would be lost; choose another folder"
+            raise FileAccessError(msg)
+
+
+def _move_in(temporary: Path, target: Path) -> None:
+    """Rename `temporary` to `target`; an older `target` is put back if that fails, else deleted."""
+    if not target.exists():
+        temporary.rename(target)
+        sync_folder(target.parent)
+        return
+    old = target.with_name(f".xw2v-{secrets.token_hex(8)}.old")
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    sync_folder(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
+    """Read what `save_model_folder` wrote.
+
+    Parameters
+    ----------
+    mmap : map the tables from the file, read-only, instead of reading them into memory
+
+    Raises
+    ------
+    MissingFileError   the folder or one of its files is not there.
+    FormatError   a file is damaged, of a later version, or does not agree with the others.
+    """
+    path = Path(folder)
+    with reading(path):
+        if not path.exists():
+            raise FileNotFoundError
+        if not path.is_dir():
+            msg = f"{path} is a file; wanted a model folder (for word2vec files use load_word2vec_format)"
+            raise FileAccessError(msg)
+    metadata = _read_config(path)
+    words, counts = _read_vocabulary(path / VOCABULARY)
+    tables = _read_tables(path / TABLES, mmap)
+    if "center_vectors" not in tables:
+        msg = f'{path / TABLES} has no table "center_vectors"; it is not the file of an xw2v model'
+        raise FormatError(msg)
+    for name, table in tables.items():
+        if len(table) != len(words):
+            msg = f"{path}: table {name!r} has {len(table)} rows and {VOCABULARY} has {len(words)} words; save it again"
+            raise FormatError(msg)
+    return ModelFolder(tables, words, counts, metadata)
+
+
+def _read_json(path: Path) -> Any:
+    with reading(path):
+        content = path.read_bytes()
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        msg = f"{path} is not JSON ({error}); the file is damaged"
+        raise FormatError(msg) from error
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    if not path.exists():
+        msg = f"{folder} is not an xw2v model folder: it has no {CONFIG}"
+        raise MissingFileError(msg)
+    content = _read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT_NAME:
+        msg = f'{path} does not say "format": "{FORMAT_NAME}"; it is not the file of an xw2v model'
+        raise FormatError(msg)
+    version, metadata = content.get("format_version"), content.get("metadata")
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
+        msg = f"{path} has format version {version!r}; this xw2v reads up to {FORMAT_VERSION}, a newer one may read it"
+        raise FormatError(msg)
+    if not isinstance(metadata, dict):
+        msg = f'{path} has no "metadata" object; the file is damaged'
+        raise FormatError(msg)
+    return metadata
+
+
+def _read_vocabulary(path: Path) -> tuple[list[str], npt.NDArray[np.int64] | None]:
+    content = _read_json(path)
+    words = content.get("words") if isinstance(content, dict) else None
+    if not isinstance(words, list) or not all(type(word) is str for word in words):
+        msg = f'{path} has no list of strings under "words"; the file is damaged'
+        raise FormatError(msg)
+    if len(set(words)) != len(words):
+        msg = f"{path} names a word twice; the file is damaged"
+        raise FormatError(msg)
+    counts = content.get("counts")
+    if counts is None:
+        return words, None
+    whole = isinstance(counts, list) and all(type(count) is int and 0 <= count < 2**63 for count in counts)
+    if not whole or len(counts) != len(words):
+        msg = f'{path} must have {len(words)} counts >= 0 under "counts", one a word; the file is damaged'
+        raise FormatError(msg)
+    return words, np.array(counts, dtype=np.int64)
+
+
+def _read_tables(path: Path, mmap: bool) -> dict[str, FloatTable]:
+    """The tables of a safetensors file, mapped or read, after every size in its header was checked."""
+    with reading(path), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(size - 8, _HEADER_LIMIT):
+            msg = f"{path} is not a safetensors file: its {size} bytes begin with a header length of {length}"
+            raise FormatError(msg)
+        try:
+            header = json.loads(file.read(length))
+        except (ValueError, RecursionError) as error:
+            msg = f"{path} is not a safetensors file: its header is not JSON ({error})"
+            raise FormatError(msg) from error
+        shapes = _check_table_header(header, size - 8 - length, path)
+        tables: dict[str, FloatTable] = {}
+        for name, (shape, begin) in shapes.items():
+            offset = 8 + length + begin
+            if shape[0] == 0:
+                tables[name] = np.empty(shape, dtype="<f4")
+            elif mmap:
+                # asarray: a plain view, so that no caller meets np.memmap's own behaviour
+                tables[name] = np.asarray(np.memmap(path, dtype="<f4", mode="r", offset=offset, shape=shape))
+            else:
+                file.seek(offset)
+                tables[name] = np.fromfile(file, dtype="<f4", count=math.prod(shape)).reshape(shape)
+    return tables
+
+
+def _check_table_header(header: Any, data_size: int, path: Path) -> dict[str, tuple[tuple[int, int], int]]:
+    """{name: (shape, first byte)} of a safetensors header whose tables fill `data_size` bytes exactly."""
+    found: dict[str, tuple[tuple[int, int], int]] = {}
+    spans = []
+    try:
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            (rows, columns), (begin, end) = entry["shape"], entry["data_offsets"]
+            sizes = (rows, columns, begin, end)
+            if entry["dtype"] != "F32" or any(type(size) is not int or size < 0 for size in sizes) or columns == 0:
+                raise ValueError(name)
+            if end - begin != 4 * rows * columns:
+                raise ValueError(name)
+            found[name] = ((rows, columns), begin)
+            spans.append((begin, end))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"{path}: a table is not 2-D float32 with a size that fits its shape ({error}); the file is damaged"
+        raise FormatError(msg) from error
+    edges = sorted(spans)
+    if [0, *(end for _, end in edges)] != [*(begin for begin, _ in edges), data_size]:
+        msg = f"{path}: the tables do not fill the file's {data_size} bytes of data; it is cut off or damaged"
+        raise FormatError(msg)
+    return found
