@@ -12,7 +12,7 @@ from tests.conftest import Library
 from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import ConfigError, CorpusError, NumericalError
-from xw2v.training import batches, trainer
+from xw2v.training import batches
 from xw2v.training.engines import ChunkResult, Tables
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.trainer import Progress, initial_tables, train, usable_cores
@@ -31,7 +31,6 @@ def corpus(n: int = 3000, V: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarr
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "SEGMENT", 100)
-    monkeypatch.setattr(trainer, "SEGMENT", 100)
 
 
 def run(config: Config, backend: Any = NUMPY) -> tuple[Tables, list[Progress]]:

@@ -6,10 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -17,35 +16,29 @@ from threadpoolctl import threadpool_limits
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.errors import ConfigError, CorpusError, NumericalError
-from xw2v.training.batches import SEGMENT, read_chunk
+from xw2v.training.batches import read_chunk
 from xw2v.training.draws import Purpose, draw, high_half, stream_key
 from xw2v.training.engines import ChunkResult, Engine, Tables
-from xw2v.training.schedule import halving, linear
+from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
 
-__all__ = ["Progress", "initial_tables", "train", "usable_cores"]
+__all__ = ["Progress", "Saver", "Training", "initial_tables", "train", "usable_cores"]
 
 Array = Any
 
-_SEGMENTS_A_CHUNK = 8  # 65,536 tokens: the cost of starting on a chunk vanishes, and Ctrl-C is soon noticed
-_CHUNKS_AN_EPOCH = 32  # a small corpus is cut finer, so that there is something to report and to share out
+_GRACE = 0.5  # seconds that a chunk under way has to come to its end when the run is stopped
+_POLL = 0.1  # seconds between two looks at whether the run is to stop
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far training has come, after a chunk."""
+class Saver(Protocol):
+    """Who keeps the state of a run now and then."""
 
-    epoch: int  # 0-based epoch that the chunk belongs to
-    epochs: int
-    step: int  # steps done
-    words: int  # tokens of the encoded corpus done, over all epochs
-    total_words: int  # words when all is done
-    centers: int  # of them kept by subsampling
-    pairs: int  # (centre, outside word) pairs trained
-    loss: float  # of the last chunk: mean over its pairs, in nats
-    center_loss: float  # of the last chunk: mean over its centres of the sum over their windows
-    alpha: float  # learning rate
-    seconds: float  # since training began
-    words_per_second: float
+    def due(self, words: int) -> bool:
+        """Is it time, when so many words are done?"""
+        ...
+
+    def save(self, tables: Tables, position: Position) -> None:
+        """Take a copy; the tables change again when it returns."""
+        ...
 
 
 def usable_cores() -> int:
@@ -77,10 +70,8 @@ def initial_tables(V: int, config: Config, backend: Backend) -> Tables:
     return Tables(centers, xp.zeros((V, D), dtype=xp.float32, device=backend.device))
 
 
-def train(
-    tables: Tables, ids: np.ndarray, offsets: np.ndarray, config: Config, backend: Backend, engine: Engine
-) -> Iterator[Progress]:
-    """Train the tables in place; yields a record after every chunk.
+class Training:
+    """A run over a corpus: iterate over it to train the tables in place, a record after every chunk.
 
     Parameters
     ----------
@@ -88,6 +79,13 @@ def train(
     ids : (n,) integer array               the corpus, every id in 0 .. V-1; may be a memory map
     offsets : (sentences + 1,) int64 array
     config, backend, engine
+    position : Position or None            where an earlier run stopped, whose tables these are; None: at the start
+    first_epoch : int                      draw as in the epochs from this one on, if others came before
+    saver : Saver or None                  asked after every chunk, called while no chunk is under way
+
+    Attributes
+    ----------
+    position : Position   where the run stands; right when the iteration has ended, in whatever way but an error
 
     Raises
     ------
@@ -97,121 +95,151 @@ def train(
 
     Notes
     -----
-    A thread takes the next chunk as soon as it is free, and the tables are updated without locks. Where the
-    generator is closed, or Ctrl-C comes, the threads stop within a step.
+    A thread takes the next chunk as soon as it is free, and the tables are updated without locks. A run that is
+    stopped, by `stop` or by closing the iterator, lets chunks under way finish for half a second and then cuts
+    them after a step; `position` knows how much of them is done.
     """
-    n = len(ids)
-    if n < 2:
-        msg = f"a corpus of at least 2 words is wanted, got {n}"
-        raise CorpusError(msg)
-    workers = _workers(config, backend)
-    segments = -(-n // SEGMENT)
-    size = SEGMENT * max(1, min(_SEGMENTS_A_CHUNK, segments // _CHUNKS_AN_EPOCH))
-    walk = _Walk(n, size, config)
-    began = time.perf_counter()
-    stop = threading.Event()
 
-    def work(epoch: int, start: int) -> ChunkResult:
-        chunk = read_chunk(ids, offsets, start, min(start + size, n))
-        first_word, first_step = epoch * n + start, walk.steps
+    def __init__(
+        self,
+        tables: Tables,
+        ids: np.ndarray,
+        offsets: np.ndarray,
+        config: Config,
+        backend: Backend,
+        engine: Engine,
+        *,
+        position: Position | None = None,
+        first_epoch: int = 0,
+        saver: Saver | None = None,
+    ) -> None:
+        if len(ids) < 2:
+            msg = f"a corpus of at least 2 words is wanted, got {len(ids)}"
+            raise CorpusError(msg)
+        self.tables, self.ids, self.offsets = tables, ids, offsets
+        self.config, self.engine, self.saver, self.first_epoch = config, engine, saver, first_epoch
+        self.workers = _workers(config, backend)
+        self.position = position or Position(chunk_size(len(ids), config))
+        self._walk = Walk(len(ids), config, self.position)
+        self._wanted = threading.Event()  # somebody wants the run to stop
+        self._cut = threading.Event()  # engines are to stop after a step
+        self._under_way: deque[tuple[Place, Future[tuple[ChunkResult, bool]]]] = deque()
+        self._began = 0.0
+
+    def stop(self) -> None:
+        """Have the iteration end soon. May be called from a signal handler."""
+        self._wanted.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._wanted.is_set()
+
+    def __iter__(self) -> Iterator[Progress]:
+        with ExitStack() as stack:
+            if self.workers > 1:
+                # Threads of ours share out the work; BLAS threads on top of them would only get in their way.
+                stack.enter_context(threadpool_limits(1))
+            pool = stack.enter_context(ThreadPoolExecutor(self.workers, thread_name_prefix="xw2v"))
+            self._began = time.perf_counter() - self.position.seconds
+            try:
+                yield from self._records(pool)
+            finally:
+                late = self._halt()
+            yield from late
+
+    def _records(self, pool: ThreadPoolExecutor) -> Iterator[Progress]:
+        ahead = 2 * self.workers if self.workers > 1 else 1
+        for place in self._walk:
+            self._under_way.append((place, pool.submit(self._work, place)))
+            if len(self._under_way) < ahead:
+                continue
+            if not self._wait():
+                return
+            record = self._finished()
+            yield record
+            if self.saver is not None and self.saver.due(record.words):
+                yield from self._drained()
+                if self.stopped:
+                    return
+                self.saver.save(self.tables, self._walk.position([], self._seconds()))
+        yield from self._drained()
+
+    def _work(self, place: Place) -> tuple[ChunkResult, bool]:
+        """Train on a chunk; the result, and whether it was cut short."""
+        stop = min(place.start + self._walk.size, len(self.ids))
+        chunk = read_chunk(self.ids, self.offsets, place.start, stop)
+        first_word, first_step = place.epoch * len(self.ids) + place.start, self._walk.steps - place.steps
+        cut = False
 
         def rate(words: int, step: int) -> float | None:
-            return None if stop.is_set() else walk.alpha(first_word + words, first_step + step)
+            nonlocal cut
+            cut = self._cut.is_set()
+            return None if cut else self._walk.alpha(first_word + words, first_step + step)
 
-        return engine.train_chunk(tables, chunk, epoch, rate)
+        # Only an engine that stops inside a chunk is ever asked to go on inside one.
+        skip = {"skip": place.steps} if place.steps else {}
+        result = self.engine.train_chunk(self.tables, chunk, self.first_epoch + place.epoch, rate, **skip)
+        return result, cut
 
-    with ExitStack() as stack:
-        if workers > 1:
-            # Threads of ours share out the work; BLAS threads on top of them would only get in their way.
-            stack.enter_context(threadpool_limits(1))
-        pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="xw2v"))
-        stack.callback(stop.set)  # runs before the pool waits for its threads
-        under_way: deque[tuple[int, int, Future[ChunkResult]]] = deque()
-        for epoch, start in walk:
-            under_way.append((epoch, start, pool.submit(work, epoch, start)))
-            if len(under_way) >= (2 * workers if workers > 1 else 1):
-                yield walk.record(*_finished(under_way), began)
-        while under_way:
-            yield walk.record(*_finished(under_way), began)
+    def _wait(self) -> bool:
+        """Wait for the oldest chunk under way; False where the run is to stop first."""
+        future = self._under_way[0][1]
+        while not self._wanted.is_set():
+            if wait([future], timeout=_POLL).done:
+                return True
+        return False
 
+    def _drained(self) -> Iterator[Progress]:
+        """Wait for all chunks under way, unless the run is to stop."""
+        while self._under_way and self._wait():
+            yield self._finished()
 
-def _finished(under_way: deque[tuple[int, int, Future[ChunkResult]]]) -> tuple[int, int, ChunkResult]:
-    """The oldest chunk under way, when it is done."""
-    epoch, start, future = under_way[0]
-    result = future.result()
-    under_way.popleft()
-    return epoch, start, result
-
-
-class _Walk:
-    """Which chunk comes next, and the sums over those that are done."""
-
-    def __init__(self, n: int, size: int, config: Config) -> None:
-        self.n, self.size, self.config = n, size, config
-        self.steps = self.centers = self.pairs = 0
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = 0
-        while not self._over(epoch):
-            for start in range(0, self.n, self.size):
-                if self._over(epoch):
-                    return
-                yield epoch, start
-            if self.config.steps is not None and self.steps == 0:
-                msg = f"no step in a whole epoch: subsampling with sample={self.config.sample} left no word; raise it"
-                raise ConfigError(msg)
-            epoch += 1
-
-    def _over(self, epoch: int) -> bool:
-        if self.config.steps is not None:
-            return self.steps >= self.config.steps
-        return epoch >= self.config.epochs
-
-    def alpha(self, words: int, step: int) -> float | None:
-        """The learning rate at a place of the run, or None past its end."""
-        config = self.config
-        if config.steps is not None and step >= config.steps:
-            return None
-        if config.schedule == "halving":
-            return halving(config.alpha, config.halve_every, step)
-        done = step / config.steps if config.steps is not None else words / (config.epochs * self.n)
-        return linear(config.alpha, config.min_alpha, done)
-
-    def record(self, epoch: int, start: int, result: ChunkResult, began: float) -> Progress:
-        self.steps += result.steps
-        self.centers += result.centers
-        self.pairs += result.pairs
+    def _finished(self) -> Progress:
+        """Count the oldest chunk under way, which is done."""
+        place, future = self._under_way[0]
+        result, _ = future.result()
+        self._under_way.popleft()
+        self._walk.add(result)
         if not np.isfinite(result.loss):
             msg = (
-                f"the loss is {result.loss} in epoch {epoch + 1}: training diverged; "
-                f"lower alpha ({self.config.alpha}), batch_size, or max_update_norm ({self.config.max_update_norm})"
+                f"the loss is {result.loss} in epoch {place.epoch + 1}: training diverged; lower alpha "
+                f"({self.config.alpha}), batch_size, or max_update_norm ({self.config.max_update_norm})"
             )
             raise NumericalError(msg)
-        words = epoch * self.n + min(start + self.size, self.n)
-        seconds = time.perf_counter() - began
-        return Progress(
-            epoch=epoch,
-            epochs=self._epochs(words),
-            step=self.steps,
-            words=words,
-            total_words=self._total_words(words),
-            centers=self.centers,
-            pairs=self.pairs,
-            loss=result.loss / max(result.pairs, 1),
-            center_loss=result.loss / max(result.centers, 1),
-            alpha=self.alpha(words, self.steps) or self.alpha(words, max(self.steps - 1, 0)) or 0.0,
-            seconds=seconds,
-            words_per_second=words / seconds,
-        )
+        return self._walk.record(place, result, self._seconds())
 
-    def _total_words(self, words: int) -> int:
-        """Words in the whole run; where the number of steps decides, as estimated from those done."""
-        if self.config.steps is None:
-            return self.config.epochs * self.n
-        return words * self.config.steps // max(self.steps, 1)
+    def _halt(self) -> list[Progress]:
+        """Stop what is under way and note how far it came; the records of chunks that are whole."""
+        running = [future for _, future in self._under_way if not future.cancel()]
+        wait(running, timeout=_GRACE)
+        self._cut.set()
+        wait(running)
+        begun: list[Place] = []
+        late: list[Progress] = []
+        for place, future in self._under_way:
+            if future.cancelled() or future.exception() is not None:
+                begun.append(place)
+                continue
+            result, cut = future.result()
+            self._walk.add(result)
+            if cut:
+                begun.append(place._replace(steps=place.steps + result.steps))
+            else:
+                late.append(self._walk.record(place, result, self._seconds()))
+        self._under_way.clear()
+        self.position = self._walk.position(begun, self._seconds())
+        return late
 
-    def _epochs(self, words: int) -> int:
-        return self.config.epochs if self.config.steps is None else -(-self._total_words(words) // self.n)
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+
+def train(
+    tables: Tables, ids: np.ndarray, offsets: np.ndarray, config: Config, backend: Backend, engine: Engine
+) -> Iterator[Progress]:
+    """Train the tables in place; yields a record after every chunk. See `Training`."""
+    return iter(Training(tables, ids, offsets, config, backend, engine))
 
 
 def _workers(config: Config, backend: Backend) -> int:

@@ -45,8 +45,12 @@ class Engine(Protocol):
         """Do now what else the first chunk would wait for."""
         ...
 
-    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> ChunkResult:
-        """Update the tables from one chunk of the corpus."""
+    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:
+        """Update the tables from one chunk of the corpus.
+
+        `skip` steps at its head were trained before; the result counts those after them. An engine that always
+        trains a chunk as a whole is never asked to skip.
+        """
         ...
 
 

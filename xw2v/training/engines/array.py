@@ -59,7 +59,7 @@ class ArrayEngine:
     def compile(self) -> None:
         """Nothing: the backend's arrays are ready."""
 
-    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> ChunkResult:
+    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:
         """See `Engine.train_chunk`. The device is waited for before the first step and after the last."""
         config, xp = self.config, self.backend.xp
         b = min(config.group_size, self.batch_size)
@@ -80,8 +80,11 @@ class ArrayEngine:
             steps = self._group_steps(tables, kept, chunk, epoch, b)
         N = int(kept.ids.shape[0]) - 2 * kept.pad
         loss = pairs = xp.zeros((), dtype=xp.float64, device=self.backend.device)
-        done = taken = 0
+        done = skipped = taken = 0
         for step, (centers, train) in enumerate(steps):
+            if step < skip:
+                done = skipped = done + centers
+                continue
             # The corpus positions of kept tokens are on the device; their share of the chunk is as good.
             alpha = rate(len(chunk.ids) * done // max(N, 1), step)
             if alpha is None:
@@ -91,7 +94,7 @@ class ArrayEngine:
             pairs = pairs + step_pairs
             done += centers
             taken += 1
-        return ChunkResult(float(loss), int(pairs), done, taken)
+        return ChunkResult(float(loss), int(pairs), done - skipped, taken)
 
     def _group_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int, b: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of whole groups."""

@@ -51,8 +51,8 @@ class CpuEngine:
         one = Chunk(np.zeros(1, np.int32), np.ones(1, np.int32), 0)
         self.train_chunk(tables, one, 0, lambda words, step: 0.0)
 
-    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> ChunkResult:
-        """See `Engine.train_chunk`."""
+    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:
+        """See `Engine.train_chunk`. Trains a chunk as a whole."""
         config = self.config
         first, last = rate(0, 0), rate(len(chunk.ids), 0)
         if first is None or last is None:

@@ -1,0 +1,153 @@
+"""Which chunk comes next, the learning rate there, and where a run stands: what a resumed run must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from xw2v.config import Config
+from xw2v.errors import ConfigError
+from xw2v.training import batches
+from xw2v.training.engines import ChunkResult
+from xw2v.training.schedule import halving, linear
+
+__all__ = ["Place", "Position", "Progress", "Walk", "chunk_size"]
+
+_SEGMENTS_A_CHUNK = 8  # 65,536 tokens: the cost of starting on a chunk vanishes, and Ctrl-C is soon noticed
+_CHUNKS_AN_EPOCH = 32  # a small corpus is cut finer, so that there is something to report and to share out
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come, after a chunk."""
+
+    epoch: int  # 0-based epoch that the chunk belongs to
+    epochs: int
+    step: int  # steps done
+    words: int  # tokens of the encoded corpus done, over all epochs
+    total_words: int  # words when all is done
+    centers: int  # of them kept by subsampling
+    pairs: int  # (centre, outside word) pairs trained
+    loss: float  # of the last chunk: mean over its pairs, in nats
+    center_loss: float  # of the last chunk: mean over its centres of the sum over their windows
+    alpha: float  # learning rate
+    seconds: float  # since training began; of a resumed run, in all its parts
+    words_per_second: float
+
+
+class Place(NamedTuple):
+    """A chunk of the walk."""
+
+    epoch: int
+    start: int  # position of its first token
+    steps: int = 0  # at its head, done before the run was stopped inside it
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands while no chunk is under way.
+
+    Draws are functions of the place in the corpus, so with the tables this is all that the rest of the run
+    depends on.
+    """
+
+    size: int  # tokens of a chunk
+    epoch: int = 0  # the next chunk that nobody has taken
+    start: int = 0
+    begun: tuple[Place, ...] = ()  # chunks before it that are not whole
+    steps: int = 0
+    centers: int = 0
+    pairs: int = 0
+    seconds: float = 0.0
+
+
+def chunk_size(n: int, config: Config) -> int:
+    """Tokens of a chunk for a corpus of n tokens."""
+    segments = -(-n // batches.SEGMENT)
+    # A chunk of exact softmax takes long enough as it is: what is lost with a killed run is counted in chunks.
+    most = 1 if config.loss == "softmax" else _SEGMENTS_A_CHUNK
+    return batches.SEGMENT * max(1, min(most, segments // _CHUNKS_AN_EPOCH))
+
+
+class Walk:
+    """Hands out the chunks of a run in order, and keeps the sums over those that are done.
+
+    Parameters
+    ----------
+    n : int               tokens of the corpus
+    config : Config
+    position : Position   where to begin
+    """
+
+    def __init__(self, n: int, config: Config, position: Position) -> None:
+        self.n, self.config, self.size = n, config, position.size
+        self.epoch, self.start = position.epoch, position.start
+        self.begun = list(position.begun)
+        self.steps, self.centers, self.pairs = position.steps, position.centers, position.pairs
+
+    def __iter__(self) -> Iterator[Place]:
+        while self.begun:
+            yield self.begun.pop(0)
+        while not self._over():
+            place = Place(self.epoch, self.start)
+            self.start += self.size
+            if self.start >= self.n:
+                self.epoch, self.start = self.epoch + 1, 0
+            yield place
+
+    def _over(self) -> bool:
+        if self.config.steps is None:
+            return self.epoch >= self.config.epochs
+        if self.epoch > 0 and self.steps == 0:
+            msg = f"no step in a whole epoch: subsampling with sample={self.config.sample} left no word; raise it"
+            raise ConfigError(msg)
+        return self.steps >= self.config.steps
+
+    def position(self, begun: list[Place], seconds: float) -> Position:
+        """Where the run stands, given the chunks that were handed out and are not whole."""
+        left = tuple(begun + self.begun)
+        return Position(self.size, self.epoch, self.start, left, self.steps, self.centers, self.pairs, seconds)
+
+    def alpha(self, words: int, step: int) -> float | None:
+        """The learning rate at a place of the run, or None past its end."""
+        config = self.config
+        if config.steps is not None and step >= config.steps:
+            return None
+        if config.schedule == "halving":
+            return halving(config.alpha, config.halve_every, step)
+        done = step / config.steps if config.steps is not None else words / (config.epochs * self.n)
+        return linear(config.alpha, config.min_alpha, done)
+
+    def add(self, result: ChunkResult) -> None:
+        """Count what was trained of a chunk."""
+        self.steps += result.steps
+        self.centers += result.centers
+        self.pairs += result.pairs
+
+    def record(self, place: Place, result: ChunkResult, seconds: float) -> Progress:
+        """The record after a chunk that is whole and counted."""
+        words = place.epoch * self.n + min(place.start + self.size, self.n)
+        return Progress(
+            epoch=place.epoch,
+            epochs=self._epochs(words),
+            step=self.steps,
+            words=words,
+            total_words=self._total_words(words),
+            centers=self.centers,
+            pairs=self.pairs,
+            loss=result.loss / max(result.pairs, 1),
+            center_loss=result.loss / max(result.centers, 1),
+            alpha=self.alpha(words, self.steps) or self.alpha(words, max(self.steps - 1, 0)) or 0.0,
+            seconds=seconds,
+            words_per_second=words / seconds,
+        )
+
+    def _total_words(self, words: int) -> int:
+        """Words in the whole run; where the number of steps decides, as estimated from those done."""
+        if self.config.steps is None:
+            return self.config.epochs * self.n
+        return words * self.config.steps // max(self.steps, 1)
+
+    def _epochs(self, words: int) -> int:
+        return self.config.epochs if self.config.steps is None else -(-self._total_words(words) // self.n)
