@@ -1,0 +1,193 @@
+"""A run that was stopped and goes on ends where an uninterrupted one does, to the last bit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v.backend import NumpyBackend
+from xw2v.config import CS224N, Config
+from xw2v.training import batches, trainer
+from xw2v.training.engines import ChunkResult, Tables, choose_engine
+from xw2v.training.trainer import Training, initial_tables
+from xw2v.training.walk import Position
+
+NUMPY = NumpyBackend("a test")
+V = 40
+
+MODES = {
+    "cpu": Config(vector_size=6, epochs=3, workers=1, engine="cpu", sample=0.1),
+    "array": Config(vector_size=6, epochs=3, workers=1, engine="array", sample=0.1, batch_size=16),
+    "pair": Config(vector_size=6, epochs=2, workers=1, negatives="pair", sample=0.1, batch_size=16),
+    "softmax": Config(vector_size=6, epochs=2, workers=1, loss="softmax", sample=0.1, batch_size=16),
+    "cs224n": Config(**(CS224N | {"steps": 150, "sample": 0.1, "halve_every": 40})),
+}
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 200)
+
+
+def corpus(n: int = 3000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    ids = np.minimum(rng.geometric(0.1, n), V).astype(np.int32) - 1
+    return ids, np.arange(0, n + 1, 10), np.bincount(ids, minlength=V)
+
+
+def training(config: Config, tables: Tables | None = None, **settings: Any) -> Training:
+    ids, offsets, counts = corpus()
+    engine, _ = choose_engine(config, counts, NUMPY)
+    tables = tables or initial_tables(V, config, NUMPY)
+    return Training(tables, ids, offsets, config, NUMPY, engine, **settings)
+
+
+def finished(run: Training) -> Training:
+    for _ in run:
+        pass
+    return run
+
+
+def assert_same(run: Training, wanted: Training) -> None:
+    for ours, theirs in zip(run.tables, wanted.tables, strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+    ours, theirs = run.position, wanted.position
+    assert (ours.steps, ours.centers, ours.pairs, ours.begun) == (theirs.steps, theirs.centers, theirs.pairs, ())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_going_on_after_any_chunk(mode: str) -> None:
+    wanted = finished(training(MODES[mode]))
+    for records in (1, 4, 17):
+        run = training(MODES[mode])
+        steps = iter(run)
+        for _ in range(records):
+            next(steps)
+        steps.close()  # type: ignore[attr-defined]
+        assert run.position.steps < wanted.position.steps
+        assert_same(finished(training(MODES[mode], run.tables, position=run.position)), wanted)
+
+
+class Slow:
+    """An engine that stops the run inside its chunks, after so many calls for a rate."""
+
+    name = "slow"
+
+    def __init__(self, engine: Any, after: int) -> None:
+        self.engine, self.after = engine, after
+        self.run: Any = None
+
+    def compile(self) -> None: ...
+
+    def train_chunk(self, tables: Any, chunk: Any, epoch: int, rate: Any, skip: int = 0) -> ChunkResult:
+        def counted(words: int, step: int) -> float | None:
+            self.after -= 1
+            if self.after == 0:
+                self.run.stop()
+                self.run._cut.wait(10)
+            return rate(words, step)  # type: ignore[no-any-return]
+
+        return self.engine.train_chunk(tables, chunk, epoch, counted, skip)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_going_on_inside_a_chunk(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped again and again, always after a few steps."""
+    monkeypatch.setattr(trainer, "_GRACE", 0.0)
+    wanted = finished(training(MODES[mode]))
+    tables, position, stops = None, None, 0
+    while True:
+        run = training(MODES[mode], tables, position=position)
+        slow = Slow(run.engine, after=7)
+        run.engine, slow.run = slow, run
+        finished(run)
+        if not run.stopped:
+            break
+        stops += 1
+        tables, position = run.tables, run.position
+        assert len(position.begun) == 1
+    assert stops > 3
+    assert_same(run, wanted)
+
+
+def test_workers_train_every_word_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "_GRACE", 0.0)
+    config = MODES["array"].replace(workers=3)
+    wanted = finished(training(config)).position
+    tables, position, stops = None, None, 0
+    while True:
+        run = training(config, tables, position=position)
+        slow = Slow(run.engine, after=30)
+        run.engine, slow.run = slow, run
+        finished(run)
+        if not run.stopped:
+            break
+        stops += 1
+        tables, position = run.tables, run.position
+    assert stops > 3
+    ours = run.position
+    assert (ours.steps, ours.centers, ours.pairs, ours.begun) == (wanted.steps, wanted.centers, wanted.pairs, ())
+
+
+class Sleeper:
+    """An engine whose steps take a while."""
+
+    name = "sleeper"
+
+    def compile(self) -> None: ...
+
+    def train_chunk(self, tables: Any, chunk: Any, epoch: int, rate: Any) -> ChunkResult:
+        step = 0
+        while rate(0, step) is not None and step < 1000:
+            time.sleep(0.01)
+            step += 1
+        return ChunkResult(1.0, 1, 1, step)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_stop_is_noticed_within_a_second(workers: int) -> None:
+    run = training(Config(workers=workers))
+    run.engine = Sleeper()  # type: ignore[assignment]
+    threading.Timer(0.2, run.stop).start()
+    began = time.perf_counter()
+    finished(run)
+    assert time.perf_counter() - began < 0.2 + 1.0
+    assert 0 < run.position.steps < workers * 1000
+    assert len(run.position.begun) == (2 * workers if workers > 1 else 1)
+
+
+class Saved:
+    """A saver that keeps everything in memory."""
+
+    def __init__(self, every: int) -> None:
+        self.every, self.next = every, every
+        self.kept: list[tuple[Tables, Position]] = []
+
+    def due(self, words: int) -> bool:
+        return words >= self.next
+
+    def save(self, tables: Tables, position: Position) -> None:
+        self.next += self.every
+        self.kept.append((Tables(*(table.copy() for table in tables)), position))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_state_a_saver_got_leads_to_the_same_end(mode: str) -> None:
+    saver = Saved(900)
+    wanted = finished(training(MODES[mode], saver=saver))
+    assert len(saver.kept) > 3
+    for tables, position in saver.kept:
+        assert_same(finished(training(MODES[mode], tables, position=position)), wanted)
+
+
+def test_with_workers_a_saver_gets_whole_chunks_only() -> None:
+    saver = Saved(500)
+    wanted = finished(training(MODES["cpu"].replace(workers=3), saver=saver)).position
+    for _, position in saver.kept:
+        assert position.begun == ()
+        run = finished(training(MODES["cpu"].replace(workers=2), position=position))
+        assert (run.position.steps, run.position.pairs) == (wanted.steps, wanted.pairs)
