@@ -102,7 +102,7 @@ def test_going_on_inside_a_chunk(mode: str, monkeypatch: pytest.MonkeyPatch) -> 
     tables, position, stops = None, None, 0
     while True:
         run = training(MODES[mode], tables, position=position)
-        slow = Slow(run.engine, after=7)
+        slow = Slow(run.engine, after=23)
         run.engine, slow.run = slow, run
         finished(run)
         if not run.stopped:
