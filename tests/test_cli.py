@@ -576,7 +576,7 @@ def test_ctrl_c_saves_what_was_learned(corpus: Path, tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == 130
-    assert err == "xw2v: interrupted; what was learned so far is in m\n"
+    assert err == "xw2v: interrupted; what was learned so far is in m; the same command with --resume goes on\n"
     assert "wrote m" in out
     saved = Word2Vec.load(tmp_path / "m")
     assert len(saved.wv) == 161

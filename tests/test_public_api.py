@@ -15,15 +15,18 @@ PACKAGE = Path(xw2v.__file__).parent
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
+    "tensors": {"errors", "files"},
     "config": {"errors"},
     "scatter": set(),
     "backend": {"errors", "scatter"},
     "losses": {"errors"},
     "gradcheck": {"errors"},
     "text": {"text", "errors", "files"},
-    "vectors": {"vectors", "errors", "files"},
-    "training": {"training", "backend", "config", "losses", "errors", "files"},
-    "estimator": {"text", "training", "vectors", "backend", "config", "errors"},
+    "vectors": {"vectors", "errors", "files", "tensors"},
+    "training": {"training", "backend", "config", "losses", "errors", "files", "tensors"},
+    "interrupts": set(),
+    "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},
+    "estimator": {"fitting", "text", "training", "vectors", "backend", "config", "errors"},
     "screen": {"errors", "training"},
 }
 TOP = {"cli", "__main__", "__init__"}  # may import everything

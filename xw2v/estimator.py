@@ -13,10 +13,13 @@ import numpy as np
 
 from xw2v.backend import Backend, get_backend
 from xw2v.config import Config
-from xw2v.errors import CorpusError, FormatError
+from xw2v.errors import ConfigError, CorpusError, FormatError
+from xw2v.fitting import Fitting
 from xw2v.text.store import EncodedCorpus, encode
+from xw2v.training.checkpoint import Checkpoints
 from xw2v.training.engines import Tables, choose_engine
-from xw2v.training.trainer import Progress, initial_tables, train
+from xw2v.training.trainer import initial_tables
+from xw2v.training.walk import Progress
 from xw2v.vectors.model_folder import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
 
@@ -114,6 +117,9 @@ class Word2Vec:
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | str = "60s",
+        resume: bool | None = None,
     ) -> Word2Vec:
         """Learn vectors from a corpus, anew.
 
@@ -128,6 +134,11 @@ class Word2Vec:
         on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading
         on_progress : callable or None     called with a `Progress` after every chunk
         on_note : callable or None         called with a line of text, from another thread, when a wait wants a reason
+        checkpoint_dir : path or None      write the state of the run there now and then, at its end and after Ctrl-C
+        checkpoint_every : int or str      words of the encoded corpus, or a time as "30s", "5m", "1h"
+        resume : bool or None
+            go on from the newest checkpoint in `checkpoint_dir`; False: start anew and delete those that are there;
+            None: start anew, but not over the checkpoint of a run that is not finished
 
         Returns
         -------
@@ -136,12 +147,16 @@ class Word2Vec:
         Raises
         ------
         XW2VError           in one of its kinds: the corpus, a file, an option or the backend does not do
-        KeyboardInterrupt   after Ctrl-C; what was learned until then is in `wv`
+        KeyboardInterrupt   after Ctrl-C or SIGTERM; what was learned until then is in `wv`
         """
         config = self.config
         backend = get_backend(config.backend)
+        checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_note)
+        if resume and checkpoints is None:
+            msg = "resume needs checkpoint_dir, the folder with the checkpoints"
+            raise ConfigError(msg)
         if isinstance(corpus, EncodedCorpus):
-            return self._fit(corpus, backend, on_progress, on_note)
+            return self._fit(corpus, backend, checkpoints, resume, on_progress, on_note)
         with encode(
             corpus,
             encoded_dir,
@@ -152,12 +167,14 @@ class Word2Vec:
             column=column,
             progress=on_encode,
         ) as encoded:
-            return self._fit(encoded, backend, on_progress, on_note)
+            return self._fit(encoded, backend, checkpoints, resume, on_progress, on_note)
 
     def _fit(
         self,
         corpus: EncodedCorpus,
         backend: Backend,
+        checkpoints: Checkpoints | None,
+        resume: bool | None,
         on_progress: Callable[[Progress], None] | None,
         on_note: Callable[[str], None] | None,
     ) -> Word2Vec:
@@ -168,20 +185,15 @@ class Word2Vec:
         engine, why = choose_engine(self.config, counts, backend)
         with _noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
             engine.compile()
-        tables = initial_tables(len(counts), self.config, backend)
+        fitting = Fitting(corpus, self.config, backend, engine, initial_tables(len(counts), self.config, backend))
         self.corpus_words = corpus.raw_words
         self.backend_note = f"{backend.name}: {backend.why}"
         self.engine_note = f"{engine.name}: {why}"
-        self.history: list[Progress] = []
-        source_words = corpus.raw_words / max(len(corpus.ids), 1)
         try:
-            for record in train(tables, corpus.ids, corpus.offsets, self.config, backend, engine):
-                seen = _in_source_words(record, source_words)
-                self.history.append(seen)
-                if on_progress is not None:
-                    on_progress(seen)
+            fitting.run(checkpoints, resume, on_progress, on_note)
         finally:
-            self._take(tables, corpus, backend)
+            self.history: list[Progress] = fitting.history
+            self._take(fitting.tables, corpus, backend)
         return self
 
     def _take(self, tables: Tables, corpus: EncodedCorpus, backend: Backend) -> None:
@@ -245,13 +257,3 @@ def _noted_if_long(on_note: Callable[[str], None] | None, text: str, seconds: fl
         yield
     finally:
         timer.cancel()
-
-
-def _in_source_words(record: Progress, factor: float) -> Progress:
-    """A record in words of the source: those left out by min_count were read, too."""
-    return dataclasses.replace(
-        record,
-        words=round(record.words * factor),
-        total_words=round(record.total_words * factor),
-        words_per_second=record.words_per_second * factor,
-    )

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from xw2v.errors import FileAccessError, MissingFileError, XW2VError
 
-__all__ = ["PathLike", "atomic_write", "reading", "sync", "sync_folder", "writing"]
+__all__ = ["PathLike", "atomic_write", "locked", "reading", "remove_leftovers", "sync", "sync_folder", "writing"]
 
 PathLike = str | os.PathLike[str]
 
@@ -83,3 +83,53 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
         sync_folder(target.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed runs left half-written in a folder that nobody else writes to now."""
+    for path in folder.glob(".xw2v-*.tmp"):
+        with suppress(OSError):
+            path.unlink()
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; the system lets go of it when the process ends, however it ends.
+
+    Where locks are not to be had (Windows, some network file systems) nobody is kept out.
+
+    Raises
+    ------
+    FileAccessError   another process holds it: it is working on `what`.
+    """
+    handle = _take_lock(path, what)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            # Deleted while it is held: who waits for it looks whether it is still there.
+            with suppress(OSError):
+                path.unlink()
+            os.close(handle)
+
+
+def _take_lock(path: Path, what: str) -> int | None:
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    with writing(path):
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(handle).st_nlink:  # else its last holder has just deleted it
+                    return handle
+            except BlockingIOError:
+                os.close(handle)
+                msg = f"another process is working on {what}; wait for it, or choose another name"
+                raise FileAccessError(msg) from None
+            except OSError:
+                os.close(handle)
+                return None
+            os.close(handle)

@@ -14,6 +14,7 @@ from xw2v.cli.data import data_list, data_write
 from xw2v.cli.demo import demo
 from xw2v.cli.files import convert, info, plot
 from xw2v.cli.questions import analogy, evaluate, neighbors
+from xw2v.cli.runs import interrupted_status
 from xw2v.cli.spellings import translated
 from xw2v.cli.train import encode, train
 from xw2v.errors import ConfigError, XW2VError
@@ -27,7 +28,7 @@ app = typer.Typer(
     Try [bold]xw2v demo[/] first: it needs no file and no network.
 
     Results go to standard output, progress to a terminal only. Exit status: 0 done, 1 failed, 2 wrong usage,
-    130 interrupted.""",
+    130 interrupted, 143 terminated.""",
     rich_markup_mode="rich",
     no_args_is_help=True,
     add_completion=False,
@@ -67,8 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words = translated([word for word in words if word != "--debug"])
         status = typer.main.get_command(app).main(args=words, prog_name="xw2v", standalone_mode=False)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return interrupted_status(interrupt)
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -11,9 +11,18 @@ import typer
 
 from xw2v.cli.outputs import print_json
 from xw2v.config import Config
+from xw2v.interrupts import Terminated
 from xw2v.screen import Screen, count
 
-__all__ = ["PICTURE_ARROWS", "finish_training", "fit", "new_model", "pictures", "training_summary"]
+__all__ = [
+    "PICTURE_ARROWS",
+    "finish_training",
+    "fit",
+    "interrupted_status",
+    "new_model",
+    "pictures",
+    "training_summary",
+]
 
 PICTURE_ARROWS = (("man", "king", "woman", "queen"),)
 
@@ -25,8 +34,8 @@ def new_model(config: Config) -> Any:
     return Word2Vec(**config.to_dict())
 
 
-def fit(model: Any, corpus: Any, screen: Screen, **reading: Any) -> bool:
-    """Train with a live bar; True if it was interrupted after something was learned.
+def fit(model: Any, corpus: Any, screen: Screen, **how: Any) -> int:
+    """Train with a live bar; the exit status: 130 or 143 if it was interrupted after something was learned.
 
     Raises
     ------
@@ -34,14 +43,19 @@ def fit(model: Any, corpus: Any, screen: Screen, **reading: Any) -> bool:
     """
     try:
         with screen.progress() as live:
-            model.fit(corpus, on_encode=live.on_encode, on_progress=live.on_progress, on_note=screen.note, **reading)
-    except KeyboardInterrupt:
+            model.fit(corpus, on_encode=live.on_encode, on_progress=live.on_progress, on_note=screen.note, **how)
+    except KeyboardInterrupt as interrupt:
         if not getattr(model, "history", None):
             print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)
             raise
-        return True
+        return interrupted_status(interrupt)
     screen.note(f"[dim]{model.backend_note}; {model.engine_note}[/]")
-    return False
+    return 0
+
+
+def interrupted_status(interrupt: KeyboardInterrupt) -> int:
+    """What a shell gets after Ctrl-C and after SIGTERM: 128 and the number of the signal."""
+    return 143 if isinstance(interrupt, Terminated) else 130
 
 
 def training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any]:
@@ -66,10 +80,10 @@ def training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any]
     }
 
 
-def finish_training(screen: Screen, summary: dict[str, Any], interrupted: bool, as_json: bool) -> None:
-    """Show a `training_summary`; exit with 130 where the training was interrupted."""
+def finish_training(screen: Screen, summary: dict[str, Any], status: int, as_json: bool, hint: str = "") -> None:
+    """Show a `training_summary`; exit with `status` where the training was interrupted, saying how to go on."""
     if as_json:
-        print_json({**summary, "interrupted": interrupted})
+        print_json({**summary, "interrupted": bool(status)})
     else:
         screen.line(
             f"{summary['vocabulary']:,} words of {summary['vector_size']} numbers, learned from "
@@ -79,9 +93,9 @@ def finish_training(screen: Screen, summary: dict[str, Any], interrupted: bool, 
         )
         for path in [summary["output"], *summary.get("pictures", ())]:
             screen.line(f"wrote {path}")
-    if interrupted:
-        print(f"xw2v: interrupted; what was learned so far is in {summary['output']}", file=sys.stderr)
-        raise typer.Exit(130)
+    if status:
+        print(f"xw2v: interrupted; what was learned so far is in {summary['output']}{hint}", file=sys.stderr)
+        raise typer.Exit(status)
 
 
 def pictures(

@@ -23,8 +23,11 @@ from xw2v.cli.outputs import check_not_the_corpus, output_kind, print_json, save
 from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
 from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError
+from xw2v.files import locked
 from xw2v.screen import Screen
 from xw2v.text.datasets import WORLD_CLUSTERS
+from xw2v.training.checkpoint import remove_checkpoints
+from xw2v.vectors.model_folder import check_replaceable
 
 __all__ = ["corpus_facts", "encode", "train"]
 
@@ -53,13 +56,27 @@ def train(
     encoded: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the encoded corpus here and reuse it.")
     ] = None,
+    checkpoint_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where a killed run can go on from; by default OUT.checkpoints. It is "
+                     "deleted when OUT is written.", show_default=False),
+    ] = None,
+    checkpoint_every: Annotated[
+        str, typer.Option(metavar="TIME", help="A time as 30s, 5m or 1h, or a number of words.")
+    ] = "60s",
+    resume: Annotated[
+        bool | None,
+        typer.Option("--resume/--no-resume", show_default=False,
+                     help="Go on from the newest checkpoint, or delete it and start anew."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     **options: Any,
 ) -> None:  # fmt: skip
     """Learn vectors from a corpus.
 
-    Ctrl-C ends training early, saves what was learned so far and exits with status 130.
+    Ctrl-C ends training early, saves what was learned so far and exits with status 130. Later the same command
+    with --resume goes on there, or after a crash where the last checkpoint was written.
 
     word2vec.c's way of writing works too: xw2v -train text8 -output vec.bin -size 200 -binary 1 -cbow 0
     """
@@ -74,17 +91,24 @@ def train(
     screen = Screen(quiet)
     kind = output_kind(output, format)
     check_not_the_corpus(output, corpus)
+    if kind == "model":
+        check_replaceable(output)
     model = new_model(config)
     start = time.perf_counter()
     reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded}
-    interrupted = fit(model, _source(corpus), screen, **reading)
-    save(model, output, kind)
+    folder = checkpoint_dir or output.with_name(f"{output.name}.checkpoints")
+    keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
+    with locked(output.absolute().with_name(f".{output.name}.lock"), str(output)):
+        status = fit(model, _source(corpus), screen, **reading, **keeping)
+        save(model, output, kind)
+        if not status:
+            remove_checkpoints(folder)
     summary = training_summary(model, output, time.perf_counter() - start)
     if preset:
         # The assignment plots the cost of a centre's whole window, step by step.
         curve = [(record.step, record.center_loss) for record in model.history]
         summary["pictures"] = pictures(model, output, WORLD_CLUSTERS, curve, "Loss of a centre's window, in nats")
-    finish_training(screen, summary, interrupted, as_json)
+    finish_training(screen, summary, status, as_json, hint="; the same command with --resume goes on")
 
 
 def _source(corpus: list[str]) -> Any:

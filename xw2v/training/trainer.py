@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Any, Protocol
@@ -135,7 +135,7 @@ class Training:
         """Whether `stop` was called."""
         return self._wanted.is_set()
 
-    def __iter__(self) -> Iterator[Progress]:
+    def __iter__(self) -> Generator[Progress, None, None]:
         with ExitStack() as stack:
             if self.workers > 1:
                 # Threads of ours share out the work; BLAS threads on top of them would only get in their way.

@@ -11,11 +11,10 @@ and nothing is allocated for a header before it was compared with the size of th
 from __future__ import annotations
 
 import json
-import math
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,16 +24,14 @@ import numpy.typing as npt
 
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
 from xw2v.files import PathLike, reading, sync, sync_folder, writing
+from xw2v.tensors import read_tensors, write_tensors
 from xw2v.vectors.tables import FloatTable, as_table
 
-__all__ = ["ModelFolder", "load_model_folder", "save_model_folder"]
+__all__ = ["ModelFolder", "check_replaceable", "load_model_folder", "save_model_folder"]
 
 FORMAT_NAME = "xw2v model"
 FORMAT_VERSION = 1
 TABLES, VOCABULARY, CONFIG = "tables.safetensors", "vocabulary.json", "config.json"
-
-
-_HEADER_LIMIT = 2**20  # bytes of safetensors header; ours has some 200
 
 
 class ModelFolder(NamedTuple):
@@ -83,12 +80,14 @@ def save_model_folder(
             {"format": FORMAT_NAME, "format_version": FORMAT_VERSION, "metadata": dict(metadata)}, indent=2
         ),
     }
-    _check_replaceable(target, shown, set(arrays))
+    check_replaceable(folder, set(arrays))
     temporary = target.with_name(f".xw2v-{secrets.token_hex(8)}.tmp")
     with writing(shown):
         try:
             temporary.mkdir()
-            _write_tables(temporary / TABLES, arrays)
+            with (temporary / TABLES).open("xb") as tables_file:
+                write_tensors(tables_file, arrays)
+                sync(tables_file)
             for name, text in texts.items():
                 with (temporary / name).open("xb") as file:
                     file.write(text)
@@ -108,25 +107,14 @@ def _to_json(content: Mapping[str, Any], indent: int | None = None) -> bytes:
         raise FormatError(msg) from error
 
 
-def _write_tables(path: Path, arrays: Mapping[str, FloatTable]) -> None:
-    """Write safetensors: 8 bytes of header length, a JSON header, the arrays end to end."""
-    header: dict[str, Any] = {}
-    end = 0
-    for name, array in arrays.items():
-        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
-    text = json.dumps(header).encode("ascii")
-    text += b" " * (-len(text) % 8)  # so that a mapped table is aligned
-    with path.open("xb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for array in arrays.values():
-            # A view, not `tobytes`: the tables may fill half of the memory.
-            file.write(array.reshape(-1).view(np.uint8).data)
-        sync(file)
+def check_replaceable(folder: PathLike, names: Set[str] = frozenset({"center_vectors", "outside_vectors"})) -> None:
+    """Refuse to replace anything but an empty folder or a model folder with nothing in it but tables of these names.
 
-
-def _check_replaceable(target: Path, shown: Path, names: set[str]) -> None:
-    """Refuse to replace anything but an empty folder or a model folder with nothing else in it."""
+    Raises
+    ------
+    FileAccessError   something else is there, or it cannot be looked at.
+    """
+    shown, target = Path(folder), Path(os.path.realpath(folder))
     with writing(shown):
         if not os.path.lexists(target):
             return
@@ -146,7 +134,7 @@ def _check_replaceable(target: Path, shown: Path, names: set[str]) -> None:
             raise FileAccessError(msg) from error
         old: set[str] = set()
         with suppress(XW2VError):  # a damaged table has nothing left to lose
-            old = set(_read_tables(target / TABLES, mmap=True))
+            old = set(read_tensors(target / TABLES, mmap=True)[0])
         if not old <= names:
             lost = min(old - names)
             msg = f"will not replace {shown}: its table {lost!r} would be lost; choose another folder"
@@ -191,7 +179,7 @@ def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
             raise FileAccessError(msg)
     metadata = _read_config(path)
     words, counts = _read_vocabulary(path / VOCABULARY)
-    tables = _read_tables(path / TABLES, mmap)
+    tables, _ = read_tensors(path / TABLES, mmap)
     if "center_vectors" not in tables:
         msg = f'{path / TABLES} has no table "center_vectors"; it is not the file of an xw2v model'
         raise FormatError(msg)
@@ -248,57 +236,3 @@ def _read_vocabulary(path: Path) -> tuple[list[str], npt.NDArray[np.int64] | Non
         msg = f'{path} must have {len(words)} counts >= 0 under "counts", one a word; the file is damaged'
         raise FormatError(msg)
     return words, np.array(counts, dtype=np.int64)
-
-
-def _read_tables(path: Path, mmap: bool) -> dict[str, FloatTable]:
-    """The tables of a safetensors file, mapped or read, after every size in its header was checked."""
-    with reading(path), path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, _HEADER_LIMIT):
-            msg = f"{path} is not a safetensors file: its {size} bytes begin with a header length of {length}"
-            raise FormatError(msg)
-        try:
-            header = json.loads(file.read(length))
-        except (ValueError, RecursionError) as error:
-            msg = f"{path} is not a safetensors file: its header is not JSON ({error})"
-            raise FormatError(msg) from error
-        shapes = _check_table_header(header, size - 8 - length, path)
-        tables: dict[str, FloatTable] = {}
-        for name, (shape, begin) in shapes.items():
-            offset = 8 + length + begin
-            if shape[0] == 0:
-                tables[name] = np.empty(shape, dtype="<f4")
-            elif mmap:
-                # asarray: a plain view, so that no caller meets np.memmap's own behaviour
-                tables[name] = np.asarray(np.memmap(path, dtype="<f4", mode="r", offset=offset, shape=shape))
-            else:
-                file.seek(offset)
-                tables[name] = np.fromfile(file, dtype="<f4", count=math.prod(shape)).reshape(shape)
-    return tables
-
-
-def _check_table_header(header: Any, data_size: int, path: Path) -> dict[str, tuple[tuple[int, int], int]]:
-    """{name: (shape, first byte)} of a safetensors header whose tables fill `data_size` bytes exactly."""
-    found: dict[str, tuple[tuple[int, int], int]] = {}
-    spans = []
-    try:
-        for name, entry in header.items():
-            if name == "__metadata__":
-                continue
-            (rows, columns), (begin, end) = entry["shape"], entry["data_offsets"]
-            sizes = (rows, columns, begin, end)
-            if entry["dtype"] != "F32" or any(type(size) is not int or size < 0 for size in sizes) or columns == 0:
-                raise ValueError(name)
-            if end - begin != 4 * rows * columns:
-                raise ValueError(name)
-            found[name] = ((rows, columns), begin)
-            spans.append((begin, end))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = f"{path}: a table is not 2-D float32 with a size that fits its shape ({error}); the file is damaged"
-        raise FormatError(msg) from error
-    edges = sorted(spans)
-    if [0, *(end for _, end in edges)] != [*(begin for begin, _ in edges), data_size]:
-        msg = f"{path}: the tables do not fill the file's {data_size} bytes of data; it is cut off or damaged"
-        raise FormatError(msg)
-    return found

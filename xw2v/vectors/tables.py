@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ShapeError
+from xw2v.tensors import first_bad_row
 
 __all__ = ["FloatTable", "as_table", "first_bad_row"]
 
 FloatTable = npt.NDArray[np.float32]
-
-
-def first_bad_row(vectors: npt.NDArray[Any]) -> int | None:
-    """Row of the first NaN or infinite value in a (V, D) array, None where all are finite."""
-    rows = max(1, 2**20 // max(1, vectors.shape[1]))
-    for start in range(0, len(vectors), rows):
-        finite = np.isfinite(vectors[start : start + rows])
-        if not finite.all():
-            return start + int(np.argmin(finite.all(axis=1)))
-    return None
 
 
 def as_table(table: npt.ArrayLike, name: str, rows: int) -> FloatTable:

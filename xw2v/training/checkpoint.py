@@ -1,0 +1,294 @@
+"""Checkpoints: the state of a run in a folder, from which it goes on where it stood.
+
+A checkpoint is one safetensors file: both tables, the history as a table of numbers, and as metadata the
+position and what the run is (options, fingerprint of the corpus). It holds arrays of the host, so a run may go on
+with another backend. It is written by a thread from a copy of the tables while training goes on, beside its
+place, flushed to the disk and renamed; the last two are kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+import numpy as np
+
+from xw2v.backend import Backend
+from xw2v.errors import ConfigError, CorpusError, FormatError, XW2VError
+from xw2v.files import PathLike, atomic_write, locked, remove_leftovers, sync_folder, writing
+from xw2v.tensors import first_bad_row, read_tensors, write_tensors
+from xw2v.training.engines import Tables
+from xw2v.training.walk import Place, Position, Progress
+
+__all__ = ["Checkpoint", "Checkpoints", "check_same_run", "read_checkpoint", "remove_checkpoints"]
+
+_FORMAT = "xw2v checkpoint 1"
+_NAME = re.compile(r"checkpoint-(\d{6,18})\.safetensors")
+_KEPT = 2
+_LOCK = ".lock"
+_FIELDS = dataclasses.fields(Progress)
+_MAY_CHANGE = {"workers", "backend", "engine"}  # options that say where a run goes on, not what it learns
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Checkpoint(NamedTuple):
+    """The state of a run."""
+
+    path: Path
+    tables: Tables  # of NumPy arrays
+    history: list[Progress]
+    position: Position
+    run: dict[str, Any]  # what was trained on what: "config", "corpus" and the like
+
+
+@dataclass(frozen=True)
+class _Interval:
+    """How often a checkpoint is written; one of the two is infinite."""
+
+    words: float
+    seconds: float
+
+    @classmethod
+    def of(cls, every: int | str) -> _Interval:
+        text = str(every).strip().lower()
+        match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([smh]?)", text)
+        if match is None or isinstance(every, bool) or float(match[1]) <= 0:
+            msg = f"checkpoint_every must be a number of words, or a time as '30s', '5m' or '1h'; got {every!r}"
+            raise ConfigError(msg)
+        number, unit = float(match[1]), match[2]
+        return cls(np.inf, number * _UNITS[unit]) if unit else cls(number, np.inf)
+
+
+class Checkpoints:
+    """A folder of checkpoints of one run. A context manager: it keeps other processes out, and waits for its thread.
+
+    Parameters
+    ----------
+    folder : path                      made if it is not there
+    every : int or str                 words, or a time as "30s", "5m", "1h"
+    on_note : callable or None         called with a line of text if a checkpoint could not be written; None: warn
+
+    Raises
+    ------
+    ConfigError        `every` is neither words nor a time
+    FileAccessError    the folder cannot be made, or another process writes to it
+    """
+
+    def __init__(
+        self, folder: PathLike, every: int | str = "60s", on_note: Callable[[str], None] | None = None
+    ) -> None:
+        self.folder, self._every, self._note = Path(folder), _Interval.of(every), on_note or _warn
+        self._thread: threading.Thread | None = None
+        self._copies: tuple[np.ndarray, ...] = ()
+        self._words, self._time = 0.0, time.monotonic()
+
+    @contextmanager
+    def opened(self) -> Iterator[Checkpoints]:
+        """The folder, made, locked and rid of what killed runs left."""
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
+        with locked(self.folder / _LOCK, f"the checkpoints in {self.folder}"):
+            remove_leftovers(self.folder)
+            try:
+                yield self
+            finally:
+                self.wait()
+
+    def begin(self, run: Callable[[], dict[str, Any]], history: list[Progress], backend: Backend, words: int) -> None:
+        """Say what is going to be saved: `run` is called when it is needed, `history` grows; `words` are done."""
+        self._run, self._history, self._backend = run, history, backend
+        self._words, self._time = words, time.monotonic()
+
+    # Reading
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint that can be read, or None where there is none."""
+        errors = []
+        for path in reversed(self._paths()):
+            try:
+                return read_checkpoint(path)
+            except XW2VError as error:
+                errors.append(error)
+                self._note(f"{error}; trying the one before it")
+        if errors:
+            raise errors[0]
+        return None
+
+    def clear(self) -> None:
+        """Delete the checkpoints."""
+        with writing(self.folder):
+            for path in self._paths():
+                path.unlink(missing_ok=True)
+
+    def _paths(self) -> list[Path]:
+        """The checkpoints, oldest first."""
+        with writing(self.folder):
+            found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, key=_number)
+
+    # Writing
+
+    def due(self, words: int) -> bool:
+        """Is it time for the next one, and is the one before it on the disk?"""
+        late = words - self._words >= self._every.words or time.monotonic() - self._time >= self._every.seconds
+        if not late or (self._thread is not None and self._thread.is_alive()):
+            return False
+        self._words = words
+        return True
+
+    def save(self, tables: Tables, position: Position) -> None:
+        """Copy the tables and have them written while training goes on."""
+        self.wait()
+        host = tuple(map(self._backend.to_host, tables))
+        if all(copy is table for copy, table in zip(host, tables, strict=True)):
+            # The same memory each time: fresh pages would cost as much as the copy.
+            self._copies = self._copies or tuple(np.empty_like(table) for table in host)
+            for copy, table in zip(self._copies, host, strict=True):
+                np.copyto(copy, table)
+            host = self._copies
+        arguments = (Tables(*host), position, list(self._history))
+        self._thread = threading.Thread(target=self._write, args=arguments, name="xw2v checkpoint")
+        self._thread.start()
+        self._time = time.monotonic()
+
+    def wait(self) -> None:
+        """Wait until what was saved is on the disk."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _write(self, tables: Tables, position: Position, history: list[Progress]) -> None:
+        try:
+            paths = self._paths()
+            number = _number(paths[-1]) + 1 if paths else 1
+            path = self.folder / f"checkpoint-{number:06d}.safetensors"
+            with atomic_write(path) as file:
+                _write_state(file, tables, position, history, self._run())
+            for old in [*paths, path][:-_KEPT]:
+                old.unlink(missing_ok=True)
+            sync_folder(self.folder)
+        except (XW2VError, OSError) as error:
+            self._note(f"no checkpoint this time: {error}; training goes on, the last one stays")
+
+
+def remove_checkpoints(folder: PathLike) -> None:
+    """Delete the checkpoints in a folder, and the folder if nothing else is in it."""
+    with Checkpoints(folder).opened() as checkpoints:
+        checkpoints.clear()
+    with suppress(OSError):
+        checkpoints.folder.rmdir()
+
+
+def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
+    """Refuse to go on with another corpus or other options.
+
+    Raises
+    ------
+    ConfigError   options differ, but for workers, backend and engine; the text names them
+    CorpusError   the corpus is another one; the text says how it differs
+    """
+    place = checkpoint.path.parent
+    then, now = checkpoint.run["config"], run["config"]
+    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    changed = [f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names if name not in _MAY_CHANGE]
+    if changed:
+        msg = f"cannot go on from {place}: {', '.join(changed)}; give the same options, or start in another folder"
+        raise ConfigError(msg)
+    then, now = checkpoint.run["corpus"], run["corpus"]
+    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    if names:
+        changed = [f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names]
+        msg = f"cannot go on from {place}: the corpus changed, its {', its '.join(changed)}; start in another folder"
+        raise CorpusError(msg)
+
+
+# The file ------------------------------------------------------------------------------------------------
+
+
+def _write_state(
+    file: BinaryIO, tables: Tables, position: Position, history: list[Progress], run: dict[str, Any]
+) -> None:
+    for name, table in tables._asdict().items():
+        if first_bad_row(table) is not None:
+            msg = f"the {name} hold NaN or infinity"
+            raise FormatError(msg)
+    numbers = np.array([[getattr(record, field.name) for field in _FIELDS] for record in history], dtype="<f8")
+    arrays = {**tables._asdict(), "history": numbers.reshape(len(history), len(_FIELDS))}
+    state = {"format": _FORMAT, "position": dataclasses.asdict(position), "run": run}
+    write_tensors(file, arrays, {"xw2v": json.dumps(state)})
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The state in a file.
+
+    Raises
+    ------
+    MissingFileError   there is no such file;  FormatError   it is no checkpoint, of another version, or damaged
+    """
+    arrays, metadata = read_tensors(path, mmap=False, kinds=("F32", "F64"))
+    try:
+        state = json.loads(metadata.get("xw2v", "null"))
+        version = state["format"] if isinstance(state, dict) else None
+        if version != _FORMAT:
+            msg = f"{path} is no checkpoint of this version of xw2v (wanted {_FORMAT!r}, got {version!r})"
+            raise FormatError(msg)
+        tables = Tables(arrays["center_vectors"], arrays["outside_vectors"])
+        history = _history(arrays["history"])
+        position = _position(state["position"])
+        run = state["run"]
+        sane = all(isinstance(run[key], dict) for key in ("config", "corpus")) and all(
+            table.dtype == np.float32 and table.shape == tables[0].shape and first_bad_row(table) is None
+            for table in tables
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        if isinstance(error, FormatError):
+            raise
+        msg = f"{path} is a damaged checkpoint ({type(error).__name__}: {error})"
+        raise FormatError(msg) from error
+    if not sane:
+        msg = f"{path} is a damaged checkpoint: its tables do not go together, or hold NaN"
+        raise FormatError(msg)
+    return Checkpoint(path, tables, history, position, run)
+
+
+def _history(numbers: np.ndarray) -> list[Progress]:
+    kinds = [int if field.type == "int" else float for field in _FIELDS]
+    return [
+        Progress(*(kind(number) for kind, number in zip(kinds, row, strict=True)))  # type: ignore[arg-type]
+        for row in numbers.tolist()
+    ]
+
+
+def _position(state: dict[str, Any]) -> Position:
+    begun = tuple(Place(*(_natural(number) for number in place)) for place in state.pop("begun"))
+    seconds = float(state.pop("seconds"))
+    position = Position(begun=begun, seconds=seconds, **{name: _natural(value) for name, value in state.items()})
+    places = [(position.epoch, position.start), *((place.epoch, place.start) for place in begun)]
+    if position.size == 0 or any(start % position.size for _, start in places) or not 0 <= seconds < np.inf:
+        msg = "a position that no run can have"
+        raise ValueError(msg)
+    return position
+
+
+def _natural(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        msg = f"wanted an integer >= 0, got {value!r}"
+        raise ValueError(msg)
+    return value
+
+
+def _number(path: Path) -> int:
+    return int(cast("re.Match[str]", _NAME.fullmatch(path.name))[1])
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
