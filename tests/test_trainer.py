@@ -160,7 +160,7 @@ class Fake:
 
     def compile(self) -> None: ...
 
-    def train_chunk(self, tables: Any, chunk: Any, epoch: int, rate: Any) -> ChunkResult:
+    def train_chunk(self, tables: Any, chunk: Any, epoch: int, rate: Any, skip: int = 0) -> ChunkResult:
         self.threads.add(threading.get_ident())
         if rate(0, 0) is None:
             self.stopped.set()

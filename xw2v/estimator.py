@@ -117,6 +117,7 @@ class Word2Vec:
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | str = "60s",
         resume: bool | None = None,
@@ -134,6 +135,8 @@ class Word2Vec:
         on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading
         on_progress : callable or None     called with a `Progress` after every chunk
         on_note : callable or None         called with a line of text, from another thread, when a wait wants a reason
+        on_warning : callable or None      called, maybe from another thread, when the run survives a failure,
+            as a checkpoint for which the disk is too full; None: a RuntimeWarning
         checkpoint_dir : path or None      write the state of the run there now and then, at its end and after Ctrl-C
         checkpoint_every : int or str      words of the encoded corpus, or a time as "30s", "5m", "1h"
         resume : bool or None
@@ -151,7 +154,7 @@ class Word2Vec:
         """
         config = self.config
         backend = get_backend(config.backend)
-        checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_note)
+        checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
         if resume and checkpoints is None:
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
             raise ConfigError(msg)

@@ -95,6 +95,10 @@ class Screen:
         if self.live:
             self.err.print(text)
 
+    def warn(self, text: str) -> None:
+        """A line that everybody gets, on standard error."""
+        self.err.print(f"xw2v: warning: {' '.join(text.split())}", markup=False, soft_wrap=True)
+
     @contextmanager
     def progress(self) -> Iterator[LiveProgress]:
         """A live bar until the block ends, which then vanishes."""

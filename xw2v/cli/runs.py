@@ -43,7 +43,14 @@ def fit(model: Any, corpus: Any, screen: Screen, **how: Any) -> int:
     """
     try:
         with screen.progress() as live:
-            model.fit(corpus, on_encode=live.on_encode, on_progress=live.on_progress, on_note=screen.note, **how)
+            model.fit(
+                corpus,
+                on_encode=live.on_encode,
+                on_progress=live.on_progress,
+                on_note=screen.note,
+                on_warning=screen.warn,
+                **how,
+            )
     except KeyboardInterrupt as interrupt:
         if not getattr(model, "history", None):
             print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)

@@ -75,7 +75,7 @@ class Checkpoints:
     ----------
     folder : path                      made if it is not there
     every : int or str                 words, or a time as "30s", "5m", "1h"
-    on_note : callable or None         called with a line of text if a checkpoint could not be written; None: warn
+    on_warning : callable or None      called with a line of text if one cannot be written or read; None: warn
 
     Raises
     ------
@@ -84,9 +84,9 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: PathLike, every: int | str = "60s", on_note: Callable[[str], None] | None = None
+        self, folder: PathLike, every: int | str = "60s", on_warning: Callable[[str], None] | None = None
     ) -> None:
-        self.folder, self._every, self._note = Path(folder), _Interval.of(every), on_note or _warn
+        self.folder, self._every, self._warn = Path(folder), _Interval.of(every), on_warning or _warn
         self._thread: threading.Thread | None = None
         self._copies: tuple[np.ndarray, ...] = ()
         self._words, self._time = 0.0, time.monotonic()
@@ -94,14 +94,20 @@ class Checkpoints:
     @contextmanager
     def opened(self) -> Iterator[Checkpoints]:
         """The folder, made, locked and rid of what killed runs left."""
+        made = not self.folder.exists()
         with writing(self.folder):
             self.folder.mkdir(exist_ok=True)
-        with locked(self.folder / _LOCK, f"the checkpoints in {self.folder}"):
-            remove_leftovers(self.folder)
-            try:
-                yield self
-            finally:
-                self.wait()
+        try:
+            with locked(self.folder / _LOCK, f"the checkpoints in {self.folder}"):
+                remove_leftovers(self.folder)
+                try:
+                    yield self
+                finally:
+                    self.wait()
+        finally:
+            if made:
+                with suppress(OSError):  # there is something in it
+                    self.folder.rmdir()
 
     def begin(self, run: Callable[[], dict[str, Any]], history: list[Progress], backend: Backend, words: int) -> None:
         """Say what is going to be saved: `run` is called when it is needed, `history` grows; `words` are done."""
@@ -118,7 +124,7 @@ class Checkpoints:
                 return read_checkpoint(path)
             except XW2VError as error:
                 errors.append(error)
-                self._note(f"{error}; trying the one before it")
+                self._warn(f"{error}; trying the one before it")
         if errors:
             raise errors[0]
         return None
@@ -177,7 +183,7 @@ class Checkpoints:
                 old.unlink(missing_ok=True)
             sync_folder(self.folder)
         except (XW2VError, OSError) as error:
-            self._note(f"no checkpoint this time: {error}; training goes on, the last one stays")
+            self._warn(f"no checkpoint this time: {error}; training goes on, the last one stays")
 
 
 def remove_checkpoints(folder: PathLike) -> None:

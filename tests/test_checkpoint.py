@@ -1,0 +1,361 @@
+"""Checkpoints: what a killed run goes on from, what is refused, and what happens when the disk fails."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from tests.conftest import Library
+from tests.test_resume import MODES, corpus
+from xw2v import EncodedCorpus, Word2Vec
+from xw2v.config import Config
+from xw2v.errors import ConfigError, CorpusError, FileAccessError, FormatError
+from xw2v.files import locked
+from xw2v.fitting import Fitting
+from xw2v.tensors import read_tensors, write_tensors
+from xw2v.text.vocabulary import Vocabulary
+from xw2v.training import batches
+from xw2v.training.checkpoint import Checkpoints, read_checkpoint, remove_checkpoints
+from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.trainer import initial_tables
+from xw2v.training.walk import Progress
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(batches, "SEGMENT", 200)
+    with threadpool_limits(1):  # products this small are slower on two threads
+        yield
+
+
+def encoded(n: int = 3000) -> EncodedCorpus:
+    ids, offsets, counts = corpus(n)
+    return EncodedCorpus(ids, offsets, Vocabulary([f"w{i}" for i in range(len(counts))], counts), n)
+
+
+def model(config: Config, **changes: Any) -> Word2Vec:
+    return Word2Vec(**config.replace(backend="numpy", **changes).to_dict())
+
+
+class CrashError(Exception):
+    """What a test throws in the middle of a run."""
+
+
+def stopping(after: int, exception: type[BaseException]) -> Any:
+    """A callback that raises at the given record."""
+    left = iter(range(after))
+
+    def on_progress(record: Progress) -> None:
+        if next(left, None) is None:
+            raise exception
+
+    return on_progress
+
+
+def assert_same(ours: Word2Vec, wanted: Word2Vec) -> None:
+    assert ours.wv.vectors.tobytes() == wanted.wv.vectors.tobytes()
+    assert ours.outside_vectors.tobytes() == wanted.outside_vectors.tobytes()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def untimed(history: list[Progress]) -> list[tuple[Any, ...]]:
+    return [(r.epoch, r.step, r.words, r.centers, r.pairs, r.loss, r.alpha) for r in history]
+
+
+@pytest.mark.parametrize("exception", [CrashError, KeyboardInterrupt])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_goes_on_where_it_stood(mode: str, exception: type[BaseException], tmp_path: Path) -> None:
+    wanted = model(MODES[mode]).fit(encoded())
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path / "c", "checkpoint_every": 500}
+    resume = None
+    for after in (8, 7, 3):
+        with pytest.raises(exception):
+            model(MODES[mode]).fit(encoded(), **keep, resume=resume, on_progress=stopping(after, exception))
+        resume = True
+    ours = model(MODES[mode]).fit(encoded(), **keep, resume=True)
+    assert_same(ours, wanted)
+    assert untimed(ours.history) == untimed(wanted.history)
+    assert all(a.seconds <= b.seconds for a, b in zip(ours.history, ours.history[1:], strict=False))
+    # A run that is at its end stays there.
+    assert_same(model(MODES[mode]).fit(encoded(), **keep, resume=True), wanted)
+
+
+def test_a_run_goes_on_with_other_workers_and_another_engine(tmp_path: Path) -> None:
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path, "checkpoint_every": 500}
+    with pytest.raises(CrashError):
+        model(MODES["cpu"]).fit(encoded(), **keep, on_progress=stopping(8, CrashError))
+    ours = model(MODES["cpu"], workers=3, engine="array").fit(encoded(), **keep, resume=True)
+    assert ours.engine_note.startswith("array")
+    assert ours.history[-1].words == ours.history[-1].total_words
+
+
+def test_saved_by_one_library_resumed_by_another(library: Library, tmp_path: Path) -> None:
+    """Tables go through the host: a run begun on any library goes on with NumPy."""
+    config = MODES["array"].replace(epochs=1)
+    counts = encoded().vocabulary.counts
+
+    def fitting(backend: Any) -> Fitting:
+        engine = ArrayEngine(config, counts, backend)
+        return Fitting(encoded(), config, backend, engine, initial_tables(len(counts), config, backend))
+
+    from xw2v.backend import NumpyBackend
+
+    numpy = NumpyBackend("a test")
+    wanted = fitting(numpy)
+    wanted.run()
+    begun = fitting(library.backend)
+    with pytest.raises(KeyboardInterrupt):
+        begun.run(Checkpoints(tmp_path), on_progress=stopping(5, KeyboardInterrupt))
+    ours = fitting(numpy)
+    ours.run(Checkpoints(tmp_path), resume=True)
+    for a, b in zip(ours.tables, wanted.tables, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> dict[str, Any]:
+    """Where and how a run was stopped."""
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path / "kept", "checkpoint_every": 500}
+    with pytest.raises(KeyboardInterrupt):
+        model(MODES["cpu"]).fit(encoded(), **keep, on_progress=stopping(8, KeyboardInterrupt))
+    return keep
+
+
+def test_other_options_are_refused(stopped: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"alpha was 0\.025 and is 0\.05, window was 5 and is 3; give the same"):
+        model(MODES["cpu"], alpha=0.05, window=3).fit(encoded(), **stopped, resume=True)
+
+
+def test_another_corpus_is_refused(stopped: dict[str, Any]) -> None:
+    other = encoded()
+    other.ids = other.ids.copy()
+    other.ids[7] ^= 1
+    with pytest.raises(CorpusError, match="the corpus changed, its fingerprint was"):
+        model(MODES["cpu"]).fit(other, **stopped, resume=True)
+    with pytest.raises(CorpusError, match="its words was 3000 and is 3100"):
+        model(MODES["cpu"]).fit(encoded(3100), **stopped, resume=True)
+
+
+def test_an_unfinished_run_is_not_overwritten(stopped: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="holds a checkpoint of a run that is not finished: resume goes on"):
+        model(MODES["cpu"]).fit(encoded(), **stopped)
+    anew = model(MODES["cpu"], epochs=1).fit(encoded(), **stopped, resume=False)
+    assert_same(anew, model(MODES["cpu"], epochs=1).fit(encoded()))
+    model(MODES["cpu"], epochs=2).fit(encoded(), **stopped)  # the one before came to its end
+
+
+def test_resume_with_nothing_there_begins(tmp_path: Path) -> None:
+    notes: list[str] = []
+    ours = model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path / "new", resume=True, on_note=notes.append)
+    assert_same(ours, model(MODES["cpu"]).fit(encoded()))
+    assert notes == [f"no checkpoint in {tmp_path / 'new'}: training from the start"]
+    with pytest.raises(ConfigError, match="resume needs checkpoint_dir"):
+        model(MODES["cpu"]).fit(encoded(), resume=True)
+
+
+def test_the_last_two_are_kept_and_leftovers_go(stopped: dict[str, Any]) -> None:
+    folder = stopped["checkpoint_dir"]
+    before = names(folder)
+    assert len(before) == 2
+    (folder / ".xw2v-0123456789abcdef.tmp").write_bytes(b"half a checkpo")
+    (folder / "notes.txt").write_text("mine")
+    model(MODES["cpu"]).fit(encoded(), **stopped, resume=True)
+    assert not list(folder.glob(".xw2v*"))
+    *after, mine = names(folder)
+    assert len(after) == 2
+    assert after[1] > before[1]
+    remove_checkpoints(folder)
+    assert names(folder) == [mine] == ["notes.txt"]
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(stopped: dict[str, Any]) -> None:
+    newest = max(stopped["checkpoint_dir"].iterdir())
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.warns(RuntimeWarning, match="cut off or damaged; trying the one before it"):
+        ours = model(MODES["cpu"]).fit(encoded(), **stopped, resume=True)
+    assert_same(ours, model(MODES["cpu"]).fit(encoded()))
+
+
+def test_only_damaged_checkpoints_are_an_error(stopped: dict[str, Any]) -> None:
+    for path in stopped["checkpoint_dir"].iterdir():
+        path.write_bytes(b"x")
+    with pytest.warns(RuntimeWarning), pytest.raises(FormatError, match="not a safetensors file"):
+        model(MODES["cpu"]).fit(encoded(), **stopped, resume=True)
+
+
+def test_a_full_disk_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full as soon as there is one checkpoint."""
+    really = os.fsync
+    stop = stopping(30, CrashError)
+
+    def full(descriptor: int) -> None:
+        if names(tmp_path)[-1].startswith("checkpoint"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really(descriptor)
+
+    def on_progress(record: Progress) -> None:
+        time.sleep(0.005)
+        stop(record)
+
+    warnings: list[str] = []
+    monkeypatch.setattr(os, "fsync", full)
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path, "checkpoint_every": 500, "on_warning": warnings.append}
+    with pytest.raises(CrashError):
+        model(MODES["cpu"]).fit(encoded(), **keep, on_progress=on_progress)
+    assert len(warnings) > 1
+    assert "No space left on device" in warnings[0]
+    assert warnings[0].endswith("training goes on, the last one stays")
+    assert names(tmp_path) == ["checkpoint-000001.safetensors"]
+    monkeypatch.undo()
+    monkeypatch.setattr(batches, "SEGMENT", 200)
+    assert_same(model(MODES["cpu"]).fit(encoded(), **keep, resume=True), model(MODES["cpu"]).fit(encoded()))
+
+
+def test_two_runs_in_one_folder(tmp_path: Path) -> None:
+    with locked(tmp_path / ".lock", "a test"), pytest.raises(FileAccessError, match="another process is working on"):
+        model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path)
+    model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path)
+
+
+def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
+    code = f"from xw2v.files import locked; from pathlib import Path; import time\n" \
+           f"with locked(Path({str(tmp_path / 'l')!r}), 'x'): print('held', flush=True); time.sleep(60)"  # fmt: skip
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(FileAccessError, match="another process is working on mine"), locked(tmp_path / "l", "mine"):
+            pass
+        process.kill()
+        process.wait()
+    assert (tmp_path / "l").exists()
+    with locked(tmp_path / "l", "mine"):
+        pass
+    assert not (tmp_path / "l").exists()
+
+
+@pytest.mark.parametrize(
+    ("every", "words", "seconds"),
+    [(500, 500, np.inf), ("2000000", 2e6, np.inf), ("30s", np.inf, 30), ("1.5m", np.inf, 90), ("2 H", np.inf, 7200)],
+)
+def test_interval(every: Any, words: float, seconds: float, tmp_path: Path) -> None:
+    interval = Checkpoints(tmp_path, every)._every
+    assert (interval.words, interval.seconds) == (words, seconds)
+
+
+@pytest.mark.parametrize("every", [0, -1, "0s", "soon", "5 days", True, "1e3", "nan", ""])
+def test_no_interval(every: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="checkpoint_every must be a number of words, or a time"):
+        Checkpoints(tmp_path, every)
+
+
+def test_by_time(tmp_path: Path) -> None:
+    seen = set()
+
+    def slow(record: Progress) -> None:
+        time.sleep(0.02)
+        seen.update(names(tmp_path))
+
+    model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, checkpoint_every="0.1s", on_progress=slow)
+    assert 2 < len([name for name in seen if name.startswith("checkpoint")]) < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("start", 7), ("size", 0), ("steps", -1), ("pairs", 1.5), ("epoch", True), ("seconds", "now"), ("begun", [[1]])],
+)
+def test_positions_that_no_run_can_have(name: str, value: Any, stopped: dict[str, Any]) -> None:
+    path = max(stopped["checkpoint_dir"].iterdir())
+    arrays, metadata = read_tensors(path, mmap=False, kinds=("F32", "F64"))
+    state = json.loads(metadata["xw2v"])
+    state["position"][name] = value
+    with path.open("wb") as file:
+        write_tensors(file, arrays, {"xw2v": json.dumps(state)})
+    with pytest.raises(FormatError, match="damaged checkpoint"):
+        read_checkpoint(path)
+
+
+SCRIPT = """
+import sys, xw2v.training.trainer as t
+from pathlib import Path
+from xw2v.cli import main
+seen = t.Training._finished
+def finished(self):
+    Path("training").touch()
+    return seen(self)
+t.Training._finished = finished
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_a_run_in_good_order(number: int, status: int, tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("a b c d e f g h\n" * 2000)
+    command = [sys.executable, "-c", SCRIPT, "train", "c.txt", "-o", "m", "--min-count", "1", "--workers", "1",
+               "--vector-size", "8", "--sample", "0", "--epochs"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*command, "1000000"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    ) as process:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "training").exists():
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == status
+    assert "the same command with --resume goes on" in err
+    assert len(Word2Vec.load(tmp_path / "m").wv) == 8
+    (kept,) = (tmp_path / "m.checkpoints").iterdir()
+    history = read_checkpoint(kept).history
+    assert history == Word2Vec.load(tmp_path / "m").history
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_signals_in_another_thread_are_left_alone(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert errors == []
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_the_file_is_plain_safetensors(stopped: dict[str, Any]) -> None:
+    from safetensors import safe_open
+
+    with safe_open(max(stopped["checkpoint_dir"].iterdir()), "np") as file:
+        assert set(file.keys()) == {"center_vectors", "outside_vectors", "history"}
+        state = json.loads(file.metadata()["xw2v"])
+        assert state["run"]["config"]["vector_size"] == file.get_tensor("center_vectors").shape[1]
