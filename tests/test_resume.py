@@ -71,7 +71,7 @@ def test_going_on_after_any_chunk(mode: str) -> None:
         steps = iter(run)
         for _ in range(records):
             next(steps)
-        steps.close()  # type: ignore[attr-defined]
+        steps.close()
         assert run.position.steps < wanted.position.steps
         assert_same(finished(training(MODES[mode], run.tables, position=run.position)), wanted)
 
