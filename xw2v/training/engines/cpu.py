@@ -25,6 +25,7 @@ from xw2v.training import batches
 from xw2v.training.batches import Chunk
 from xw2v.training.draws import Purpose, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.engines.simd import LANES, add_first_to, add_to, fma, load, load_first, prefetch, splat, store, store_totals
 from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
 
 __all__ = ["LOSS_EVERY", "CpuEngine"]
@@ -93,18 +94,31 @@ def _bits(key: Any, counter: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _keep(
-    ids: Array, start: int, key: Any, thresholds: Array, window: int, shrink: bool, index: Array, reach: Array
-) -> int:
+def _keep(ids: Array, start: int, key: Any, thresholds: Array, window: int, shrink: bool, index: Array, reach: Array) -> int:
     """Fill in the chunk index and the window of each kept token; how many there are. See `keep_tokens`."""
     kept = 0
     for i in range(ids.shape[0]):
         bits = _bits(key, start + i)
-        if np.int64(bits & np.uint64(0xFFFFFFFF)) < thresholds[ids[i]]:
-            index[kept] = i
-            reach[kept] = 1 + (((bits >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32)) if shrink else window
-            kept += 1
+        index[kept] = i
+        reach[kept] = 1 + (((bits >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32)) if shrink else window
+        kept += np.int64(bits & np.uint64(0xFFFFFFFF)) < thresholds[ids[i]]
     return kept
+
+
+@njit(nogil=True, cache=True)
+def _windows(sentences: Array, window: int, reach: Array, low: Array, high: Array) -> None:
+    """Where each kept token's window begins and ends: low .. high - 1, itself being at `window`."""
+    N = sentences.shape[0]
+    begin = 0
+    for i in range(N):
+        if i > 0 and sentences[i] != sentences[i - 1]:
+            begin = i
+        low[i] = window - min(reach[i], i - begin)
+    end = N
+    for i in range(N - 1, -1, -1):
+        if i < N - 1 and sentences[i] != sentences[i + 1]:
+            end = i + 1
+        high[i] = window + min(reach[i] + 1, end - i)
 
 
 @njit(nogil=True, cache=True)
@@ -119,14 +133,17 @@ def _draw_noise(key: Any, position: int, thresholds: Array, alias: Array, into: 
         into[s] = column if itself else alias[column]
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+# Python's error model would test each divisor for zero, and LLVM would not vectorise the loop.
+@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 def _sigmoid(x: Array) -> None:
     """σ of a float32 vector in place, within 2e-7: half of 1 + tanh(x / 2), tanh by a rational function.
 
     The coefficients are those of Eigen's ptanh (generic_fast_tanh_float), whose argument is held in ±7.9.
     """
     for i in range(x.shape[0]):
-        t = min(max(x[i] * np.float32(0.5), np.float32(-7.90531110763549805)), np.float32(7.90531110763549805))
+        t = x[i] * np.float32(0.5)
+        t = np.float32(7.90531110763549805) if t > np.float32(7.90531110763549805) else t
+        t = np.float32(-7.90531110763549805) if t < np.float32(-7.90531110763549805) else t
         s = t * t
         p = np.float32(-2.76076847742355e-16)
         p = p * s + np.float32(2.00018790482477e-13)
@@ -148,47 +165,129 @@ def _log_sigmoid(x: float) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _group_loss(scores: Array, low: Array, high: Array, own: Array, weights: Array, contexts: int) -> float:
+def _gather(table: Array, D: int, ids: Array, into: Array, P: int) -> None:
+    """Rows of a table, side by side, each filled up with zeros to P numbers."""
+    for i in range(ids.shape[0]):
+        source, target = np.int64(ids[i]) * D, i * P
+        k = 0
+        while k + LANES <= D:
+            store(into, target + k, load(table, source + k))
+            k += LANES
+        if k < D:
+            store(into, target + k, load_first(table, source + k, D - k))
+
+
+@njit(nogil=True, cache=True)
+def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int) -> None:
+    """The products of one row of V with four rows of U."""
+    a0 = a1 = a2 = a3 = splat(np.float32(0))
+    for k in range(0, P, LANES):
+        x = load(V, v + k)
+        a0 = fma(x, load(U, u + k), a0)
+        a1 = fma(x, load(U, u + P + k), a1)
+        a2 = fma(x, load(U, u + 2 * P + k), a2)
+        a3 = fma(x, load(U, u + 3 * P + k), a3)
+    store_totals(into, at, a0, a1, a2, a3)
+
+
+@njit(nogil=True, cache=True)
+def _dots2(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, M: int) -> None:
+    """The products of two rows of V with four rows of U."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
+    for k in range(0, P, LANES):
+        x, y = load(V, v + k), load(V, v + P + k)
+        z = load(U, u + k)
+        a0, b0 = fma(x, z, a0), fma(y, z, b0)
+        z = load(U, u + P + k)
+        a1, b1 = fma(x, z, a1), fma(y, z, b1)
+        z = load(U, u + 2 * P + k)
+        a2, b2 = fma(x, z, a2), fma(y, z, b2)
+        z = load(U, u + 3 * P + k)
+        a3, b3 = fma(x, z, a3), fma(y, z, b3)
+    store_totals(into, at, a0, a1, a2, a3)
+    store_totals(into, at + M, b0, b1, b2, b3)
+
+
+@njit(nogil=True, cache=True)
+def _add_weighted(
+    table: Array, row: int, D: int, weights: Array, w: int, stride: int, rows: Array, first: int, count: int, P: int
+) -> None:
+    """table[row] += the sum of weights[w + i stride] rows[first + i]."""
+    k, target = 0, row * D
+    while k + 4 * LANES <= D:
+        a0 = a1 = a2 = a3 = splat(np.float32(0))
+        at = first * P + k
+        for i in range(count):
+            x = splat(weights[w + i * stride])
+            a0 = fma(x, load(rows, at), a0)
+            a1 = fma(x, load(rows, at + LANES), a1)
+            a2 = fma(x, load(rows, at + 2 * LANES), a2)
+            a3 = fma(x, load(rows, at + 3 * LANES), a3)
+            at += P
+        add_to(table, target + k, a0)
+        add_to(table, target + k + LANES, a1)
+        add_to(table, target + k + 2 * LANES, a2)
+        add_to(table, target + k + 3 * LANES, a3)
+        k += 4 * LANES
+    while k < D:
+        a0 = splat(np.float32(0))
+        at = first * P + k
+        for i in range(count):
+            a0 = fma(splat(weights[w + i * stride]), load(rows, at), a0)
+            at += P
+        if k + LANES <= D:
+            add_to(table, target + k, a0)
+        else:
+            add_first_to(table, target + k, D - k, a0)
+        k += LANES
+
+
+@njit(nogil=True, cache=True)
+def _group_loss(scores: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, S4: int, m: int) -> float:
     """The loss of a group from its scores, in float64."""
     loss = 0.0
-    for t in range(scores.shape[0]):
-        for c in range(low[t], high[t]):
-            if c != own[t]:
-                loss -= _log_sigmoid(scores[t, c])
+    for t in range(n):
+        row = scores[t * M : (t + 1) * M]
+        for j in range(low[t], high[t]):
+            if j != m:
+                loss -= _log_sigmoid(row[S4 + j])
         noise = 0.0
-        for s in range(contexts, scores.shape[1]):
-            noise += _log_sigmoid(-scores[t, s])
+        for s in range(S):
+            noise += _log_sigmoid(-row[s])
         loss -= weights[t] * noise
     return loss
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
-def _slopes(sigma: Array, low: Array, high: Array, own: Array, weights: Array, contexts: int, alpha: Any) -> None:
+def _slopes(sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, S4: int, m: int, alpha: Any) -> None:
     """From σ(score) to -alpha dJ/dscore in place: alpha (1 - σ) in a window, -alpha w σ for noise, else 0."""
-    for t in range(sigma.shape[0]):
-        row = sigma[t]
-        for c in range(contexts):
-            inside = low[t] <= c < high[t] and c != own[t]
-            row[c] = alpha * (np.float32(1) - row[c]) if inside else np.float32(0)
+    for t in range(n):
+        noise = sigma[t * M : t * M + S]
         push = -alpha * weights[t]
-        for s in range(contexts, row.shape[0]):
-            row[s] *= push
+        for s in range(S):
+            noise[s] *= push
+        band = sigma[t * M + S4 : (t + 1) * M]
+        l, h = low[t], high[t]
+        for j in range(band.shape[0]):
+            inside = l <= j < h and j != m
+            band[j] = alpha * (np.float32(1) - band[j]) if inside else np.float32(0)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _gather(table: Array, ids: Array, into: Array) -> None:
+@njit(nogil=True, cache=True)
+def _aligned(size: int) -> Array:
+    """Zeros that begin where a cache line does."""
+    room = np.zeros(size + 16, np.float32)
+    skip = (-(room.ctypes.data // 4)) % 16
+    return room[skip : skip + size]
+
+
+@njit(nogil=True, cache=True)
+def _prefetch(table: Array, D: int, ids: Array) -> None:
     for i in range(ids.shape[0]):
-        source, target = table[np.uint32(ids[i])], into[i]
-        for d in range(target.shape[0]):
-            target[d] = source[d]
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _scatter(table: Array, ids: Array, rows: Array) -> None:
-    for i in range(ids.shape[0]):
-        target, source = table[np.uint32(ids[i])], rows[i]
-        for d in range(source.shape[0]):
-            target[d] += source[d]
+        row = np.int64(ids[i]) * D
+        for k in range(0, D, 16):
+            prefetch(table, row + k)
+        prefetch(table, row + D - 1)
 
 
 @njit(nogil=True, cache=True)
@@ -199,56 +298,70 @@ def _train(
 ) -> Any:  # fmt: skip
     """Train on a chunk. Returns (loss measured, pairs it was measured on, pairs, centres, groups)."""
     R, D = ids.shape[0], center_vectors.shape[1]
-    index, reach = np.empty(R, np.int32), np.empty(R, np.int32)
+    V_table, U_table = center_vectors.reshape(-1), outside_vectors.reshape(-1)
+    index, reach = np.empty(R + 1, np.int32), np.empty(R + 1, np.int32)
     N = _keep(ids, start, token_key, keep_below, window, shrink, index, reach)
-    most = b + 2 * window + S
-    V_rows, V_steps = np.empty((b, D), np.float32), np.empty((b, D), np.float32)
-    U_rows, U_steps = np.empty((most, D), np.float32), np.empty((most, D), np.float32)
-    flat = np.empty(b * most, np.float32)
-    row_ids, center_ids = np.empty(most, np.int32), np.empty(b, np.int32)
-    low, high, own = np.empty(b, np.int32), np.empty(b, np.int32), np.empty(b, np.int32)
+    index = index[:N]
+    low, high = np.empty(N, np.int32), np.empty(N, np.int32)
+    _windows(sentences[index], window, reach, low, high)
+    # Context c of a group stands `window` tokens before its centre c, also where there is no such token.
+    words = np.zeros(N + 2 * window, np.int32)
+    words[window : window + N] = ids[index]
+    P = (D + LANES - 1) // LANES * LANES
+    S4 = (S + 3) // 4 * 4
+    M = S4 + (2 * window + 1 + 6) // 4 * 4
+    V_rows, U_rows = _aligned((b + 1) * P), _aligned((S4 + b + 2 * window + 4) * P)
+    flat = _aligned((b + 1) * M)
+    noise, next_noise = np.empty(S, np.int32), np.empty(S, np.int32)
     weights = np.empty(b, np.float32)
     loss, measured, pairs, groups = 0.0, 0, 0, 0
     first = 0
+    if N > 0:
+        _draw_noise(noise_key, start + index[0], noise_below, noise_alias, next_noise)
     while first < N:
         border = (index[first] // segment + 1) * segment
-        last = first
-        while last < N and last < first + b and index[last] < border:
-            last += 1
-        begin, end = max(0, first - window), min(N, last + window)
-        n, C = last - first, end - begin
+        last = min(first + b, N)
+        while index[last - 1] >= border:
+            last -= 1
+        n = last - first
+        noise, next_noise = next_noise, noise
+        if last < N:
+            _draw_noise(noise_key, start + index[last], noise_below, noise_alias, next_noise)
+            _prefetch(U_table, D, next_noise)
+            _prefetch(V_table, D, words[window + last : min(window + last + b, window + N)])
+            _prefetch(U_table, D, words[2 * window + last : min(2 * window + last + b, window + N)])
+        l, h = low[first:last], high[first:last]
+        here, there = max(0, window - first), min(n + 2 * window, N + window - first)
+        centers, contexts = words[window + first : window + last], words[first + here : first + there]
         group_pairs = 0
         for t in range(n):
-            i = first + t
-            sentence = sentences[index[i]]
-            left, right = i, i + 1
-            while left > begin and i - left < reach[i] and sentences[index[left - 1]] == sentence:
-                left -= 1
-            while right < end and right - i <= reach[i] and sentences[index[right]] == sentence:
-                right += 1
-            low[t], high[t], own[t] = left - begin, right - begin, i - begin
-            weights[t] = np.float32((right - left - 1) * negative / S)
-            group_pairs += right - left - 1
-            center_ids[t] = ids[index[i]]
-        for c in range(C):
-            row_ids[c] = ids[index[begin + c]]
-        _draw_noise(noise_key, start + index[first], noise_below, noise_alias, row_ids[C : C + S])
-        rows = C + S
-        _gather(center_vectors, center_ids[:n], V_rows)
-        _gather(outside_vectors, row_ids[:rows], U_rows)
-        slopes = flat[: n * rows].reshape((n, rows))
-        np.dot(V_rows[:n], U_rows[:rows].T, slopes)
+            weights[t] = np.float32((h[t] - l[t] - 1) * negative / S)
+            group_pairs += h[t] - l[t] - 1
+        _gather(V_table, D, centers, V_rows, P)
+        _gather(U_table, D, noise, U_rows, P)
+        _gather(U_table, D, contexts, U_rows[(S4 + here) * P :], P)
+        for t in range(0, n, 2):
+            for s in range(0, S4, 4):
+                _dots2(V_rows, t * P, U_rows, s * P, P, flat, t * M + s, M)
+        for t in range(n):
+            for j in range(l[t], h[t], 4):
+                _dots(V_rows, t * P, U_rows, (S4 + t + j) * P, P, flat, t * M + S4 + j)
         if groups % LOSS_EVERY == 0:
-            loss += _group_loss(slopes, low, high, own, weights, C)
+            loss += _group_loss(flat, n, M, l, h, weights, S, S4, window)
             measured += group_pairs
-        _sigmoid(flat[: n * rows])
+        _sigmoid(flat[: n * M])
         # The array engine asks for the rate at R·done // N words; the two ends of the chunk give all between.
         alpha = alpha_first + (alpha_last - alpha_first) * ((R * first // N) / R)
-        _slopes(slopes, low, high, own, weights, C, np.float32(alpha))
-        np.dot(slopes, U_rows[:rows], V_steps[:n])
-        np.dot(slopes.T, V_rows[:n], U_steps[:rows])
-        _scatter(center_vectors, center_ids[:n], V_steps)
-        _scatter(outside_vectors, row_ids[:rows], U_steps)
+        _slopes(flat, n, M, l, h, weights, S, S4, window, np.float32(alpha))
+        for t in range(n):
+            row = np.int64(centers[t])
+            _add_weighted(V_table, row, D, flat, t * M, 1, U_rows, 0, S, P)
+            _add_weighted(V_table, row, D, flat, t * M + S4 + l[t], 1, U_rows, S4 + t + l[t], h[t] - l[t], P)
+        for s in range(S):
+            _add_weighted(U_table, np.int64(noise[s]), D, flat, s, M, V_rows, 0, n, P)
+        for c in range(here, there):
+            t0, t1 = max(0, c - 2 * window), min(n, c + 1)
+            _add_weighted(U_table, np.int64(contexts[c - here]), D, flat, t0 * M + S4 + c - t0, M - 1, V_rows, t0, t1 - t0, P)
         pairs += group_pairs
         groups += 1
         first = last

@@ -1,0 +1,199 @@
+"""Vectors of 16 float32 numbers for loops that Numba compiles.
+
+LLVM turns them into whatever the processor has: one register, two or four, or scalars. Spelling the vectors out keeps
+sums of many rows in registers, which no loop written over single numbers is compiled to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+__all__ = ["LANES", "add_first_to", "add_to", "fma", "load", "load_first", "prefetch", "splat", "store", "store_totals"]
+
+LANES = 16 if get_host_cpu_features().get("avx512f") else 8
+
+
+class _Vector(types.Type):
+    """The type of 16 float32 numbers in registers."""
+
+    def __init__(self) -> None:
+        super().__init__(name="float32x16")
+
+
+_VECTOR = _Vector()
+_IR_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_IR_MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, type_: Any) -> None:
+        super().__init__(manager, type_, _IR_VECTOR)
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """Pointer to 16 numbers from a flat index of a C-contiguous float32 array."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), _IR_VECTOR.as_pointer())
+
+
+def _first(builder: Any, count: Any) -> Any:
+    """Mask of the first `count` of 16 lanes."""
+    i64 = ir.IntType(64)
+    lanes = ir.Constant(ir.VectorType(i64, LANES), list(range(LANES)))
+    return builder.icmp_signed("<", lanes, _spread(builder, count, i64))
+
+
+def _spread(builder: Any, value: Any, kind: Any) -> Any:
+    one = builder.insert_element(ir.Constant(ir.VectorType(kind, LANES), ir.Undefined), value, ir.IntType(32)(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(ir.VectorType(kind, LANES), ir.Undefined), zeros)
+
+
+def _float_array(array: Any) -> bool:
+    return isinstance(array, types.Array) and array.dtype == types.float32 and array.layout == "C"
+
+
+@intrinsic
+def splat(typing_context: Any, value: Any) -> Any:
+    """16 times one number."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _spread(builder, args[0], ir.FloatType())
+
+    return _VECTOR(types.float32), generate
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """The 16 numbers from a flat index on; nobody checks that they are there."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loaded = builder.load(_address(context, builder, signature.args[0], args[0], args[1]))
+        loaded.align = 4
+        return loaded
+
+    return _VECTOR(array, types.int64), generate
+
+
+@intrinsic
+def load_first(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
+    """The first `count` numbers from a flat index on, and zeros behind them."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1])
+        kind = ir.FunctionType(_IR_VECTOR, [pointer.type, ir.IntType(32), _IR_MASK, _IR_VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
+        mask = _first(builder, args[2])
+        return builder.call(function, [pointer, ir.IntType(32)(4), mask, ir.Constant(_IR_VECTOR, [0.0] * LANES)])
+
+    return _VECTOR(array, types.int64, types.int64), generate
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Write 16 numbers from a flat index on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, _VECTOR), generate
+
+
+@intrinsic
+def add_to(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Add to the numbers from a flat index on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1])
+        loaded = builder.load(pointer)
+        loaded.align = 4
+        builder.store(builder.fadd(loaded, args[2]), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, _VECTOR), generate
+
+
+@intrinsic
+def add_first_to(typing_context: Any, array: Any, index: Any, count: Any, vector: Any) -> Any:
+    """Add the first `count` of 16 numbers to those from a flat index on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1])
+        mask = _first(builder, args[2])
+        zeros = ir.Constant(_IR_VECTOR, [0.0] * LANES)
+        align = ir.IntType(32)(4)
+        kind = ir.FunctionType(_IR_VECTOR, [pointer.type, ir.IntType(32), _IR_MASK, _IR_VECTOR])
+        read = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
+        kind = ir.FunctionType(ir.VoidType(), [_IR_VECTOR, pointer.type, ir.IntType(32), _IR_MASK])
+        write = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
+        total = builder.fadd(builder.call(read, [pointer, align, mask, zeros]), args[3])
+        builder.call(write, [total, pointer, align, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64, _VECTOR), generate
+
+
+@intrinsic
+def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a b + c, rounded once where the processor can."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_IR_VECTOR, [_IR_VECTOR] * 3)
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+        return builder.call(function, args)
+
+    return _VECTOR(_VECTOR, _VECTOR, _VECTOR), generate
+
+
+@intrinsic
+def store_totals(typing_context: Any, array: Any, index: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Write the sums of four vectors from a flat index on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def picked(x: Any, y: Any, lanes: list[int]) -> Any:
+            kind = ir.VectorType(ir.IntType(32), len(lanes))
+            return builder.shuffle_vector(x, y, ir.Constant(kind, lanes))
+
+        def added(x: Any, y: Any, first: tuple[int, ...], second: tuple[int, ...]) -> Any:
+            # The same choice of lanes in each quarter of both vectors: lanes 0 to 3 are x's, 4 to 7 y's.
+            choices = []
+            for lanes in (first, second):
+                choices.append([4 * q + lane % 4 + LANES * (lane // 4) for q in range(LANES // 4) for lane in lanes])
+            return builder.fadd(picked(x, y, choices[0]), picked(x, y, choices[1]))
+
+        ab = added(args[2], args[3], (0, 4, 1, 5), (2, 6, 3, 7))
+        cd = added(args[4], args[5], (0, 4, 1, 5), (2, 6, 3, 7))
+        abcd = added(ab, cd, (0, 1, 4, 5), (2, 3, 6, 7))
+        while (width := abcd.type.count) > 4:
+            halves = list(range(width // 2)), list(range(width // 2, width))
+            abcd = builder.fadd(picked(abcd, abcd, halves[0]), picked(abcd, abcd, halves[1]))
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.VectorType(ir.FloatType(), 4).as_pointer())
+        builder.store(abcd, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, _VECTOR, _VECTOR, _VECTOR, _VECTOR), generate
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of a number, which will be read and written."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        i32 = ir.IntType(32)
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [pointer, i32(0), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
