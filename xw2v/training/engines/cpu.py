@@ -243,6 +243,67 @@ def _add_weighted(
 
 
 @njit(nogil=True, cache=True)
+def _add_weighted2(
+    table: Array, row: int, other: int, D: int, weights: Array, w: int, w2: int, stride: int, rows: Array, first: int, count: int, P: int
+) -> None:
+    """table[row] += the sum of weights[w + i stride] rows[first + i]; table[other] likewise, weights beginning at w2."""
+    k, target, target2 = 0, row * D, other * D
+    while k + 4 * LANES <= D:
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
+        at = first * P + k
+        for i in range(count):
+            x, y = splat(weights[w + i * stride]), splat(weights[w2 + i * stride])
+            z = load(rows, at)
+            a0, b0 = fma(x, z, a0), fma(y, z, b0)
+            z = load(rows, at + LANES)
+            a1, b1 = fma(x, z, a1), fma(y, z, b1)
+            z = load(rows, at + 2 * LANES)
+            a2, b2 = fma(x, z, a2), fma(y, z, b2)
+            z = load(rows, at + 3 * LANES)
+            a3, b3 = fma(x, z, a3), fma(y, z, b3)
+            at += P
+        add_to(table, target + k, a0)
+        add_to(table, target + k + LANES, a1)
+        add_to(table, target + k + 2 * LANES, a2)
+        add_to(table, target + k + 3 * LANES, a3)
+        add_to(table, target2 + k, b0)
+        add_to(table, target2 + k + LANES, b1)
+        add_to(table, target2 + k + 2 * LANES, b2)
+        add_to(table, target2 + k + 3 * LANES, b3)
+        k += 4 * LANES
+    while k + 2 * LANES <= D:
+        a0 = a1 = b0 = b1 = splat(np.float32(0))
+        at = first * P + k
+        for i in range(count):
+            x, y = splat(weights[w + i * stride]), splat(weights[w2 + i * stride])
+            z = load(rows, at)
+            a0, b0 = fma(x, z, a0), fma(y, z, b0)
+            z = load(rows, at + LANES)
+            a1, b1 = fma(x, z, a1), fma(y, z, b1)
+            at += P
+        add_to(table, target + k, a0)
+        add_to(table, target + k + LANES, a1)
+        add_to(table, target2 + k, b0)
+        add_to(table, target2 + k + LANES, b1)
+        k += 2 * LANES
+    while k < D:
+        a0 = b0 = splat(np.float32(0))
+        at = first * P + k
+        for i in range(count):
+            z = load(rows, at)
+            a0 = fma(splat(weights[w + i * stride]), z, a0)
+            b0 = fma(splat(weights[w2 + i * stride]), z, b0)
+            at += P
+        if k + LANES <= D:
+            add_to(table, target + k, a0)
+            add_to(table, target2 + k, b0)
+        else:
+            add_first_to(table, target + k, D - k, a0)
+            add_first_to(table, target2 + k, D - k, b0)
+        k += LANES
+
+
+@njit(nogil=True, cache=True)
 def _group_loss(scores: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, S4: int, m: int) -> float:
     """The loss of a group from its scores, in float64."""
     loss = 0.0
@@ -355,10 +416,15 @@ def _train(
         _slopes(flat, n, M, l, h, weights, S, S4, window, np.float32(alpha))
         for t in range(n):
             row = np.int64(centers[t])
-            _add_weighted(V_table, row, D, flat, t * M, 1, U_rows, 0, S, P)
             _add_weighted(V_table, row, D, flat, t * M + S4 + l[t], 1, U_rows, S4 + t + l[t], h[t] - l[t], P)
-        for s in range(S):
-            _add_weighted(U_table, np.int64(noise[s]), D, flat, s, M, V_rows, 0, n, P)
+        for t in range(0, n - 1, 2):
+            _add_weighted2(V_table, np.int64(centers[t]), np.int64(centers[t + 1]), D, flat, t * M, t * M + M, 1, U_rows, 0, S, P)
+        if n % 2:
+            _add_weighted(V_table, np.int64(centers[n - 1]), D, flat, (n - 1) * M, 1, U_rows, 0, S, P)
+        for s in range(0, S - 1, 2):
+            _add_weighted2(U_table, np.int64(noise[s]), np.int64(noise[s + 1]), D, flat, s, s + 1, M, V_rows, 0, n, P)
+        if S % 2:
+            _add_weighted(U_table, np.int64(noise[S - 1]), D, flat, S - 1, M, V_rows, 0, n, P)
         for c in range(here, there):
             t0, t1 = max(0, c - 2 * window), min(n, c + 1)
             _add_weighted(U_table, np.int64(contexts[c - here]), D, flat, t0 * M + S4 + c - t0, M - 1, V_rows, t0, t1 - t0, P)
