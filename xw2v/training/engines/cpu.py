@@ -178,20 +178,7 @@ def _gather(table: Array, D: int, ids: Array, into: Array, P: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int) -> None:
-    """The products of one row of V with four rows of U."""
-    a0 = a1 = a2 = a3 = splat(np.float32(0))
-    for k in range(0, P, LANES):
-        x = load(V, v + k)
-        a0 = fma(x, load(U, u + k), a0)
-        a1 = fma(x, load(U, u + P + k), a1)
-        a2 = fma(x, load(U, u + 2 * P + k), a2)
-        a3 = fma(x, load(U, u + 3 * P + k), a3)
-    store_totals(into, at, a0, a1, a2, a3)
-
-
-@njit(nogil=True, cache=True)
-def _dots2(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, M: int) -> None:
+def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, at2: int) -> None:
     """The products of two rows of V with four rows of U."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
     for k in range(0, P, LANES):
@@ -205,45 +192,11 @@ def _dots2(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, M: 
         z = load(U, u + 3 * P + k)
         a3, b3 = fma(x, z, a3), fma(y, z, b3)
     store_totals(into, at, a0, a1, a2, a3)
-    store_totals(into, at + M, b0, b1, b2, b3)
+    store_totals(into, at2, b0, b1, b2, b3)
 
 
 @njit(nogil=True, cache=True)
 def _add_weighted(
-    table: Array, row: int, D: int, weights: Array, w: int, stride: int, rows: Array, first: int, count: int, P: int
-) -> None:
-    """table[row] += the sum of weights[w + i stride] rows[first + i]."""
-    k, target = 0, row * D
-    while k + 4 * LANES <= D:
-        a0 = a1 = a2 = a3 = splat(np.float32(0))
-        at = first * P + k
-        for i in range(count):
-            x = splat(weights[w + i * stride])
-            a0 = fma(x, load(rows, at), a0)
-            a1 = fma(x, load(rows, at + LANES), a1)
-            a2 = fma(x, load(rows, at + 2 * LANES), a2)
-            a3 = fma(x, load(rows, at + 3 * LANES), a3)
-            at += P
-        add_to(table, target + k, a0)
-        add_to(table, target + k + LANES, a1)
-        add_to(table, target + k + 2 * LANES, a2)
-        add_to(table, target + k + 3 * LANES, a3)
-        k += 4 * LANES
-    while k < D:
-        a0 = splat(np.float32(0))
-        at = first * P + k
-        for i in range(count):
-            a0 = fma(splat(weights[w + i * stride]), load(rows, at), a0)
-            at += P
-        if k + LANES <= D:
-            add_to(table, target + k, a0)
-        else:
-            add_first_to(table, target + k, D - k, a0)
-        k += LANES
-
-
-@njit(nogil=True, cache=True)
-def _add_weighted2(
     table: Array, row: int, other: int, D: int, weights: Array, w: int, w2: int, stride: int, rows: Array, first: int, count: int, P: int
 ) -> None:
     """table[row] += the sum of weights[w + i stride] rows[first + i]; table[other] likewise, weights beginning at w2."""
@@ -311,7 +264,7 @@ def _group_loss(scores: Array, n: int, M: int, low: Array, high: Array, weights:
         row = scores[t * M : (t + 1) * M]
         for j in range(low[t], high[t]):
             if j != m:
-                loss -= _log_sigmoid(row[S4 + j])
+                loss -= _log_sigmoid(row[S4 + 1 + j])
         noise = 0.0
         for s in range(S):
             noise += _log_sigmoid(-row[s])
@@ -323,15 +276,17 @@ def _group_loss(scores: Array, n: int, M: int, low: Array, high: Array, weights:
 def _slopes(sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, S4: int, m: int, alpha: Any) -> None:
     """From σ(score) to -alpha dJ/dscore in place: alpha (1 - σ) in a window, -alpha w σ for noise, else 0."""
     for t in range(n):
-        noise = sigma[t * M : t * M + S]
+        row = sigma[t * M : (t + 1) * M]
         push = -alpha * weights[t]
         for s in range(S):
-            noise[s] *= push
-        band = sigma[t * M + S4 : (t + 1) * M]
-        l, h = low[t], high[t]
-        for j in range(band.shape[0]):
-            inside = l <= j < h and j != m
-            band[j] = alpha * (np.float32(1) - band[j]) if inside else np.float32(0)
+            row[s] *= push
+        row[S:S4] = np.float32(0)
+        l, h = S4 + 1 + low[t], S4 + 1 + high[t]
+        own = S4 + 1 + m
+        for j in range(S4, M):
+            inside = l <= j < h and j != own
+            row[j] = alpha * (np.float32(1) - row[j]) if inside else np.float32(0)
+    sigma[n * M : (n + 1) * M] = np.float32(0)
 
 
 @njit(nogil=True, cache=True)
@@ -370,8 +325,8 @@ def _train(
     words[window : window + N] = ids[index]
     P = (D + LANES - 1) // LANES * LANES
     S4 = (S + 3) // 4 * 4
-    M = S4 + (2 * window + 1 + 6) // 4 * 4
-    V_rows, U_rows = _aligned((b + 1) * P), _aligned((S4 + b + 2 * window + 4) * P)
+    M = (S4 + 2 * window + 6 + 15) // 16 * 16
+    V_rows, U_rows = _aligned((b + 1) * P), _aligned((S4 + b + 2 * window + 5) * P)
     flat = _aligned((b + 1) * M)
     noise, next_noise = np.empty(S, np.int32), np.empty(S, np.int32)
     weights = np.empty(b, np.float32)
@@ -403,10 +358,14 @@ def _train(
         _gather(U_table, D, contexts, U_rows[(S4 + here) * P :], P)
         for t in range(0, n, 2):
             for s in range(0, S4, 4):
-                _dots2(V_rows, t * P, U_rows, s * P, P, flat, t * M + s, M)
-        for t in range(n):
-            for j in range(l[t], h[t], 4):
-                _dots(V_rows, t * P, U_rows, (S4 + t + j) * P, P, flat, t * M + S4 + j)
+                _dots(V_rows, t * P, U_rows, s * P, P, flat, t * M + s, t * M + M + s)
+        for t in range(0, n, 2):
+            j0, j1 = l[t], h[t]
+            if t + 1 < n:
+                j0, j1 = min(j0, l[t + 1] + 1), max(j1, h[t + 1] + 1)
+            for j in range(j0, j1, 4):
+                at = t * M + S4 + 1 + j
+                _dots(V_rows, t * P, U_rows, (S4 + t + j) * P, P, flat, at, at + M - 1)
         if groups % LOSS_EVERY == 0:
             loss += _group_loss(flat, n, M, l, h, weights, S, S4, window)
             measured += group_pairs
@@ -414,20 +373,22 @@ def _train(
         # The array engine asks for the rate at R·done // N words; the two ends of the chunk give all between.
         alpha = alpha_first + (alpha_last - alpha_first) * ((R * first // N) / R)
         _slopes(flat, n, M, l, h, weights, S, S4, window, np.float32(alpha))
-        for t in range(n):
-            row = np.int64(centers[t])
-            _add_weighted(V_table, row, D, flat, t * M + S4 + l[t], 1, U_rows, S4 + t + l[t], h[t] - l[t], P)
-        for t in range(0, n - 1, 2):
-            _add_weighted2(V_table, np.int64(centers[t]), np.int64(centers[t + 1]), D, flat, t * M, t * M + M, 1, U_rows, 0, S, P)
-        if n % 2:
-            _add_weighted(V_table, np.int64(centers[n - 1]), D, flat, (n - 1) * M, 1, U_rows, 0, S, P)
-        for s in range(0, S - 1, 2):
-            _add_weighted2(U_table, np.int64(noise[s]), np.int64(noise[s + 1]), D, flat, s, s + 1, M, V_rows, 0, n, P)
-        if S % 2:
-            _add_weighted(U_table, np.int64(noise[S - 1]), D, flat, S - 1, M, V_rows, 0, n, P)
-        for c in range(here, there):
-            t0, t1 = max(0, c - 2 * window), min(n, c + 1)
-            _add_weighted(U_table, np.int64(contexts[c - here]), D, flat, t0 * M + S4 + c - t0, M - 1, V_rows, t0, t1 - t0, P)
+        for t in range(0, n, 2):
+            t1 = min(t + 1, n - 1)
+            row, other = np.int64(centers[t]), np.int64(centers[t1])
+            at = t * M
+            _add_weighted(V_table, row, other, D, flat, at, at + M, 1, U_rows, 0, S, P)
+            j0, j1 = min(l[t], l[t1] + 1), max(h[t], h[t1] + 1)
+            at += S4 + 1 + j0
+            _add_weighted(V_table, row, other, D, flat, at, at + M - 1, 1, U_rows, S4 + t + j0, j1 - j0, P)
+        for s in range(0, S, 2):
+            row, other = np.int64(noise[s]), np.int64(noise[min(s + 1, S - 1)])
+            _add_weighted(U_table, row, other, D, flat, s, s + 1, M, V_rows, 0, n, P)
+        for c in range(here, there, 2):
+            row, other = np.int64(contexts[c - here]), np.int64(contexts[min(c + 1, there - 1) - here])
+            t0, t1 = max(0, c - 2 * window), min(n, c + 2)
+            at = t0 * M + S4 + 1 + c - t0
+            _add_weighted(U_table, row, other, D, flat, at, at + 1, M - 1, V_rows, t0, t1 - t0, P)
         pairs += group_pairs
         groups += 1
         first = last
