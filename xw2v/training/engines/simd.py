@@ -1,6 +1,6 @@
-"""Vectors of 16 float32 numbers for loops that Numba compiles.
+"""Vectors of LANES float32 numbers for loops that Numba compiles: 16 where the processor has AVX-512, else 8.
 
-LLVM turns them into whatever the processor has: one register, two or four, or scalars. Spelling the vectors out keeps
+LLVM turns them into whatever the processor has: one register, several, or scalars. Spelling the vectors out keeps
 sums of many rows in registers, which no loop written over single numbers is compiled to.
 """
 
@@ -11,19 +11,20 @@ from typing import Any
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 
 __all__ = ["LANES", "add_first_to", "add_to", "fma", "load", "load_first", "prefetch", "splat", "store", "store_totals"]
 
-LANES = 16 if get_host_cpu_features().get("avx512f") else 8
+# NUMBA_CPU_FEATURES, where it is set, is what Numba compiles for.
+LANES = 16 if "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features().flatten()) else 8
 
 
 class _Vector(types.Type):
-    """The type of 16 float32 numbers in registers."""
+    """The type of LANES float32 numbers in registers."""
 
     def __init__(self) -> None:
-        super().__init__(name="float32x16")
+        super().__init__(name=f"float32x{LANES}")
 
 
 _VECTOR = _Vector()
@@ -38,13 +39,13 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Pointer to 16 numbers from a flat index of a C-contiguous float32 array."""
+    """Pointer to LANES numbers from a flat index of a C-contiguous float32 array."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), _IR_VECTOR.as_pointer())
 
 
 def _first(builder: Any, count: Any) -> Any:
-    """Mask of the first `count` of 16 lanes."""
+    """Mask of the first `count` lanes."""
     i64 = ir.IntType(64)
     lanes = ir.Constant(ir.VectorType(i64, LANES), list(range(LANES)))
     return builder.icmp_signed("<", lanes, _spread(builder, count, i64))
@@ -62,7 +63,7 @@ def _float_array(array: Any) -> bool:
 
 @intrinsic
 def splat(typing_context: Any, value: Any) -> Any:
-    """16 times one number."""
+    """One number in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _spread(builder, args[0], ir.FloatType())
@@ -72,7 +73,7 @@ def splat(typing_context: Any, value: Any) -> Any:
 
 @intrinsic
 def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """The 16 numbers from a flat index on; nobody checks that they are there."""
+    """The LANES numbers from a flat index on; nobody checks that they are there."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         loaded = builder.load(_address(context, builder, signature.args[0], args[0], args[1]))
@@ -98,7 +99,7 @@ def load_first(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
 
 @intrinsic
 def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Write 16 numbers from a flat index on."""
+    """Write LANES numbers from a flat index on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=4)
@@ -123,7 +124,7 @@ def add_to(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
 
 @intrinsic
 def add_first_to(typing_context: Any, array: Any, index: Any, count: Any, vector: Any) -> Any:
-    """Add the first `count` of 16 numbers to those from a flat index on."""
+    """Add the first `count` lanes to those from a flat index on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = _address(context, builder, signature.args[0], args[0], args[1])
@@ -143,7 +144,7 @@ def add_first_to(typing_context: Any, array: Any, index: Any, count: Any, vector
 
 @intrinsic
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a b + c, rounded once where the processor can."""
+    """The products of a and b, plus c, rounded once where the processor can."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = ir.FunctionType(_IR_VECTOR, [_IR_VECTOR] * 3)

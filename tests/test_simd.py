@@ -1,0 +1,90 @@
+"""The vectors of the compiled loops, each operation alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+simd = pytest.importorskip("xw2v.training.engines.simd", reason="Numba is not installed")
+numba = pytest.importorskip("numba", reason="Numba is not installed")
+
+LANES = simd.LANES
+add_first_to, add_to, fma, load, load_first = simd.add_first_to, simd.add_to, simd.fma, simd.load, simd.load_first
+prefetch, splat, store, store_totals = simd.prefetch, simd.splat, simd.store, simd.store_totals
+
+
+def numbers(n: int) -> np.ndarray:
+    return np.random.default_rng(4).standard_normal(n).astype(np.float32)
+
+
+@pytest.mark.parametrize("index", [0, 1, 5])
+def test_store_and_add(index: int) -> None:
+    @numba.njit
+    def run(x: Any, y: Any, into: Any, index: int) -> None:
+        store(into, index, fma(load(x, index), load(y, index), splat(np.float32(2))))
+        add_to(into, index, load(x, index))
+
+    x, y, into = numbers(3 * LANES), numbers(3 * LANES)[::-1].copy(), np.zeros(3 * LANES, np.float32)
+    run(x, y, into, index)
+    expected = np.zeros(3 * LANES, np.float32)
+    part = slice(index, index + LANES)
+    expected[part] = x[part] * y[part] + 2 + x[part]
+    np.testing.assert_allclose(into, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, LANES - 1, LANES])
+def test_first_lanes_only(count: int) -> None:
+    """Nothing behind the count is read, which could lie outside the array, nor written."""
+
+    @numba.njit
+    def run(x: Any, into: Any, index: int, count: int) -> None:
+        add_first_to(into, index, count, load_first(x, index, count))
+        store(into, 2 * LANES, load_first(x, index, count))
+
+    x, into = numbers(count + 3), np.ones(3 * LANES, np.float32)
+    run(x, into, 3, count)
+    expected = np.ones(3 * LANES, np.float32)
+    expected[3 : 3 + count] += x[3:]
+    expected[2 * LANES :] = 0
+    expected[2 * LANES : 2 * LANES + count] = x[3:]
+    np.testing.assert_array_equal(into, expected)
+
+
+def test_totals() -> None:
+    @numba.njit
+    def run(x: Any, into: Any) -> None:
+        store_totals(into, 1, load(x, 0), load(x, LANES), load(x, 2 * LANES), load(x, 3 * LANES))
+        prefetch(into, 0)
+
+    x, into = numbers(4 * LANES), np.zeros(6, np.float32)
+    run(x, into)
+    np.testing.assert_allclose(into[1:5], x.reshape(4, LANES).sum(axis=1), rtol=1e-5)
+    assert into[0] == into[5] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "features"), [("haswell", "+avx2,+fma"), ("x86-64", "+sse2")])
+def test_engine_on_older_processors(name: str, features: str, tmp_path: Path) -> None:
+    """The engine is compiled for a processor with shorter vectors, and still equals the array engine."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("these are x86-64 processors")
+    environment = os.environ | {
+        "NUMBA_CPU_NAME": name,
+        "NUMBA_CPU_FEATURES": features,
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    script = "import sys, pytest; from xw2v.training.engines import simd; assert simd.LANES == 8; "
+    script += "sys.exit(pytest.main(sys.argv[1:]))"
+    tests = ["-q", "-p", "no:cacheprovider", "tests/test_cpu_engine.py", "-k", "agree and 100"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *tests],
+        cwd=Path(__file__).parents[1], env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout

@@ -1,0 +1,234 @@
+"""The arithmetic of one group on the CPU, compiled by Numba: from rows to scores, slopes, and sums added to the tables.
+
+Scores lie in a band: row t has S noise words, a zero, the 2m + 1 places of centre t's window, and zeros. Place j of
+row t and place j - 1 of row t + 1 are the same word, and beyond the window's edges there are zeros; so two rows, or two
+columns, can always be worked on together, and each row of the other table is read once for both.
+
+Rows are copied into small buffers which the first cache holds, each filled up with zeros to P numbers, a multiple of
+LANES. Everything of a group is read before anything is written.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from xw2v.training.engines.simd import (
+    LANES,
+    add_first_to,
+    add_to,
+    fma,
+    load,
+    load_first,
+    prefetch,
+    splat,
+    store,
+    store_totals,
+)
+
+__all__ = ["add_steps", "gather", "group_loss", "place", "prefetch_rows", "score", "sigmoid", "slopes"]
+
+Array = Any
+
+_FAST = {"reassoc", "contract", "nsz", "arcp"}  # all but assuming that NaN and infinity never come
+
+
+@njit(nogil=True, cache=True, inline="always")
+def place(S: int, j: int) -> int:
+    """The column of place j of a window. The noise words before it are filled up to a multiple of 4."""
+    return (S + 3) // 4 * 4 + 1 + j
+
+
+@njit(nogil=True, cache=True)
+def prefetch_rows(table: Array, D: int, ids: Array) -> None:
+    """Ask for rows that will be wanted soon."""
+    for i in range(ids.shape[0]):
+        row = np.int64(ids[i]) * D
+        for k in range(0, D, 16):
+            prefetch(table, row + k)
+        prefetch(table, row + D - 1)
+
+
+@njit(nogil=True, cache=True)
+def gather(table: Array, D: int, ids: Array, into: Array, P: int) -> None:
+    """Rows of a table, side by side, each filled up with zeros to P numbers."""
+    for i in range(ids.shape[0]):
+        source, target = np.int64(ids[i]) * D, i * P
+        k = 0
+        while k + LANES <= D:
+            store(into, target + k, load(table, source + k))
+            k += LANES
+        if k < D:
+            store(into, target + k, load_first(table, source + k, D - k))
+
+
+@njit(nogil=True, cache=True)
+def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, at_other: int) -> None:
+    """The products of a row of V with four rows of U, written from `at` on, and of V's next row, from `at_other` on."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
+    for k in range(0, P, LANES):
+        a, b = load(V, v + k), load(V, v + P + k)
+        x = load(U, u + k)
+        a0, b0 = fma(a, x, a0), fma(b, x, b0)
+        x = load(U, u + P + k)
+        a1, b1 = fma(a, x, a1), fma(b, x, b1)
+        x = load(U, u + 2 * P + k)
+        a2, b2 = fma(a, x, a2), fma(b, x, b2)
+        x = load(U, u + 3 * P + k)
+        a3, b3 = fma(a, x, a3), fma(b, x, b3)
+    store_totals(into, at, a0, a1, a2, a3)
+    store_totals(into, at_other, b0, b1, b2, b3)
+
+
+@njit(nogil=True, cache=True)
+def score(V_rows: Array, U_rows: Array, n: int, P: int, M: int, low: Array, high: Array, S: int, scores: Array) -> None:
+    """The products of centres with noise words, and with the words of their windows and some around them."""
+    contexts, zero = place(S, -1), place(S, 0)
+    for t in range(0, n, 2):
+        for s in range(0, S, 4):
+            _dots(V_rows, t * P, U_rows, s * P, P, scores, t * M + s, t * M + M + s)
+        t1 = min(t + 1, n - 1)
+        for j in range(min(low[t], low[t1] + 1), max(high[t], high[t1] + 1), 4):
+            at = t * M + zero + j
+            _dots(V_rows, t * P, U_rows, (contexts + t + j) * P, P, scores, at, at + M - 1)
+
+
+# Python's error model would test each divisor for zero, and LLVM would not vectorise the loop.
+@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
+def sigmoid(x: Array) -> None:
+    """σ of a float32 vector in place, within 2e-7: half of 1 + tanh(x / 2), tanh by a rational function.
+
+    The coefficients are those of Eigen's ptanh (generic_fast_tanh_float), whose argument is held in ±7.9.
+    """
+    for i in range(x.shape[0]):
+        t = x[i] * np.float32(0.5)
+        t = np.float32(7.90531110763549805) if t > np.float32(7.90531110763549805) else t
+        t = np.float32(-7.90531110763549805) if t < np.float32(-7.90531110763549805) else t
+        s = t * t
+        p = np.float32(-2.76076847742355e-16)
+        p = p * s + np.float32(2.00018790482477e-13)
+        p = p * s + np.float32(-8.60467152213735e-11)
+        p = p * s + np.float32(5.12229709037114e-08)
+        p = p * s + np.float32(1.48572235717979e-05)
+        p = p * s + np.float32(6.37261928875436e-04)
+        p = p * s + np.float32(4.89352455891786e-03)
+        q = np.float32(1.19825839466702e-06)
+        q = q * s + np.float32(1.18534705686654e-04)
+        q = q * s + np.float32(2.26843463243900e-03)
+        q = q * s + np.float32(4.89352518554385e-03)
+        x[i] = np.float32(0.5) + np.float32(0.5) * (t * p / q)
+
+
+@njit(nogil=True, cache=True)
+def group_loss(
+    scores: Array, sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, window: int
+) -> float:
+    """The loss of a group in float64. -log σ(x) is max(-x, 0) - log max(σ(x), σ(-x)), so a row takes two logarithms."""
+    loss = 0.0
+    for t in range(n):
+        pull, pull_product, push, push_product = 0.0, 1.0, 0.0, 1.0
+        for s in range(t * M, t * M + S):
+            push += max(np.float64(scores[s]), 0.0)
+            push_product *= max(np.float64(sigma[s]), 1.0 - sigma[s])
+        zero = t * M + place(S, 0)
+        for j in range(zero + low[t], zero + high[t]):
+            if j != zero + window:
+                pull += max(-np.float64(scores[j]), 0.0)
+                pull_product *= max(np.float64(sigma[j]), 1.0 - sigma[j])
+        loss += pull - math.log(pull_product) + weights[t] * (push - math.log(push_product))
+    return loss
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def slopes(
+    sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, window: int, alpha: Any
+) -> None:
+    """From σ(score) to -alpha dJ/dscore in place: alpha (1 - σ) in a window, -alpha w σ for noise, else 0."""
+    zero = place(S, 0)
+    for t in range(n):
+        row = sigma[t * M : (t + 1) * M]
+        push = -alpha * weights[t]
+        for s in range(S):
+            row[s] *= push
+        row[S : zero - 1] = np.float32(0)
+        begin, end, own = zero + low[t], zero + high[t], zero + window
+        for j in range(zero - 1, M):
+            inside = begin <= j < end and j != own
+            row[j] = alpha * (np.float32(1) - row[j]) if inside else np.float32(0)
+    sigma[n * M : (n + 1) * M] = np.float32(0)
+
+
+@njit(nogil=True, cache=True)
+def _add_sums(
+    table: Array, D: int, row: int, other: int, slopes: Array, at: int, at_other: int, step: int, rows: Array,
+    first: int, count: int, P: int,
+) -> None:  # fmt: skip
+    """To `row` add the sum of slopes[at + i step] rows[first + i], and to `other` the same from `at_other` on."""
+    k, to, to_other = 0, row * D, other * D
+    while k + 4 * LANES <= D:
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
+        source = first * P + k
+        for i in range(count):
+            a, b = splat(slopes[at + i * step]), splat(slopes[at_other + i * step])
+            x = load(rows, source)
+            a0, b0 = fma(a, x, a0), fma(b, x, b0)
+            x = load(rows, source + LANES)
+            a1, b1 = fma(a, x, a1), fma(b, x, b1)
+            x = load(rows, source + 2 * LANES)
+            a2, b2 = fma(a, x, a2), fma(b, x, b2)
+            x = load(rows, source + 3 * LANES)
+            a3, b3 = fma(a, x, a3), fma(b, x, b3)
+            source += P
+        add_to(table, to + k, a0)
+        add_to(table, to + k + LANES, a1)
+        add_to(table, to + k + 2 * LANES, a2)
+        add_to(table, to + k + 3 * LANES, a3)
+        add_to(table, to_other + k, b0)
+        add_to(table, to_other + k + LANES, b1)
+        add_to(table, to_other + k + 2 * LANES, b2)
+        add_to(table, to_other + k + 3 * LANES, b3)
+        k += 4 * LANES
+    while k < D:
+        a0 = b0 = splat(np.float32(0))
+        source = first * P + k
+        for i in range(count):
+            x = load(rows, source)
+            a0 = fma(splat(slopes[at + i * step]), x, a0)
+            b0 = fma(splat(slopes[at_other + i * step]), x, b0)
+            source += P
+        if k + LANES <= D:
+            add_to(table, to + k, a0)
+            add_to(table, to_other + k, b0)
+        else:
+            add_first_to(table, to + k, D - k, a0)
+            add_first_to(table, to_other + k, D - k, b0)
+        k += LANES
+
+
+@njit(nogil=True, cache=True)
+def add_steps(
+    V_table: Array, U_table: Array, D: int, centers: Array, contexts: Array, noise: Array, here: int, V_rows: Array,
+    U_rows: Array, P: int, M: int, low: Array, high: Array, slopes: Array, window: int,
+) -> None:  # fmt: skip
+    """Add the group's steps to the tables. Context c is `contexts[c - here]`. An odd last one is paired with zeros."""
+    n, S, there = centers.shape[0], noise.shape[0], here + contexts.shape[0]
+    first_context, zero = place(S, -1), place(S, 0)
+    for t in range(0, n, 2):
+        t1 = min(t + 1, n - 1)
+        row, other = np.int64(centers[t]), np.int64(centers[t1])
+        at = t * M
+        _add_sums(V_table, D, row, other, slopes, at, at + M, 1, U_rows, 0, S, P)
+        begin, end = min(low[t], low[t1] + 1), max(high[t], high[t1] + 1)
+        at += zero + begin
+        _add_sums(V_table, D, row, other, slopes, at, at + M - 1, 1, U_rows, first_context + t + begin, end - begin, P)
+    for s in range(0, S, 2):
+        row, other = np.int64(noise[s]), np.int64(noise[min(s + 1, S - 1)])
+        _add_sums(U_table, D, row, other, slopes, s, s + 1, M, V_rows, 0, n, P)
+    for c in range(here, there, 2):
+        row, other = np.int64(contexts[c - here]), np.int64(contexts[min(c + 1, there - 1) - here])
+        begin, end = max(0, c - 2 * window), min(n, c + 2)
+        at = begin * M + zero + c - begin
+        _add_sums(U_table, D, row, other, slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P)
