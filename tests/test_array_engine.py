@@ -59,8 +59,8 @@ def by_loops(config: Config, D: int, epoch: int) -> tuple[np.ndarray, np.ndarray
     if config.negatives == "shared" or config.loss == "softmax":
         segments = [[t for t in range(len(kept)) if kept[t][0] // 64 == s] for s in range(-(-N // 64))]
         groups = [s[g : g + b] for s in segments for g in range(0, len(s), b)]
-        per_step = config.batch_size // b
-        steps = [groups[g : g + per_step] for g in range(0, len(groups), per_step)]
+        n_steps = -(-len(groups) // (config.batch_size // b))
+        steps = [groups[first::n_steps] for first in range(n_steps)]
     else:
         singles = [[t] for t in range(len(kept))]
         steps = [singles[s : s + config.batch_size] for s in range(0, len(kept), config.batch_size)]

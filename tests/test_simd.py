@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 simd = pytest.importorskip("xw2v.training.engines.simd", reason="Numba is not installed")
-numba = pytest.importorskip("numba", reason="Numba is not installed")
+from numba import njit  # noqa: E402 -- it is there
 
 LANES = simd.LANES
 add_first_to, add_to, fma, load, load_first = simd.add_first_to, simd.add_to, simd.fma, simd.load, simd.load_first
@@ -25,7 +25,7 @@ def numbers(n: int) -> np.ndarray:
 
 @pytest.mark.parametrize("index", [0, 1, 5])
 def test_store_and_add(index: int) -> None:
-    @numba.njit
+    @njit
     def run(x: Any, y: Any, into: Any, index: int) -> None:
         store(into, index, fma(load(x, index), load(y, index), splat(np.float32(2))))
         add_to(into, index, load(x, index))
@@ -42,7 +42,7 @@ def test_store_and_add(index: int) -> None:
 def test_first_lanes_only(count: int) -> None:
     """Nothing behind the count is read, which could lie outside the array, nor written."""
 
-    @numba.njit
+    @njit
     def run(x: Any, into: Any, index: int, count: int) -> None:
         add_first_to(into, index, count, load_first(x, index, count))
         store(into, 2 * LANES, load_first(x, index, count))
@@ -57,7 +57,7 @@ def test_first_lanes_only(count: int) -> None:
 
 
 def test_totals() -> None:
-    @numba.njit
+    @njit
     def run(x: Any, into: Any) -> None:
         store_totals(into, 1, load(x, 0), load(x, LANES), load(x, 2 * LANES), load(x, 3 * LANES))
         prefetch(into, 0)

@@ -108,9 +108,10 @@ class ArrayEngine:
             bits = draw(stream_key(config.seed, Purpose.NOISE, epoch), counters, xp=xp)
             outside_ids = xp.concat([outside_ids, draw_words(self._noise, bits, xp=xp)], axis=1)
         sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
-        n = max(1, self.batch_size // b)
-        for start in range(0, len(sizes), n):
-            some = slice(start, min(start + n, len(sizes)))
+        n_steps = -(-len(sizes) // max(1, self.batch_size // b))
+        for first in range(n_steps):
+            # Groups from all over the chunk: those of one place repeat its topic's words, whose steps would add up.
+            some = slice(first, None, n_steps)
             centers = int(sizes[some].sum())
 
             def train(alpha: float, some: slice = some, centers: int = centers) -> tuple[Array, Array]:

@@ -163,7 +163,7 @@ def slopes(
 
 @njit(nogil=True, cache=True)
 def _add_sums(
-    table: Array, D: int, row: int, other: int, slopes: Array, at: int, at_other: int, step: int, rows: Array,
+    table: Array, D: int, row: Any, other: Any, slopes: Array, at: int, at_other: int, step: int, rows: Array,
     first: int, count: int, P: int,
 ) -> None:  # fmt: skip
     """To `row` add the sum of slopes[at + i step] rows[first + i], and to `other` the same from `at_other` on."""

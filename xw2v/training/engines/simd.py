@@ -6,6 +6,7 @@ sums of many rows in registers, which no loop written over single numbers is com
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -17,7 +18,7 @@ from numba.extending import intrinsic, models, register_model
 __all__ = ["LANES", "add_first_to", "add_to", "fma", "load", "load_first", "prefetch", "splat", "store", "store_totals"]
 
 # NUMBA_CPU_FEATURES, where it is set, is what Numba compiles for.
-LANES = 16 if "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features().flatten()) else 8
+LANES = 16 if "+avx512f" in (getattr(config, "CPU_FEATURES", None) or get_host_cpu_features().flatten()) else 8
 
 
 class _Vector(types.Type):
@@ -29,13 +30,17 @@ class _Vector(types.Type):
 
 _VECTOR = _Vector()
 _IR_VECTOR = ir.VectorType(ir.FloatType(), LANES)
-_IR_MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+def _operation(generate: Callable[..., Any]) -> Any:
+    """An intrinsic of Numba, called in compiled code without its first parameter."""
+    return intrinsic(generate)
 
 
 @register_model(_Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, type_: Any) -> None:
-        super().__init__(manager, type_, _IR_VECTOR)
+        super().__init__(manager, type_, _IR_VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
@@ -57,11 +62,18 @@ def _spread(builder: Any, value: Any, kind: Any) -> Any:
     return builder.shuffle_vector(one, ir.Constant(ir.VectorType(kind, LANES), ir.Undefined), zeros)
 
 
-def _float_array(array: Any) -> bool:
-    return isinstance(array, types.Array) and array.dtype == types.float32 and array.layout == "C"
+def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    """Call one of LLVM's own functions."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)  # type: ignore[no-untyped-call]
 
 
-@intrinsic
+def _load_first(builder: Any, pointer: Any, mask: Any) -> Any:
+    zeros = ir.Constant(_IR_VECTOR, [0.0] * LANES)
+    return _call(builder, f"llvm.masked.load.v{LANES}f32.p0", _IR_VECTOR, [pointer, ir.IntType(32)(4), mask, zeros])
+
+
+@_operation
 def splat(typing_context: Any, value: Any) -> Any:
     """One number in every lane."""
 
@@ -71,7 +83,7 @@ def splat(typing_context: Any, value: Any) -> Any:
     return _VECTOR(types.float32), generate
 
 
-@intrinsic
+@_operation
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """The LANES numbers from a flat index on; nobody checks that they are there."""
 
@@ -83,21 +95,18 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
     return _VECTOR(array, types.int64), generate
 
 
-@intrinsic
+@_operation
 def load_first(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
     """The first `count` numbers from a flat index on, and zeros behind them."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = _address(context, builder, signature.args[0], args[0], args[1])
-        kind = ir.FunctionType(_IR_VECTOR, [pointer.type, ir.IntType(32), _IR_MASK, _IR_VECTOR])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
-        mask = _first(builder, args[2])
-        return builder.call(function, [pointer, ir.IntType(32)(4), mask, ir.Constant(_IR_VECTOR, [0.0] * LANES)])
+        return _load_first(builder, pointer, _first(builder, args[2]))
 
     return _VECTOR(array, types.int64, types.int64), generate
 
 
-@intrinsic
+@_operation
 def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
     """Write LANES numbers from a flat index on."""
 
@@ -108,7 +117,7 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
     return types.void(array, types.int64, _VECTOR), generate
 
 
-@intrinsic
+@_operation
 def add_to(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
     """Add to the numbers from a flat index on."""
 
@@ -122,39 +131,32 @@ def add_to(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
     return types.void(array, types.int64, _VECTOR), generate
 
 
-@intrinsic
+@_operation
 def add_first_to(typing_context: Any, array: Any, index: Any, count: Any, vector: Any) -> Any:
     """Add the first `count` lanes to those from a flat index on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = _address(context, builder, signature.args[0], args[0], args[1])
         mask = _first(builder, args[2])
-        zeros = ir.Constant(_IR_VECTOR, [0.0] * LANES)
-        align = ir.IntType(32)(4)
-        kind = ir.FunctionType(_IR_VECTOR, [pointer.type, ir.IntType(32), _IR_MASK, _IR_VECTOR])
-        read = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
-        kind = ir.FunctionType(ir.VoidType(), [_IR_VECTOR, pointer.type, ir.IntType(32), _IR_MASK])
-        write = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
-        total = builder.fadd(builder.call(read, [pointer, align, mask, zeros]), args[3])
-        builder.call(write, [total, pointer, align, mask])
+        total = builder.fadd(_load_first(builder, pointer, mask), args[3])
+        arguments = [total, pointer, ir.IntType(32)(4), mask]
+        _call(builder, f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), arguments)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.int64, _VECTOR), generate
 
 
-@intrinsic
+@_operation
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """The products of a and b, plus c, rounded once where the processor can."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(_IR_VECTOR, [_IR_VECTOR] * 3)
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
-        return builder.call(function, args)
+        return _call(builder, f"llvm.fmuladd.v{LANES}f32", _IR_VECTOR, list(args))
 
     return _VECTOR(_VECTOR, _VECTOR, _VECTOR), generate
 
 
-@intrinsic
+@_operation
 def store_totals(typing_context: Any, array: Any, index: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Write the sums of four vectors from a flat index on."""
 
@@ -184,7 +186,7 @@ def store_totals(typing_context: Any, array: Any, index: Any, a: Any, b: Any, c:
     return types.void(array, types.int64, _VECTOR, _VECTOR, _VECTOR, _VECTOR), generate
 
 
-@intrinsic
+@_operation
 def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of a number, which will be read and written."""
 
@@ -192,9 +194,7 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
         i32 = ir.IntType(32)
         pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [pointer, i32(0), i32(3), i32(1)])
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, i32(0), i32(3), i32(1)])
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
