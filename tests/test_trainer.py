@@ -98,6 +98,22 @@ def test_one_worker_is_bit_identical() -> None:
     np.testing.assert_array_equal(first.outside_vectors, second.outside_vectors)
 
 
+def test_deterministic_with_many_workers() -> None:
+    """The vectors of four workers are those of one, to the bit."""
+    one = run(Config(vector_size=4, epochs=2, workers=1))[0]
+    for _ in range(3):
+        many = run(Config(vector_size=4, epochs=2, workers=4, deterministic=True))[0]
+        for ours, theirs in zip(many, one, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_deterministic_is_refused_on_a_gpu() -> None:
+    backend = NumpyBackend("a test")
+    backend.name = "cupy"
+    with pytest.raises(ConfigError, match="deterministic=True is for the CPU"):
+        run(Config(deterministic=True), backend)
+
+
 def test_workers_train_the_same_pairs() -> None:
     one, many = (run(Config(vector_size=4, epochs=2, workers=w))[1][-1] for w in (1, 4))
     assert (many.pairs, many.centers, many.words) == (one.pairs, one.centers, one.words)

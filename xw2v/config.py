@@ -128,6 +128,9 @@ class Config:
     workers: int | None = _option(
         None, "CPU threads; by default the cores that this process may use.", low=1, high=4096, optional=True
     )
+    deterministic: bool = _option(
+        False, "The same bits in every run, whatever the workers: one thread trains (CPU only).", kind=bool
+    )
     backend: str = _choice("auto", "Array library: auto takes a GPU where one works.", "auto", "numpy", "cupy")
     engine: str = _choice(
         "auto",

@@ -77,6 +77,7 @@ class Word2Vec:
         backend: str = "auto",
         engine: str = "auto",
         *,
+        deterministic: bool = False,
         shrink_windows: bool = True,
         subsampling: str = "word2vec",
         steps: int | None = None,

@@ -248,7 +248,10 @@ def _workers(config: Config, backend: Backend) -> int:
     if ordered and config.workers is not None and config.workers > 1:
         msg = f"steps and schedule='halving' count steps in order, so workers must be 1, got {config.workers}"
         raise ConfigError(msg)
-    if backend.name != "numpy" or ordered:
+    if config.deterministic and backend.name == "cupy":
+        msg = "deterministic=True is for the CPU: a GPU adds in no fixed order; use backend='numpy', or False"
+        raise ConfigError(msg)
+    if backend.name != "numpy" or ordered or config.deterministic:
         return 1
     if config.loss == "softmax":
         return 1  # its products are large: BLAS shares them out better than we could
