@@ -226,22 +226,25 @@ def softmax_expectation(
         scores = centers @ words.T
         top = xp.max(scores, axis=1, keepdims=True)
         if maximum is None:
-            maximum, total = top, xp.sum(xp.exp(scores - top), axis=1, keepdims=True)
-        else:
-            higher = xp.maximum(maximum, top)
-            total = total * xp.exp(maximum - higher) + xp.sum(xp.exp(scores - higher), axis=1, keepdims=True)
-            maximum = higher
-    log_normalizer = maximum + xp.log(total)
+            maximum, total = top, xp.zeros_like(top)
+        higher = xp.maximum(maximum, top)
+        scores -= higher
+        odds = xp.exp(scores)
+        total = total * xp.exp(maximum - higher) + xp.sum(odds, axis=1, keepdims=True)
+        maximum = higher
+    # ŷ is odds / total: the factor n / total is put to the smaller operands of the products.
+    factors = weights[:, None] / total
+    scaled = centers * factors
     d_centers = xp.zeros_like(centers)
     d_words = []
     for words in tiles:
-        if len(tiles) > 1:  # a single tile's scores are still at hand
-            scores = centers @ words.T
-        expected = xp.exp(scores - log_normalizer) * weights[:, None]
-        d_centers += expected @ words
-        d_words.append(expected.T @ centers)
+        if len(tiles) > 1:  # the odds of a single tile are still at hand
+            odds = xp.exp(centers @ words.T - maximum)
+        d_centers += odds @ words
+        d_words.append(odds.T @ scaled)
     d_outside = d_words[0] if len(d_words) == 1 else xp.concat(d_words, axis=0)
-    return SoftmaxExpectation(log_normalizer[:, 0], d_centers, d_outside)
+    log_normalizer = maximum + xp.log(total)
+    return SoftmaxExpectation(log_normalizer[:, 0], d_centers * factors, d_outside)
 
 
 def negative_sampling(center: Array, outside: Array, negatives: Array) -> NegativeSampling:

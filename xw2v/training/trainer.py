@@ -253,6 +253,4 @@ def _workers(config: Config, backend: Backend) -> int:
         raise ConfigError(msg)
     if backend.name != "numpy" or ordered or config.deterministic:
         return 1
-    if config.loss == "softmax":
-        return 1  # its products are large: BLAS shares them out better than we could
     return config.workers if config.workers is not None else usable_cores()

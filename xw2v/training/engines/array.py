@@ -13,7 +13,7 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.losses import negative_sampling, signed_sampling, softmax_expectation
+from xw2v.losses import SoftmaxExpectation, negative_sampling, signed_sampling, softmax_expectation
 from xw2v.training.batches import (
     Chunk,
     Kept,
@@ -39,7 +39,10 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 Array = Any
 
 _GROUP_NEGATIVES = 32  # with steps of 512 centres, fewer cost SimLex a little (bench/README.md)
-_SOFTMAX_TILE_BYTES = 32 << 20  # of scores: a tile that a cache of today holds for the most part
+# Exact softmax takes some centres at a time, and where even that is too much, some words at a time.
+_SOFTMAX_ROWS = 128  # a product with fewer rows is slow
+_SOFTMAX_FEW = {"cupy": 512 << 20, "numpy": 8 << 20}  # bytes of scores that are worth more rows: a cache holds them
+_SOFTMAX_MOST = 32 << 20  # bytes of scores beyond which words are taken in tiles, though that is a product more
 
 
 class ArrayEngine:
@@ -148,8 +151,7 @@ class ArrayEngine:
         pairs = xp.reshape(xp.sum(pulls, axis=-1), (-1,))
         observed = xp.matmul(pulls, contexts)
         flat = xp.reshape(centers, (-1, centers.shape[-1]))
-        tile = max(1, _SOFTMAX_TILE_BYTES // (4 * int(flat.shape[0])))
-        expected = softmax_expectation(flat, pairs, tables.outside_vectors, tile)
+        expected = self._expectation(flat, pairs, tables.outside_vectors)
         loss = pairs * expected.log_normalizer - xp.sum(flat * xp.reshape(observed, flat.shape), axis=-1)
         d_contexts = -xp.matmul(xp.matrix_transpose(pulls), centers)
         d_outside = expected.d_outside_vectors
@@ -158,6 +160,23 @@ class ArrayEngine:
         self._add(tables.center_vectors, center_ids, xp.reshape(expected.d_centers, centers.shape) - observed, scale)
         self._add(tables.outside_vectors, every, d_outside, scale)
         return xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
+
+    def _expectation(self, centers: Array, pairs: Array, outside_vectors: Array) -> SoftmaxExpectation:
+        """`softmax_expectation` of a step's centres, a block of them after the other."""
+        xp = self.backend.xp
+        few = _SOFTMAX_FEW.get(self.backend.name, _SOFTMAX_FEW["numpy"]) // 4
+        rows = max(_SOFTMAX_ROWS, few // outside_vectors.shape[0])
+        tile = max(few, _SOFTMAX_MOST // 4) // rows
+        parts = []
+        for start in range(0, centers.shape[0], rows):
+            some = slice(start, min(start + rows, centers.shape[0]))
+            parts.append(softmax_expectation(centers[some, :], pairs[some], outside_vectors, tile))
+        d_outside = parts[0].d_outside_vectors
+        for part in parts[1:]:
+            d_outside += part.d_outside_vectors
+        return SoftmaxExpectation(
+            xp.concat([part.log_normalizer for part in parts]), xp.concat([part.d_centers for part in parts]), d_outside
+        )
 
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of pairs, with noise words of their own."""
