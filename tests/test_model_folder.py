@@ -29,6 +29,8 @@ from tests.vector_files import (
 )
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError
 from xw2v.vectors.model_folder import CONFIG, TABLES, VOCABULARY, load_model_folder, save_model_folder
+from xw2v.tensors import write_tensors
+from xw2v.vectors.word_vectors import WordVectors
 
 
 @quick
@@ -178,15 +180,6 @@ def test_missing_parts(tmp_path: Path) -> None:
         (CONFIG, b'{"format": "xw2v model", "format_version": 2, "metadata": {}}', "reads up to 1"),
         (CONFIG, b'{"format": "xw2v model", "format_version": true, "metadata": {}}', "version True"),
         (CONFIG, b'{"format": "xw2v model", "format_version": 1}', "metadata"),
-        (VOCABULARY, b"\xff", "not JSON"),
-        (VOCABULARY, b"{}", "no list of strings"),
-        (VOCABULARY, b'{"words": ["a", "b", 3]}', "no list of strings"),
-        (VOCABULARY, b'{"words": ["a", "b", "b"]}', "twice"),
-        (VOCABULARY, b'{"words": ["a", "b"]}', "3 rows and vocabulary.json has 2 words"),
-        (VOCABULARY, b'{"words": ["a", "b", "c"], "counts": [1, 2]}', "3 counts"),
-        (VOCABULARY, b'{"words": ["a", "b", "c"], "counts": [1, 2, -3]}', "3 counts"),
-        (VOCABULARY, b'{"words": ["a", "b", "c"], "counts": [1, 2, 1e3]}', "3 counts"),
-        (VOCABULARY, b'{"words": ["a", "b", "c"], "counts": [1, 2, 99999999999999999999]}', "3 counts"),
     ],
 )
 def test_damaged_texts(tmp_path: Path, name: str, content: bytes, match: str) -> None:
@@ -194,6 +187,49 @@ def test_damaged_texts(tmp_path: Path, name: str, content: bytes, match: str) ->
     (tmp_path / "m" / name).write_bytes(content)
     with pytest.raises(FormatError, match=match):
         load_model_folder(tmp_path / "m")
+
+
+def write(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    with path.open("xb") as file:
+        write_tensors(file, arrays)
+
+
+TEXT, ENDS = np.frombuffer(b"abc", np.uint8), np.array([1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "match"),
+    [
+        ({"words": TEXT}, 'no "words"'),
+        ({"words": ENDS, "ends": ENDS}, 'no "words"'),
+        ({"words": TEXT, "ends": TEXT}, 'no "words"'),
+        ({"words": TEXT, "ends": np.array([1, 3, 2])}, "do not rise to the 3 bytes"),
+        ({"words": TEXT, "ends": np.array([1, 2, 4])}, "do not rise to the 3 bytes"),
+        ({"words": TEXT, "ends": np.array([-1, 2, 3])}, "do not rise to the 3 bytes"),
+        ({"words": TEXT, "ends": np.array([1, 3])}, r"3 rows and vocabulary\.safetensors has 2 words"),
+        ({"words": TEXT, "ends": ENDS, "counts": np.array([1, 2])}, "3 counts"),
+        ({"words": TEXT, "ends": ENDS, "counts": np.array([1, 2, -3])}, "3 counts"),
+        ({"words": TEXT, "ends": ENDS, "counts": np.ones((3, 1), np.float32)}, "not 1-D uint8 or 1-D int64"),
+    ],
+)
+def test_damaged_vocabularies(tmp_path: Path, arrays: Any, match: str) -> None:
+    save_small(tmp_path / "m")
+    (tmp_path / "m" / VOCABULARY).unlink()
+    write(tmp_path / "m" / VOCABULARY, arrays)
+    with pytest.raises(FormatError, match=match):
+        load_model_folder(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"), [(b"aba", "'a' comes more than once"), (b"a\xffc", "not UTF-8"), (b"ab\x80", "not UTF-8")]
+)
+def test_words_that_are_wrong_are_reported_when_they_are_needed(tmp_path: Path, text: bytes, match: str) -> None:
+    save_small(tmp_path / "m")
+    (tmp_path / "m" / VOCABULARY).unlink()
+    write(tmp_path / "m" / VOCABULARY, {"words": np.frombuffer(text, np.uint8), "ends": ENDS})
+    wv = WordVectors.load(tmp_path / "m")
+    with pytest.raises(FormatError, match=match):
+        _ = wv.key_to_index
 
 
 HUGE = 2**40

@@ -25,8 +25,9 @@ from tests.vector_files import (
     words_and_vectors,
 )
 from xw2v.errors import FormatError, ShapeError
-from xw2v.vectors import word2vec_format
+from xw2v.vectors import word2vec_binary, word2vec_text
 from xw2v.vectors.word2vec_format import load_word2vec_format, save_word2vec_format
+from xw2v.vectors.word_vectors import WordVectors
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -38,7 +39,7 @@ def test_word2vec_round_trip(tmp_path: Path, content: tuple[list[str], Floats], 
     path = tmp_path / f"vectors{suffix}"
     save_word2vec_format(path, words, vectors, binary)
     words_back, vectors_back = load_word2vec_format(path, binary)
-    assert words_back == words
+    assert list(words_back) == words
     assert_bits_equal(vectors_back, vectors)
 
 
@@ -49,10 +50,9 @@ def gensim_vectors(V: int = len(WORDS)) -> Any:
     return keyed
 
 
-@pytest.mark.parametrize("binary", [False, True])
-def test_files_are_gensims_byte_for_byte(tmp_path: Path, binary: bool) -> None:
-    gensim_vectors().save_word2vec_format(str(tmp_path / "theirs"), binary=binary)
-    save_word2vec_format(tmp_path / "ours", WORDS, some_vectors(), binary)
+def test_binary_files_are_gensims_byte_for_byte(tmp_path: Path) -> None:
+    gensim_vectors().save_word2vec_format(str(tmp_path / "theirs"), binary=True)
+    save_word2vec_format(tmp_path / "ours", WORDS, some_vectors(), binary=True)
     assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
@@ -62,7 +62,7 @@ def test_gensim_and_we_read_each_other(tmp_path: Path, binary: bool, suffix: str
     keyed = gensim_vectors()
     keyed.save_word2vec_format(str(tmp_path / f"theirs{suffix}"), binary=binary)
     words, vectors = load_word2vec_format(tmp_path / f"theirs{suffix}", binary)
-    assert words == WORDS
+    assert list(words) == WORDS
     assert_bits_equal(vectors, some_vectors())
     save_word2vec_format(tmp_path / f"ours{suffix}", WORDS, some_vectors(), binary)
     back = type(keyed).load_word2vec_format(str(tmp_path / f"ours{suffix}"), binary=binary)
@@ -74,30 +74,32 @@ def test_gensim_and_we_read_each_other(tmp_path: Path, binary: bool, suffix: str
 @pytest.mark.parametrize("binary", [False, True])
 def test_chunks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, binary: bool) -> None:
     save_word2vec_format(tmp_path / "whole", WORDS, some_vectors(), binary)
-    monkeypatch.setattr(word2vec_format, "_CHUNK", chunk)
+    monkeypatch.setattr(word2vec_binary, "CHUNK", chunk)
+    monkeypatch.setattr(word2vec_text, "CHUNK", chunk)
+    monkeypatch.setattr(word2vec_text, "_BLOCK_NUMBERS", chunk)
     save_word2vec_format(tmp_path / "parts", WORDS, some_vectors(), binary)
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
     words, vectors = load_word2vec_format(tmp_path / "parts", binary)
-    assert words == WORDS
+    assert list(words) == WORDS
     assert_bits_equal(vectors, some_vectors())
-    assert load_word2vec_format(tmp_path / "parts", binary, limit=4)[0] == WORDS[:4]
+    assert list(load_word2vec_format(tmp_path / "parts", binary, limit=4)[0]) == WORDS[:4]
 
 
 def test_files_of_the_c_program(tmp_path: Path) -> None:
     # It ends each line of text with a space, and each binary row with a line end.
     (tmp_path / "t").write_bytes(b"2 2\n</s> 0.004003 -1e-03 \nthe 1 2 \n")
-    assert load_word2vec_format(tmp_path / "t")[0] == ["</s>", "the"]
+    assert list(load_word2vec_format(tmp_path / "t")[0]) == ["</s>", "the"]
     rows = np.array([[0.5, 1], [2, -3]], dtype="<f4")
     (tmp_path / "b").write_bytes(b"2 2\n</s> " + rows[0].tobytes() + b"\nthe " + rows[1].tobytes() + b"\n")
     words, vectors = load_word2vec_format(tmp_path / "b", binary=True)
-    assert words == ["</s>", "the"]
+    assert list(words) == ["</s>", "the"]
     assert_bits_equal(vectors, rows)
 
 
 def test_last_line_end_may_lack_and_others_may_be_of_windows(tmp_path: Path) -> None:
     (tmp_path / "t").write_bytes(b"2 2\r\na 1 2\r\nb 3 4")
     words, vectors = load_word2vec_format(tmp_path / "t")
-    assert words == ["a", "b"]
+    assert list(words) == ["a", "b"]
     assert vectors.tolist() == [[1, 2], [3, 4]]
 
 
@@ -105,7 +107,7 @@ def test_a_repeated_word_keeps_its_first_row_as_in_gensim(tmp_path: Path) -> Non
     (tmp_path / "t").write_bytes(b"4 1\na 1\nb 2\na 3\nc 4\n")
     with pytest.warns(UserWarning, match="1 rows repeat a word, as 'a'"):
         words, vectors = load_word2vec_format(tmp_path / "t")
-    assert words == ["a", "b", "c"]
+    assert list(words) == ["a", "b", "c"]
     assert vectors.tolist() == [[1], [2], [4]]
 
 
@@ -217,8 +219,8 @@ def test_the_wrong_format_is_a_clean_error(tmp_path: Path) -> None:
 
 def test_unicode_errors(tmp_path: Path) -> None:
     (tmp_path / "t").write_bytes(b"1 1\ncaf\xc3 1\n")
-    assert load_word2vec_format(tmp_path / "t", unicode_errors="replace")[0] == ["caf\ufffd"]
-    assert load_word2vec_format(tmp_path / "t", unicode_errors="ignore")[0] == ["caf"]
+    assert list(load_word2vec_format(tmp_path / "t", unicode_errors="replace")[0]) == ["caf\ufffd"]
+    assert list(load_word2vec_format(tmp_path / "t", unicode_errors="ignore")[0]) == ["caf"]
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -245,3 +247,67 @@ def test_any_damage_to_vectors_is_a_clean_error_or_harmless(tmp_path: Path, bina
 def test_limit_must_be_positive(tmp_path: Path, limit: int) -> None:
     with pytest.raises(FormatError, match="limit must be None or at least 1"):
         load_word2vec_format(tmp_path / "v", limit=limit)
+
+
+def test_files_without_a_header_both_ways(tmp_path: Path) -> None:
+    save_word2vec_format(tmp_path / "ours", WORDS, some_vectors(), write_header=False)
+    words, vectors = load_word2vec_format(tmp_path / "ours", no_header=True)
+    assert list(words) == WORDS
+    assert_bits_equal(vectors, some_vectors())
+    (tmp_path / "glove.txt").write_text("the 1 2\nof 3 x\n")
+    with pytest.raises(FormatError, match="line 2: wanted a word and 2 numbers"):
+        load_word2vec_format(tmp_path / "glove.txt", no_header=True)
+    (tmp_path / "empty").touch()
+    with pytest.raises(FormatError, match="does not begin with a word and numbers"):
+        load_word2vec_format(tmp_path / "empty", no_header=True)
+    for attempt in (
+        lambda: load_word2vec_format(tmp_path / "ours", binary=True, no_header=True),
+        lambda: save_word2vec_format(tmp_path / "b", ["a"], [[1.0]], binary=True, write_header=False),
+    ):
+        with pytest.raises(FormatError, match=r"without (a|one)"):
+            attempt()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file")  # by gensim
+def test_files_without_a_header_are_gensims(tmp_path: Path) -> None:
+    keyed = gensim_vectors()
+    keyed.save_word2vec_format(str(tmp_path / "theirs"), write_header=False)
+    words, vectors = load_word2vec_format(tmp_path / "theirs", no_header=True)
+    assert list(words) == WORDS
+    assert_bits_equal(vectors, some_vectors())
+    save_word2vec_format(tmp_path / "ours", WORDS, some_vectors(), write_header=False)
+    assert type(keyed).load_word2vec_format(str(tmp_path / "ours"), no_header=True).index_to_key == WORDS
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_counts_both_ways_and_as_gensim_reads_them(tmp_path: Path, suffix: str) -> None:
+    words = [word.replace("\u00a0", "_") for word in WORDS]  # gensim parts the lines of counts at any space
+    wv = WordVectors(words, some_vectors(), counts=range(len(WORDS), 0, -1))
+    wv.save_word2vec_format(tmp_path / "v", binary=True, fvocab=tmp_path / f"c{suffix}")
+    back = WordVectors.load_word2vec_format(tmp_path / "v", binary=True, fvocab=tmp_path / f"c{suffix}")
+    assert [back.get_vecattr(word, "count") for word in words] == list(range(len(words), 0, -1))
+    theirs = type(gensim_vectors()).load_word2vec_format(
+        str(tmp_path / "v"), fvocab=str(tmp_path / f"c{suffix}"), binary=True
+    )
+    assert theirs.get_vecattr(words[2], "count") == back.get_vecattr(words[2], "count")
+    (tmp_path / "bad").write_bytes(b"the 3\nof\n")
+    with pytest.raises(FormatError, match="line 2: wanted a word and its count"):
+        WordVectors.load_word2vec_format(tmp_path / "v", binary=True, fvocab=tmp_path / "bad")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"2 2\na 1 2 \nb 3 4 \n",  # word2vec.c
+        b"2 2\r\na 1 2\r\nb 3 4\r\n",
+        b"2 2\na 1 2   \nb 3 4",
+        b"2 2\n\xef\xbb\xbfa 1 2\nb 3 4\n",
+        b'2 2\n"a 1 2\nb" 3 4\n',
+    ],
+)
+def test_odd_text_is_read_as_gensim_reads_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t").write_bytes(content)
+    words, vectors = load_word2vec_format(tmp_path / "t")
+    theirs = type(gensim_vectors()).load_word2vec_format(str(tmp_path / "t"))
+    assert list(words) == theirs.index_to_key
+    np.testing.assert_array_equal(vectors, theirs.vectors)

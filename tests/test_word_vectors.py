@@ -20,7 +20,7 @@ from xw2v.errors import (
     UnknownWordError,
     XW2VError,
 )
-from xw2v.vectors import word_vectors
+from xw2v.vectors import lookup, nearest, searches, similarities, word_vectors
 from xw2v.vectors.model_folder import save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
 
@@ -43,9 +43,12 @@ def assert_same_answers(ours: list[tuple[str, float]], theirs: list[tuple[str, f
 
 
 def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(word_vectors)
-    assert result.attempted > 10
-    assert result.failed == 0
+    attempted = 0
+    for module in (word_vectors, lookup, similarities, searches):
+        result = doctest.testmod(module)
+        assert result.failed == 0
+        attempted += result.attempted
+    assert attempted > 60
 
 
 # --- construction and lookup ---
@@ -85,10 +88,24 @@ def test_a_change_of_the_vectors_is_refused_since_unit_vectors_would_not_follow(
     assert source.flags.writeable
 
 
-@pytest.mark.parametrize("key", [3, 3.0, np.int64(3), None, b"w3"])
-def test_only_strings_are_words(key: Any) -> None:
-    with pytest.raises(UnknownWordError, match="is not a word; a number is never a row"):
+@pytest.mark.parametrize("key", [3.0, None, True])
+def test_only_strings_and_integers_are_keys(key: Any) -> None:
+    with pytest.raises(UnknownWordError, match="is not a word; wanted a string or an integer key"):
         make()[key]
+
+
+@pytest.mark.parametrize("key", [3, np.int64(3), np.uint8(3)])
+def test_an_integer_is_a_key_and_never_a_row(key: Any) -> None:
+    with pytest.raises(UnknownWordError, match=r"3\)? is not in the vocabulary.*never a row"):
+        make()[key]
+    items = WordVectors([30, "3", np.int64(-2)], np.eye(3))
+    assert items.index_to_key == ["30", "3", "-2"]
+    assert items.get_index(key) == 1
+    assert key in items
+    assert -2 in items
+    assert 0 not in items
+    assert items[[key, 30]].tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert [word for word, _ in items.most_similar(key)] == ["30", "-2"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +116,7 @@ def test_only_strings_are_words(key: Any) -> None:
         (["a", "b"], np.ones((2, 0)), ShapeError, "D > 0"),
         (["a", "b"], [[1.0], [1.0, 2.0]], ShapeError, "differ in length"),
         (["a", "a"], np.ones((2, 2)), ConfigError, "'a' comes more than once"),
-        (["a", 1], np.ones((2, 2)), ConfigError, "must be strings; got 1 of type int"),
+        (["a", 1.5], np.ones((2, 2)), ConfigError, "must be strings or integers; got 1.5 of type float"),
         (["a", "b"], np.array([[1, 2], [np.nan, 1]]), NumericalError, r"'b' \(row 1\)"),
         (["a", "b"], np.array([[1, np.inf], [1, 1]]), NumericalError, r"'a' \(row 0\)"),
         (["a", "b"], np.array([[1, 1e300], [1, 1]]), NumericalError, r"'a' \(row 0\)"),
@@ -255,8 +272,8 @@ def test_zero_and_extreme_vectors_give_no_nan() -> None:
     [
         ((), ConfigError, "at least one"),
         (None, ConfigError, "at least one"),
-        (5, ConfigError, "got 5"),
-        ([5], UnknownWordError, "is not a word"),
+        (5.5, ConfigError, "got 5.5"),
+        ([5], UnknownWordError, "never a row"),
         ("nowhere", UnknownWordError, "'nowhere' is not in"),
         (np.ones(3), ShapeError, r"8 finite numbers; got ndarray of shape \(3,\)"),
         (np.full(8, np.nan), ShapeError, "8 finite"),
@@ -276,7 +293,7 @@ def test_negative_restrict_vocab_is_refused() -> None:
 
 @pytest.mark.parametrize("block", [1, 120, 2**24])
 def test_batch_gives_the_single_answers(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_vectors, "_BLOCK_NUMBERS", block)
+    monkeypatch.setattr(nearest, "_BLOCK_NUMBERS", block)
     wv = make()
     words = ["w3", "w49", "w3", "w0", "w20"]
     answers = wv.most_similar_batch(words, topn=4)

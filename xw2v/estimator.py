@@ -243,11 +243,11 @@ class Word2Vec:
             model.history = [Progress(**record) for record in metadata["history"]]
             model.corpus_words = int(metadata["corpus_words"])
             model.backend_note, model.engine_note = str(metadata["backend"]), str(metadata["engine"])
-            centers, model.outside_vectors = stored.tables["center_vectors"], stored.tables["outside_vectors"]
+            model.outside_vectors = stored.tables["outside_vectors"]
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{folder} is not a whole Word2Vec model ({error}); WordVectors.load reads vectors alone"
             raise FormatError(msg) from error
-        model.wv = WordVectors(stored.words, centers, stored.counts)
+        model.wv = WordVectors.load(folder)
         return model
 
 

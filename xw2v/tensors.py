@@ -22,24 +22,33 @@ from xw2v.files import reading
 __all__ = ["first_bad_row", "read_tensors", "write_tensors"]
 
 _HEADER_LIMIT = 2**20  # bytes; ours have a few thousand
-_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-_NAMES = {"F32": "float32", "F64": "float64"}
+_DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in
+                                     (("F32", "<f4"), ("F64", "<f8"), ("I64", "<i8"), ("U8", "u1"))}  # fmt: skip
+_NAMES = {"F32": "2-D float32", "F64": "2-D float64", "I64": "1-D int64", "U8": "1-D uint8"}
 
 Table = npt.NDArray[Any]
 
 
 def first_bad_row(vectors: npt.NDArray[Any]) -> int | None:
     """Row of the first NaN or infinite value in a (V, D) array, None where all are finite."""
-    rows = max(1, 2**20 // max(1, vectors.shape[1]))
+    rows = max(1, 2**18 // max(1, vectors.shape[1]))
     for start in range(0, len(vectors), rows):
-        finite = np.isfinite(vectors[start : start + rows])
+        block = vectors[start : start + rows]
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A sum is finite only if every number is, and takes a third of the time of looking at each.
+            if np.isfinite(block.sum()):
+                continue
+        finite = np.isfinite(block)
         if not finite.all():
             return start + int(np.argmin(finite.all(axis=1)))
     return None
 
 
 def write_tensors(file: BinaryIO, arrays: Mapping[str, Table], metadata: Mapping[str, str] | None = None) -> None:
-    """Write C-ordered little-endian (rows, columns) tables of float32 or float64, and strings beside them."""
+    """Write C-ordered little-endian tables of float32 or float64, rows of int64 or uint8, and strings beside them.
+
+    Wider numbers should come first: what follows an odd number of bytes is not aligned.
+    """
     kinds = {dtype: kind for kind, dtype in _DTYPES.items()}
     header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
     end = 0
@@ -67,7 +76,7 @@ def read_tensors(
 
     Returns
     -------
-    tables : {name: (rows, columns) array}
+    tables : {name: array}, floats (rows, columns) and integers (n,)
     metadata : {name: string}
 
     Raises
@@ -115,26 +124,26 @@ def _metadata(header: Any, path: Path) -> dict[str, str]:
 
 def _check_header(
     header: Any, data_size: int, path: Path, kinds: Sequence[str]
-) -> dict[str, tuple[np.dtype[Any], tuple[int, int], int]]:
+) -> dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]:
     """{name: (dtype, shape, first byte)} of a header whose tables fill `data_size` bytes exactly."""
-    found: dict[str, tuple[np.dtype[Any], tuple[int, int], int]] = {}
+    found: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
     spans = []
     try:
         for name, entry in header.items():
             if name == "__metadata__":
                 continue
-            (rows, columns), (begin, end) = entry["shape"], entry["data_offsets"]
-            sizes = (rows, columns, begin, end)
-            if entry["dtype"] not in kinds or any(type(size) is not int or size < 0 for size in sizes) or columns == 0:
+            kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+            if kind not in kinds or any(type(size) is not int or size < 0 for size in (*shape, begin, end)):
                 raise ValueError(name)
-            dtype = _DTYPES[entry["dtype"]]
-            if end - begin != dtype.itemsize * rows * columns:
+            dtype = _DTYPES[kind]
+            rest = shape[1:]  # of a table the columns, of which there must be some
+            if len(rest) != (dtype.kind == "f") or 0 in rest or end - begin != dtype.itemsize * math.prod(shape):
                 raise ValueError(name)
-            found[name] = (dtype, (rows, columns), begin)
+            found[name] = (dtype, shape, begin)
             spans.append((begin, end))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         wanted = " or ".join(_NAMES[kind] for kind in kinds)
-        msg = f"{path}: a table is not 2-D {wanted} with a size that fits its shape ({error}); the file is damaged"
+        msg = f"{path}: a table is not {wanted} with a size that fits its shape ({error}); the file is damaged"
         raise FormatError(msg) from error
     edges = sorted(spans)
     if [0, *(end for _, end in edges)] != [*(begin for begin, _ in edges), data_size]:

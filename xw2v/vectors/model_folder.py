@@ -1,11 +1,13 @@
 """The model folder: tables of vectors, words and metadata, in safetensors and JSON.
 
-    tables.safetensors  (V, D) float32 tables, "center_vectors" among them
-    vocabulary.json     {"words": [...], "counts": [...] or null}
-    config.json         {"format": "xw2v model", "format_version": 1, "metadata": {...}}
+    tables.safetensors       (V, D) float32 tables, "center_vectors" among them
+    vocabulary.safetensors   "words", all of them end to end in UTF-8; "ends" (V,) int64, where each ends;
+                             "counts" (V,) int64, if known
+    config.json              {"format": "xw2v model", "format_version": 1, "metadata": {...}}
 
-V words, D vector size. A reader sees the old folder or the new one. What is read is not trusted: no pickle,
-and nothing is allocated for a header before it was compared with the size of the file.
+V words, D vector size. The words are packed so that a model of a million opens without a million strings. A
+reader sees the old folder or the new one. What is read is not trusted: no pickle, and nothing is allocated for
+a header before it was compared with the size of the file.
 """
 
 from __future__ import annotations
@@ -25,22 +27,28 @@ import numpy.typing as npt
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
 from xw2v.files import PathLike, reading, sync, sync_folder, writing
 from xw2v.tensors import read_tensors, write_tensors
+from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import FloatTable, as_table
 
 __all__ = ["ModelFolder", "check_replaceable", "load_model_folder", "save_model_folder"]
 
 FORMAT_NAME = "xw2v model"
 FORMAT_VERSION = 1
-TABLES, VOCABULARY, CONFIG = "tables.safetensors", "vocabulary.json", "config.json"
+TABLES, VOCABULARY, CONFIG = "tables.safetensors", "vocabulary.safetensors", "config.json"
 
 
 class ModelFolder(NamedTuple):
     """What a model folder holds: tables of (V, D) float32 by name, V words, (V,) int64 counts, metadata."""
 
     tables: dict[str, FloatTable]
-    words: list[str]
+    packed_words: PackedWords
     counts: npt.NDArray[np.int64] | None
     metadata: dict[str, Any]
+
+    @property
+    def words(self) -> list[str]:
+        """The V words."""
+        return self.packed_words.tolist()
 
 
 def save_model_folder(
@@ -70,38 +78,36 @@ def save_model_folder(
         msg = f'a model folder needs a table named "center_vectors"; got {sorted(tables)}'
         raise ShapeError(msg)
     arrays = {name: as_table(table, name, len(words)) for name, table in tables.items()}
-    count_list = None if counts is None else np.asarray(counts, dtype=np.int64).tolist()
-    if count_list is not None and len(count_list) != len(words):
-        msg = f"counts must have one entry for each of {len(words)} words; got {len(count_list)}"
-        raise ShapeError(msg)
-    texts = {
-        VOCABULARY: _to_json({"words": list(words), "counts": count_list}),
-        CONFIG: _to_json(
-            {"format": FORMAT_NAME, "format_version": FORMAT_VERSION, "metadata": dict(metadata)}, indent=2
-        ),
-    }
+    packed = PackedWords.of(words)
+    vocabulary: dict[str, npt.NDArray[Any]] = {"ends": packed.ends, "words": packed.text}
+    if counts is not None:
+        vocabulary = {"counts": np.asarray(counts, dtype=np.int64), **vocabulary}
+        if len(vocabulary["counts"]) != len(words):
+            msg = f"counts must have one entry for each of {len(words)} words; got {len(vocabulary['counts'])}"
+            raise ShapeError(msg)
+    config = _to_json({"format": FORMAT_NAME, "format_version": FORMAT_VERSION, "metadata": dict(metadata)})
     check_replaceable(folder, set(arrays))
     temporary = target.with_name(f".xw2v-{secrets.token_hex(8)}.tmp")
     with writing(shown):
         try:
             temporary.mkdir()
-            with (temporary / TABLES).open("xb") as tables_file:
-                write_tensors(tables_file, arrays)
-                sync(tables_file)
-            for name, text in texts.items():
+            for name, tensors in ((TABLES, arrays), (VOCABULARY, vocabulary)):
                 with (temporary / name).open("xb") as file:
-                    file.write(text)
+                    write_tensors(file, tensors)
                     sync(file)
+            with (temporary / CONFIG).open("xb") as file:
+                file.write(config)
+                sync(file)
             sync_folder(temporary)
             _move_in(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _to_json(content: Mapping[str, Any], indent: int | None = None) -> bytes:
+def _to_json(content: Mapping[str, Any]) -> bytes:
     try:
         # ASCII only: JSON's escapes carry every Python string, lone surrogates too.
-        return json.dumps(content, indent=indent, allow_nan=False).encode("ascii")
+        return json.dumps(content, indent=2, allow_nan=False).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         msg = f"the metadata cannot be stored as JSON: {error}; use strings, finite numbers, lists and dicts"
         raise FormatError(msg) from error
@@ -178,7 +184,7 @@ def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
             msg = f"{path} is a file; wanted a model folder (for word2vec files use load_word2vec_format)"
             raise FileAccessError(msg)
     metadata = _read_config(path)
-    words, counts = _read_vocabulary(path / VOCABULARY)
+    words, counts = _read_vocabulary(path / VOCABULARY, mmap)
     tables, _ = read_tensors(path / TABLES, mmap)
     if "center_vectors" not in tables:
         msg = f'{path / TABLES} has no table "center_vectors"; it is not the file of an xw2v model'
@@ -219,20 +225,18 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return metadata
 
 
-def _read_vocabulary(path: Path) -> tuple[list[str], npt.NDArray[np.int64] | None]:
-    content = _read_json(path)
-    words = content.get("words") if isinstance(content, dict) else None
-    if not isinstance(words, list) or not all(type(word) is str for word in words):
-        msg = f'{path} has no list of strings under "words"; the file is damaged'
+def _read_vocabulary(path: Path, mmap: bool) -> tuple[PackedWords, npt.NDArray[np.int64] | None]:
+    arrays, _ = read_tensors(path, mmap, kinds=("U8", "I64"))
+    text, ends, counts = (arrays.get(name) for name in ("words", "ends", "counts"))
+    if text is None or ends is None or (text.dtype, ends.dtype) != (np.uint8, np.int64):
+        msg = f'{path} has no "words" (bytes) and "ends" (64-bit integers); it is not the file of an xw2v model'
         raise FormatError(msg)
-    if len(set(words)) != len(words):
-        msg = f"{path} names a word twice; the file is damaged"
+    try:
+        words = PackedWords(text, ends)
+    except FormatError as error:
+        msg = f"{path}: {error}; the file is damaged"
+        raise FormatError(msg) from error
+    if counts is not None and (counts.dtype != np.int64 or len(counts) != len(words) or (counts < 0).any()):
+        msg = f"{path} must have {len(words)} counts >= 0, one a word; the file is damaged"
         raise FormatError(msg)
-    counts = content.get("counts")
-    if counts is None:
-        return words, None
-    whole = isinstance(counts, list) and all(type(count) is int and 0 <= count < 2**63 for count in counts)
-    if not whole or len(counts) != len(words):
-        msg = f'{path} must have {len(words)} counts >= 0 under "counts", one a word; the file is damaged'
-        raise FormatError(msg)
-    return words, np.array(counts, dtype=np.int64)
+    return words, counts

@@ -3,7 +3,7 @@
     a line "V D", then V rows: the word, a space, D numbers as text or as float32
 
 V words, D vector size. What is read is not trusted: nothing is allocated for a header before it was compared
-with the size of the file.
+with the size of the file. GloVe's files are the text format without its first line.
 """
 
 from __future__ import annotations
@@ -24,31 +24,34 @@ import numpy.typing as npt
 from xw2v.errors import FormatError
 from xw2v.files import PathLike, atomic_write, reading
 from xw2v.vectors.tables import FloatTable, as_table, first_bad_row
+from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
+from xw2v.vectors.word2vec_text import read_text_rows, text_blocks
 
-__all__ = ["load_word2vec_format", "save_word2vec_format"]
+__all__ = ["load_counts", "load_word2vec_format", "save_counts", "save_word2vec_format"]
 
-_CHUNK = 2**20  # bytes read or written at a time; 16 times more is slower, it leaves the cache
-_WORD_LIMIT = 2**16  # bytes of one word in a binary file
 _GZIP_RATIO = 1040  # deflate cannot shrink by more than 1032, RFC 1951
-
 
 # What ends a word for word2vec.c (fscanf) or a line for any reader. Others, as a no-break space, are carried.
 _SPACE = re.compile(r"[ \t\n\r\v\f]")
 
 
-def save_word2vec_format(path: PathLike, words: Sequence[str], vectors: npt.ArrayLike, binary: bool = False) -> None:
-    """Write word2vec's text or binary format, byte for byte as gensim does; gzipped where `path` ends in .gz.
+def save_word2vec_format(
+    path: PathLike, words: Sequence[str], vectors: npt.ArrayLike, binary: bool = False, write_header: bool = True
+) -> None:
+    """Write word2vec's text or binary format; gzipped where `path` ends in .gz.
 
-    Text holds the shortest decimals that give the same float32 again, so no bit is lost either way.
+    Binary files are byte for byte gensim's. Text holds the shortest decimals that give the same float32 again,
+    so no bit is lost either way; it spells some numbers otherwise than gensim does (1 for 1.0).
 
     Parameters
     ----------
     words : V strings without white space
     vectors : (V, D) array, stored as float32
+    write_header : False leaves the first line out, as in GloVe's files; text only
 
     Raises
     ------
-    FormatError   a word is empty or holds white space, which the format cannot carry.
+    FormatError   a word is empty or holds white space, which the format cannot carry; binary without a header.
     FileAccessError   the file cannot be written; one that was there is left as it was.
     """
     table = as_table(vectors, "vectors", len(words))
@@ -57,20 +60,45 @@ def save_word2vec_format(path: PathLike, words: Sequence[str], vectors: npt.Arra
     if bad is not None:
         msg = f"the vector of {words[bad]!r} holds NaN or infinity; such vectors cannot be saved"
         raise FormatError(msg)
-    rows = max(1, _CHUNK // (16 * table.shape[1]))
+    if binary and not write_header:
+        msg = "a binary file needs its header; write text without one"
+        raise FormatError(msg)
     with _vector_writer(Path(path)) as file:
-        file.write(f"{table.shape[0]} {table.shape[1]}\n".encode("ascii"))
-        for start in range(0, len(encoded), rows):
-            block = table[start : start + rows]
-            if binary:
-                numbers = [row.tobytes() for row in block]
-                end = b""
-            else:
-                # Casting float32 to bytes gives str(number), several hundred thousand a second faster by row.
-                numbers = [b" ".join(row.astype("S").tolist()) for row in block]
-                end = b"\n"
-            pairs = zip(encoded[start : start + rows], numbers, strict=True)
-            file.write(b"".join(word + b" " + row + end for word, row in pairs))
+        if write_header:
+            file.write(f"{table.shape[0]} {table.shape[1]}\n".encode("ascii"))
+        for block in (binary_blocks if binary else text_blocks)(encoded, table):
+            file.write(block)
+
+
+def save_counts(path: PathLike, words: Sequence[str], counts: npt.NDArray[np.int64]) -> None:
+    """Write "word count" a line, as word2vec.c's -save-vocab.
+
+    Raises
+    ------
+    FormatError, FileAccessError   as `save_word2vec_format`
+    """
+    with _vector_writer(Path(path)) as file:
+        for word, count in zip(words, counts.tolist(), strict=True):
+            file.write(_encode_word(word) + f" {count}\n".encode("ascii"))
+
+
+def load_counts(path: PathLike, unicode_errors: str = "strict") -> dict[str, int]:
+    """The counts that `save_counts` or another program wrote.
+
+    Raises
+    ------
+    MissingFileError   there is no such file.   FormatError   a line is no word and whole number, or not UTF-8.
+    """
+    counts = {}
+    with _vector_reader(Path(path)) as (file, _):
+        for number, line in enumerate(file, start=1):
+            word, _, count = line.strip().rpartition(b" ")
+            try:
+                counts[word.decode("utf-8", unicode_errors)] = int(count)
+            except ValueError as error:  # UnicodeDecodeError is one
+                msg = f"{path}, line {number}: wanted a word and its count; got {line[:40]!r}"
+                raise FormatError(msg) from error
+    return counts
 
 
 def _encode_word(word: str) -> bytes:
@@ -96,8 +124,12 @@ def _vector_writer(path: Path) -> Iterator[BinaryIO]:
 
 
 def load_word2vec_format(
-    path: PathLike, binary: bool = False, limit: int | None = None, unicode_errors: str = "strict"
-) -> tuple[list[str], FloatTable]:
+    path: PathLike,
+    binary: bool = False,
+    limit: int | None = None,
+    unicode_errors: str = "strict",
+    no_header: bool = False,
+) -> tuple[dict[str, int], FloatTable]:
     """Words and vectors of a file in word2vec's text or binary format; unpacked where `path` ends in .gz.
 
     Of a word that comes twice the first row is kept, with a warning, as gensim does.
@@ -106,10 +138,11 @@ def load_word2vec_format(
     ----------
     limit : read only so many rows, the most frequent words in files of word2vec programs
     unicode_errors : "strict", or "replace" or "ignore" for files whose words are cut inside a character
+    no_header : there is no first line "V D", as in GloVe's files; text only
 
     Returns
     -------
-    (V words, (V, D) float32)
+    (V words with their rows 0 .. V-1 in order, (V, D) finite float32)
 
     Raises
     ------
@@ -120,17 +153,35 @@ def load_word2vec_format(
     if limit is not None and limit < 1:
         msg = f"limit must be None or at least 1; got {limit}"
         raise FormatError(msg)
+    counted = _count_lines(source, binary) if no_header else None
     with _vector_reader(source) as (file, most_bytes):
-        total, size = _read_header(file, source, most_bytes, binary)
+        total, size = counted or _read_header(file, source, most_bytes, binary)
         rows = total if limit is None else min(total, limit)
         try:
             vectors = np.empty((rows, size), dtype="<f4")
         except MemoryError as error:
             msg = f"{source} declares {total} rows of {size} numbers, more than memory holds; pass limit="
             raise FormatError(msg) from error
-        read = _read_binary_rows if binary else _read_text_rows
-        raw_words = read(file, source, vectors, rows == total)
+        if binary:
+            raw_words = read_binary_rows(file, source, vectors, rows == total)
+        else:
+            raw_words = read_text_rows(file, source, vectors, rows == total, 1 if no_header else 2)
     return _checked(source, raw_words, vectors, unicode_errors)
+
+
+def _count_lines(path: Path, binary: bool) -> tuple[int, int]:
+    """Rows and vector size of a text file without a header."""
+    if binary:
+        msg = f"{path}: a binary file without a header cannot be read; no_header is for text"
+        raise FormatError(msg)
+    with _vector_reader(path) as (file, _):
+        first = file.readline()
+        size = len(first.split()) - 1
+        rows = 1 + sum(1 for line in file if line.strip())
+    if size < 1:
+        msg = f"{path} does not begin with a word and numbers"
+        raise FormatError(msg)
+    return rows, size
 
 
 @contextmanager
@@ -167,83 +218,8 @@ def _read_header(file: BinaryIO, path: Path, most_bytes: int, binary: bool) -> t
     return total, size
 
 
-def _read_binary_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: bool) -> list[bytes]:
-    """Fill `vectors`, return the words; `whole` asks that the file ends there."""
-    rows, row_bytes = len(vectors), 4 * vectors.shape[1]
-    words: list[bytes] = []
-    target = vectors.reshape(-1).view(np.uint8).data
-    rest = b""
-    while len(words) < rows:
-        chunk = file.read(max(_CHUNK, 2 * row_bytes))
-        rest += chunk
-        rest = rest[_split_binary_rows(rest, words, rows, row_bytes, target) :]
-        if len(words) < rows and (not chunk or len(rest) > row_bytes + _WORD_LIMIT):
-            msg = f"{path} has {len(words)} whole rows and declares {rows}; it is cut off, damaged or not binary"
-            raise FormatError(msg)
-    if whole and (rest + file.read(_WORD_LIMIT)).strip():
-        msg = f"{path} has more data than the {rows} rows that it declares; is its header wrong, or is it text?"
-        raise FormatError(msg)
-    return [word.lstrip(b"\n") for word in words]  # word2vec.c ends each row with a line end, gensim does not
-
-
-def _split_binary_rows(data: bytes, words: list[bytes], rows: int, row_bytes: int, target: memoryview) -> int:
-    """Move the whole rows of `data` to `words` and `target`; the position of the first byte left."""
-    view, start, filled = memoryview(data), 0, len(words) * row_bytes
-    while len(words) < rows:
-        space = data.find(b" ", start)
-        stop = space + 1 + row_bytes
-        if space < 0 or stop > len(data):
-            break
-        words.append(data[start:space])
-        target[filled : filled + row_bytes] = view[space + 1 : stop]
-        filled += row_bytes
-        start = stop
-    return start
-
-
-def _read_text_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: bool) -> list[bytes]:
-    """Fill `vectors`, return the words; `whole` asks that the file ends there."""
-    rows, size = vectors.shape
-    words: list[bytes] = []
-    more = b""
-    while len(words) < rows:
-        lines = file.readlines(_CHUNK)
-        more = b"".join(lines[rows - len(words) :])
-        del lines[rows - len(words) :]
-        if not lines:
-            msg = f"{path} has {len(words)} rows and declares {rows}; it is cut off or its header is wrong"
-            raise FormatError(msg)
-        parts = [line.rstrip().partition(b" ") for line in lines]
-        numbers = _parse_numbers([part[2] for part in parts], size)
-        if numbers is None:
-            bad = next(i for i, part in enumerate(parts) if _parse_numbers([part[2]], size) is None)
-            number = len(words) + 2 + bad
-            msg = f"{path}, line {number}: wanted a word and {size} numbers, parted by single spaces; is it binary?"
-            raise FormatError(msg)
-        vectors[len(words) : len(words) + len(lines)] = numbers
-        words += [part[0] for part in parts]
-    if whole and (more + file.read(_WORD_LIMIT)).strip():
-        msg = f"{path} has more lines than the {rows} rows that it declares; its header is wrong"
-        raise FormatError(msg)
-    return words
-
-
-def _parse_numbers(texts: list[bytes], size: int) -> FloatTable | None:
-    """(rows, size) float32 of rows of text; None where a row has not that many numbers."""
-    # Spaces are counted by row, because two wrong rows may add up to a right total.
-    if any(text.count(b" ") != size - 1 for text in texts):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # how NumPy reports that it met something else
-        try:
-            numbers = np.fromstring(b" ".join(texts), dtype="<f4", sep=" ")
-        except (DeprecationWarning, ValueError):
-            return None
-    return numbers.reshape(len(texts), size) if len(numbers) == len(texts) * size else None
-
-
-def _checked(path: Path, raw: list[bytes], vectors: FloatTable, errors: str) -> tuple[list[str], FloatTable]:
-    """Decoded, unique words and finite vectors."""
+def _checked(path: Path, raw: list[bytes], vectors: FloatTable, errors: str) -> tuple[dict[str, int], FloatTable]:
+    """Decoded words, each once, and finite vectors."""
     try:
         words = [word.decode("utf-8", errors) for word in raw]
     except UnicodeDecodeError as error:
@@ -254,10 +230,11 @@ def _checked(path: Path, raw: list[bytes], vectors: FloatTable, errors: str) -> 
     if bad is not None:
         msg = f"{path}: the vector of {words[bad]!r} (row {bad + 1}) holds NaN or infinity; the file is damaged"
         raise FormatError(msg)
-    if len(set(words)) < len(words):
-        first = {word: row for row, word in reversed(list(enumerate(words)))}
-        keep = sorted(first.values())
-        twice = next(word for row, word in enumerate(words) if first[word] != row)
-        warnings.warn(f"{path}: {len(words) - len(keep)} rows repeat a word, as {twice!r}; left out", stacklevel=3)
-        words, vectors = [words[row] for row in keep], vectors[keep]
-    return words, vectors
+    rows = dict(zip(words, range(len(words)), strict=True))
+    if len(rows) == len(words):
+        return rows, vectors
+    first = {word: row for row, word in reversed(list(enumerate(words)))}
+    keep = sorted(first.values())
+    twice = next(word for row, word in enumerate(words) if first[word] != row)
+    warnings.warn(f"{path}: {len(words) - len(keep)} rows repeat a word, as {twice!r}; left out", stacklevel=3)
+    return {words[row]: place for place, row in enumerate(keep)}, vectors[keep]

@@ -1,0 +1,133 @@
+"""What callers give to `WordVectors`, checked and brought into one form."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import ConfigError, MixedArraysError, ShapeError
+
+__all__ = ["UnknownWordText", "as_counts", "as_items", "as_key", "as_vectors", "as_weight", "brief"]
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def as_key(key: object) -> str | None:
+    """The word that a key names: itself, an integer's decimal digits, else None.
+
+    >>> as_key("king"), as_key(17), as_key(True), as_key(1.0)
+    ('king', '17', None, None)
+    """
+    if isinstance(key, str):
+        return key
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        return str(int(key))
+    return None
+
+
+def as_vectors(vectors: npt.ArrayLike, rows: int) -> FloatArray:
+    """A read-only (rows, D) float32 view, or copy where the dtype differs."""
+    try:
+        array = np.asarray(vectors)
+    except TypeError as error:  # arrays on a GPU refuse
+        msg = f"vectors must be a NumPy array or a list of rows; got {brief(vectors)}, copy it to the host first"
+        raise MixedArraysError(msg) from error
+    except ValueError as error:
+        msg = f"vectors must have shape ({rows}, D), one row a word; the rows given differ in length"
+        raise ShapeError(msg) from error
+    if array.dtype.kind not in "fiu":
+        msg = f"vectors must be real numbers; got an array of {array.dtype}"
+        raise MixedArraysError(msg)
+    if array.ndim != 2 or array.shape[0] != rows or array.shape[1] == 0:
+        msg = f"vectors must have shape ({rows}, D) with D > 0, one row a word; got {array.shape}"
+        raise ShapeError(msg)
+    with np.errstate(over="ignore"):  # becomes infinity, which is refused by its word
+        result = array.astype(np.float32, copy=False).view()
+    result.flags.writeable = False  # the unit vectors would not follow a change
+    return result
+
+
+def as_counts(counts: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] | None:
+    """(rows,) int64, or None."""
+    if counts is None:
+        return None
+    array = np.asarray(counts)
+    if array.shape != (rows,) or (rows and array.dtype.kind not in "iu"):
+        msg = f"counts must be {rows} integers, one a word; got {array.dtype} of shape {array.shape}"
+        raise ShapeError(msg)
+    return array.astype(np.int64, copy=False)
+
+
+def as_items(queries: Any) -> list[Any]:
+    """A list of words, vectors and (one of them, weight) tuples, from one or several."""
+    if queries is None:
+        return []
+    if as_key(queries) is not None or (
+        isinstance(queries, np.ndarray) and queries.ndim == 1 and queries.dtype.kind != "U"
+    ):
+        return [queries]
+    if not isinstance(queries, Iterable):
+        msg = f"wanted a word, a vector or a list of these; got {brief(queries)}"
+        raise ConfigError(msg)
+    return list(queries)
+
+
+def as_weight(weight: Any) -> float:
+    """A finite number."""
+    try:
+        value = float(weight)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        msg = f"a weight must be a finite number, as in ('king', 0.5); got {brief(weight)}"
+        raise ConfigError(msg)
+    return value
+
+
+def brief(thing: Any) -> str:
+    """A thing in a few characters, for an error."""
+    shape = getattr(thing, "shape", None)
+    return f"{type(thing).__name__} of shape {shape}" if shape is not None else repr(thing)[:60]
+
+
+class UnknownWordText:
+    """The text of an `UnknownWordError`, made when it is read: the spellings would slow down `except KeyError`."""
+
+    def __init__(self, word: object, words: list[str]) -> None:
+        self.word, self.words = word, words
+
+    def __str__(self) -> str:
+        word = as_key(self.word)
+        if word is None:
+            return f"{brief(self.word)} is not a word; wanted a string or an integer key"
+        text = f"{self.word!r} is not in the vocabulary of {len(self.words)} words"
+        if not isinstance(self.word, str):
+            return f"{text}; an integer is a key here, never a row: use .vectors[row] for that"
+        near = _near_spellings(word, self.words)
+        return f"{text}; nearest spellings: {', '.join(near)}" if near else text
+
+    __repr__ = __str__
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)  # an error that is pickled must not take the vocabulary along
+
+
+def _near_spellings(word: str, words: list[str]) -> list[str]:
+    """At most three words spelled alike, looked for among the most frequent that share a beginning or an end."""
+    if not word or len(word) > 64:
+        return []
+    lower = word.lower()
+    candidates: dict[str, str] = {}  # few enough to compare in some 20 ms
+    for candidate in words[:200_000]:
+        if abs(len(candidate) - len(word)) > 2:
+            continue
+        small = candidate.lower()
+        if small[:1] == lower[:1] or small[-2:] == lower[-2:]:
+            candidates.setdefault(small, candidate)
+            if len(candidates) == 1500:
+                break
+    return [candidates[near] for near in difflib.get_close_matches(lower, list(candidates), n=3, cutoff=0.6)]

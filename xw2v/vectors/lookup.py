@@ -1,0 +1,286 @@
+"""`Lookup`: words and their rows. What `WordVectors` is before any question is asked.
+
+V words, D vector size. A key is a word, or an integer that stands for its decimal digits, as item ids do.
+It is never a row number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import ConfigError, FormatError, NumericalError, UnknownWordError
+from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors
+from xw2v.vectors.nearest import Rows, row_lengths, scaled, unit_row, unit_rows
+from xw2v.vectors.packed_words import PackedWords
+from xw2v.vectors.tables import first_bad_row
+
+__all__ = ["Key", "Lookup"]
+
+Key = str | int | np.integer[Any]
+FloatArray = npt.NDArray[np.float32]
+
+_FIRST_LOOKUPS = 64  # words found in a mapped vocabulary before a dict of all of them is made
+
+
+class Lookup:
+    """Words with one row each; see `WordVectors`, which is what one makes."""
+
+    def __init__(self, words: Iterable[Key], vectors: npt.ArrayLike, counts: npt.ArrayLike | None = None) -> None:
+        given = list(words)
+        names = [as_key(word) for word in given]
+        if None in names:
+            word = given[names.index(None)]
+            msg = f"words must be strings or integers; got {word!r} of type {type(word).__name__}, use str() on it"
+            raise ConfigError(msg)
+        self._packed: PackedWords | None = None
+        self._names: list[str] | None = [name for name in names if name is not None]
+        self._start(as_vectors(vectors, len(self._names)), as_counts(counts, len(self._names)))
+        _ = self.key_to_index
+        self._check_finite()
+
+    def _start(self, vectors: FloatArray, counts: npt.NDArray[np.int64] | None) -> None:
+        self.vectors = vectors
+        self.counts = counts
+        self._rows: dict[str, int] | None = None
+        self._lookups = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of what follows from the vectors."""
+        self._lengths: npt.NDArray[np.float64] | None = None
+        self._scaled: Rows | None = None
+        self._unit: FloatArray | None = None
+
+    @classmethod
+    def _mapped(cls, words: PackedWords, vectors: npt.ArrayLike, counts: npt.NDArray[np.int64] | None) -> Self:
+        """From a model folder: nothing is gone through before it is needed, so a mapped model opens at once."""
+        found = cls.__new__(cls)
+        found._packed, found._names = words, None
+        found._start(as_vectors(vectors, len(words)), counts)
+        return found
+
+    @classmethod
+    def _checked(cls, rows: dict[str, int], vectors: npt.ArrayLike, counts: npt.NDArray[np.int64] | None) -> Self:
+        """From words with their rows 0 .. V-1 in order and vectors that are known to be finite."""
+        found = cls.__new__(cls)
+        found._packed, found._names = None, list(rows)
+        found._start(as_vectors(vectors, len(rows)), counts)
+        found._rows = rows
+        return found
+
+    # --- words and rows -------------------------------------------------------------------------------------
+
+    @property
+    def index_to_key(self) -> list[str]:
+        """The V words in the order of their rows."""
+        if self._names is None:
+            self._names = self._packed.tolist() if self._packed is not None else []
+        return self._names
+
+    @property
+    def key_to_index(self) -> dict[str, int]:
+        """The row of each word."""
+        if self._rows is None:
+            words = self.index_to_key
+            rows = {word: row for row, word in enumerate(words)}
+            if len(rows) < len(words):
+                twice = next(word for row, word in enumerate(words) if rows[word] != row)
+                msg = f"words must be different; {twice!r} comes more than once"
+                raise FormatError(msg) if self._packed is not None else ConfigError(msg)
+            self._rows = rows
+        return self._rows
+
+    @property
+    def vector_size(self) -> int:
+        """D, the length of a vector."""
+        return int(self.vectors.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __contains__(self, key: object) -> bool:
+        return self._find(key) is not None
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(self._word(row)) for row in range(min(len(self), 4)))
+        more = ", ..." if len(self) > 4 else ""
+        return f"{type(self).__name__}({len(self)} words, vector_size={self.vector_size}: {shown}{more})"
+
+    def _find(self, key: object) -> int | None:
+        word = as_key(key)
+        if word is None:
+            return None
+        if self._rows is None and self._packed is not None and self._lookups < _FIRST_LOOKUPS:
+            self._lookups += 1
+            return self._packed.find(word)
+        return self.key_to_index.get(word)
+
+    def _row(self, key: object) -> int:
+        row = self._find(key)
+        if row is None:
+            raise UnknownWordError(UnknownWordText(key, self.index_to_key))
+        return row
+
+    def _rows_of(self, keys: Iterable[object]) -> list[int]:
+        return [self._row(key) for key in keys]
+
+    def _word(self, row: int) -> str:
+        if self._names is None and self._packed is not None:
+            return self._packed[row]
+        return self.index_to_key[row]
+
+    def get_index(self, key: Key, default: int | None = None) -> int:
+        """The row of a word; `default`, where given, if it is unknown.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b"], [[1], [2]]).get_index("b")
+        1
+
+        Raises
+        ------
+        UnknownWordError   it is unknown and there is no default.
+        """
+        row = self._find(key)
+        if row is None:
+            row = default
+        return self._row(key) if row is None else row
+
+    def has_index_for(self, key: object) -> bool:
+        """Whether a word is known, as `key in wv`.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "7"], [[1], [2]]).has_index_for(7)
+        True
+        """
+        return self._find(key) is not None
+
+    # --- vectors --------------------------------------------------------------------------------------------
+
+    def __getitem__(self, keys: Key | Iterable[Key]) -> FloatArray:
+        """The (D,) vector of a word, a read-only view, or the (n, D) vectors of n words, a copy.
+
+        Raises
+        ------
+        UnknownWordError   (a KeyError) a word is not in the vocabulary. A number is never a row: use `.vectors`.
+        NumericalError     a row of a mapped file holds NaN or infinity.
+        """
+        one = isinstance(keys, str) or not isinstance(keys, Iterable)
+        found: FloatArray = self.vectors[self._row(keys) if one else self._rows_of(keys)]  # type: ignore[arg-type]
+        if self._lengths is None and not np.isfinite(found).all():
+            self._check_finite()
+        return found
+
+    def get_vector(self, key: Key, norm: bool = False) -> FloatArray:
+        """The (D,) vector of a word, divided by its length where `norm` is set.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a"], [[3, 4]]).get_vector("a", norm=True)
+        array([0.6, 0.8], dtype=float32)
+        """
+        return unit_row(self[key]).astype(np.float32) if norm else self[key]
+
+    def get_normed_vectors(self) -> FloatArray:
+        """`unit_vectors`, by gensim's name.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a"], [[3, 4]]).get_normed_vectors()
+        array([[0.6, 0.8]], dtype=float32)
+        """
+        return self.unit_vectors
+
+    @property
+    def unit_vectors(self) -> FloatArray:
+        """(V, D) float32, read-only: each row divided by its length, a zero row left zero. Made at first use."""
+        if self._unit is None:
+            self._check_finite()
+            self._unit = unit_rows(self.vectors)
+            self._unit.flags.writeable = False
+        return self._unit
+
+    def _check_finite(self) -> None:
+        """Take the lengths of all rows; a row that is not finite is named."""
+        if self._lengths is None:
+            lengths = row_lengths(self.vectors)
+            if not np.isfinite(lengths).all():
+                bad = first_bad_row(self.vectors)
+                if bad is not None:
+                    msg = f"vectors must be finite float32; that of {self._word(bad)!r} (row {bad}) is not"
+                    raise NumericalError(msg)
+            self._lengths = lengths
+
+    def _search_rows(self) -> Rows:
+        if self._scaled is None:
+            self._check_finite()
+            assert self._lengths is not None
+            self._scaled = scaled(self.vectors, self._lengths)
+        return self._scaled
+
+    # --- attributes of words, order ---------------------------------------------------------------------------
+
+    def get_vecattr(self, key: Key, attr: str) -> int:
+        """How often a word occurs: the attribute "count" is the only one.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b"], [[1], [2]], counts=[7, 3]).get_vecattr("b", "count")
+        3
+
+        Raises
+        ------
+        UnknownWordError   no such word, no such attribute, or the counts are not known.
+        """
+        row = self._row(key)
+        if attr != "count" or self.counts is None:
+            known = "; the counts are not known, word2vec files hold none: pass fvocab" if attr == "count" else ""
+            msg = f'words have the attribute "count" only, asked for {attr!r}{known}'
+            raise UnknownWordError(msg)
+        return int(self.counts[row])
+
+    def sort_by_descending_frequency(self) -> None:
+        """Put the words in falling order of their counts; equal counts keep their order. Vectors move along.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a", "b"], [[1], [2]], counts=[3, 7])
+        >>> wv.sort_by_descending_frequency()
+        >>> wv
+        WordVectors(2 words, vector_size=1: 'b', 'a')
+
+        Raises
+        ------
+        ConfigError   the counts are not known.
+        """
+        if self.counts is None:
+            msg = "sorting by frequency needs counts, and none are known; pass counts= or fvocab="
+            raise ConfigError(msg)
+        order = np.argsort(-self.counts, kind="stable")
+        if (order == np.arange(len(order))).all():
+            return
+        self._names = [self.index_to_key[row] for row in order.tolist()]
+        self._packed = None
+        self._start(as_vectors(self.vectors[order], len(self)), self.counts[order])
+
+    def unit_normalize_all(self) -> None:
+        """Divide every vector by its length; what was their length is lost.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a"], [[3, 4]])
+        >>> wv.unit_normalize_all()
+        >>> wv["a"]
+        array([0.6, 0.8], dtype=float32)
+        """
+        self.vectors = self.unit_vectors
+        self._forget()
+
+    def vectors_for_all(self, keys: Iterable[Key], copy_vecattrs: bool = False) -> Any:
+        """New vectors of those of `keys` that are known, in the order given; with counts where asked.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b"], [[1], [2]]).vectors_for_all(["b", "c"])
+        WordVectors(1 words, vector_size=1: 'b')
+        """
+        rows = [row for key in dict.fromkeys(keys) if (row := self._find(key)) is not None]
+        counts = self.counts[rows] if copy_vecattrs and self.counts is not None else None
+        return type(self)([self._word(row) for row in rows], self.vectors[rows], counts)

@@ -1,0 +1,80 @@
+"""Words as one run of bytes, as a model folder keeps them: one is found without making a million strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import FormatError
+
+__all__ = ["PackedWords"]
+
+
+class PackedWords:
+    """V words end to end.
+
+    Parameters
+    ----------
+    text : (N,) uint8        the words in UTF-8, lone surrogates as in Python's "surrogatepass"
+    ends : (V,) int64        where each word ends in `text`
+
+    Raises
+    ------
+    FormatError   the ends do not rise from 0 or more to N.
+
+    Examples
+    --------
+    >>> words = PackedWords.of(["king", "queen", ""])
+    >>> words.find("queen"), words.find("king "), words[1], words.tolist()
+    (1, None, 'queen', ['king', 'queen', ''])
+    """
+
+    def __init__(self, text: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> None:
+        self.text, self.ends = text, ends
+        self._starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]]) if len(ends) else ends
+        self._lengths = ends - self._starts
+        last = int(ends[-1]) if len(ends) else 0
+        if last != len(text) or (len(ends) and int(self._lengths.min()) < 0):
+            msg = f"the ends of the words do not rise to the {len(text)} bytes of text"
+            raise FormatError(msg)
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> PackedWords:
+        """Pack words; any characters."""
+        encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+        ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), ends)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> str:
+        start, end = int(self._starts[row]), int(self.ends[row])
+        return self._decode(self.text[start:end].tobytes())
+
+    def tolist(self) -> list[str]:
+        """All V words."""
+        data, start = self.text.tobytes(), 0
+        words = []
+        for end in self.ends.tolist():
+            words.append(self._decode(data[start:end]))
+            start = end
+        return words
+
+    def find(self, word: str) -> int | None:
+        """The first row of a word, None where it is not there; looks at all words of its length at once."""
+        letters = word.encode("utf-8", "surrogatepass")
+        rows = np.flatnonzero(self._lengths == len(letters))
+        for place, letter in enumerate(letters):
+            rows = rows[self.text[self._starts[rows] + place] == letter]
+        return int(rows[0]) if len(rows) else None
+
+    @staticmethod
+    def _decode(word: bytes) -> str:
+        try:
+            return word.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            msg = f"a word of the model is not UTF-8: {word[:40]!r}; the file is damaged"
+            raise FormatError(msg) from error

@@ -1,0 +1,219 @@
+"""`Searches`: the nearest of all words, to words, vectors and sums of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import ConfigError
+from xw2v.vectors.arguments import as_items, as_weight
+from xw2v.vectors.lookup import FloatArray, Key
+from xw2v.vectors.nearest import cosines, largest, nearest, unit_row
+from xw2v.vectors.similarities import Query, Similarities
+
+__all__ = ["Searches"]
+
+Answers = list[tuple[str, float]]
+
+
+class Searches(Similarities):
+    """The questions of `WordVectors` that go through all words."""
+
+    def most_similar(
+        self,
+        positive: Query | Sequence[Query] = (),
+        negative: Query | Sequence[Query] = (),
+        topn: int | None = 10,
+        restrict_vocab: int | None = None,
+    ) -> Any:
+        """The `topn` words nearest to the sum of the positive minus the negative ones, with their cosines.
+
+        Words enter the sum as unit vectors, given vectors as they are. The words of the question are left
+        out of the answer. Equal cosines come in the vocabulary's order.
+
+        Parameters
+        ----------
+        positive, negative : a word, a (D,) vector, or a list of these; in a list, a tuple (word or vector,
+            weight) is counted with that weight in place of 1 (positive) or -1 (negative)
+        topn : how many; None for the (V,) cosines of all words, in place of a list
+        restrict_vocab : search only the first so many words; None or 0 for all
+
+        Returns
+        -------
+        list of at most `topn` (word, cosine), falling; empty where `topn` < 1
+
+        Raises
+        ------
+        UnknownWordError   a word is not in the vocabulary.
+        ConfigError   nothing was asked.  ShapeError   a vector is not of shape (D,).
+
+        Examples
+        --------
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
+        >>> [word for word, cosine in wv.most_similar(["king", "woman"], "man", topn=1)]
+        ['queen']
+        """
+        vectors, weights, asked = self._terms(positive, negative)
+        mean = unit_row(np.sum([weight * vector for weight, vector in zip(weights, vectors, strict=True)], axis=0))
+        count = self._limit(restrict_vocab)
+        if topn is not None and topn < 1:
+            return []
+        return self._answer(cosines(self._search_rows(), mean, count), asked, topn)
+
+    def most_similar_cosmul(
+        self,
+        positive: Query | Sequence[Query] = (),
+        negative: Query | Sequence[Query] = (),
+        topn: int | None = 10,
+        restrict_vocab: int | None = None,
+    ) -> Any:
+        """As `most_similar`, by products of cosines rather than their sum: 3CosMul.
+
+        The score is the product of (1 + cosine) / 2 with each positive over that with each negative
+        (Levy and Goldberg 2014, eq. 4; 1e-6 is added below). Words must have a positive one among them; weights
+        are not used.
+
+        Raises
+        ------
+        UnknownWordError, ConfigError, ShapeError   as `most_similar`.
+
+        Examples
+        --------
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
+        >>> [word for word, score in wv.most_similar_cosmul(["king", "woman"], "man", topn=1)]
+        ['queen']
+        """
+        if not as_items(positive):
+            msg = "most_similar_cosmul needs at least one positive word or vector; got none"
+            raise ConfigError(msg)
+        vectors, weights, asked = self._terms(positive, negative)
+        count = self._limit(restrict_vocab)
+        if topn is not None and topn < 1:
+            return []
+        above, below = np.ones(count, dtype=np.float32), np.ones(count, dtype=np.float32)
+        for vector, place in zip(vectors, range(len(weights)), strict=True):
+            into = above if place < len(as_items(positive)) else below
+            into *= (1 + cosines(self._search_rows(), vector, count)) / 2
+        return self._answer(above / (below + np.float32(1e-6)), asked, topn)
+
+    def similar_by_word(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
+        """`most_similar(word)`, by gensim's name.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]]).similar_by_word("a", topn=1)[0][0]
+        'b'
+        """
+        return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
+
+    similar_by_key = similar_by_word
+
+    def similar_by_vector(
+        self, vector: npt.NDArray[Any], topn: int | None = 10, restrict_vocab: int | None = None
+    ) -> Any:
+        """`most_similar(vector)`, by gensim's name.
+
+        >>> import numpy as np
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b"], [[1, 0], [0, 1]]).similar_by_vector(np.array([0.0, 5.0]), topn=1)
+        [('b', 1.0)]
+        """
+        return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
+
+    def most_similar_batch(self, words: Iterable[Key], topn: int = 10) -> list[Answers]:
+        """`most_similar(word, topn=topn)` of each word, many at a time by one matrix product a block.
+
+        Exact. Memory beyond the vectors stays below some 200 MB, however many words are asked.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
+        >>> [[word for word, cosine in row] for row in wv.most_similar_batch(["a", "c"], topn=1)]
+        [['b'], ['b']]
+        """
+        rows = np.array(self._rows_of(words), dtype=np.intp)
+        if topn < 1:
+            return [[] for _ in rows]
+        names = self.index_to_key
+        found = nearest(self._search_rows(), rows, int(topn))
+        return [[(names[row], score) for row, score in zip(best.tolist(), near.tolist(), strict=True)]
+                for best, near in found]  # fmt: skip
+
+    def analogy(self, a: Key, b: Key, c: Key, topn: int = 10) -> Answers:
+        """The answers to "a is to b as c is to ?": `most_similar([b, c], [a])`.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
+        >>> wv.analogy("man", "king", "woman")[0][0]
+        'queen'
+        """
+        found: Answers = self.most_similar([b, c], [a], topn=topn)
+        return found
+
+    def closer_than(self, word: Key, other: Key) -> list[str]:
+        """The words that are nearer to `word` than `other` is, in the vocabulary's order.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]])
+        >>> wv.closer_than("a", "c")
+        ['b']
+        """
+        row = self._row(word)
+        found = cosines(self._search_rows(), unit_row(self[word]))
+        return [self._word(near) for near in np.flatnonzero(found > found[self._row(other)]).tolist() if near != row]
+
+    def rank(self, word: Key, other: Key) -> int:
+        """1 where `other` is the nearest to `word`, 2 where one word is nearer, and so on.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]]).rank("a", "c")
+        2
+        """
+        return len(self.closer_than(word, other)) + 1
+
+    def relative_cosine_similarity(self, a: Key, b: Key, topn: int = 10) -> float:
+        """The cosine of two words over the sum of those of the `topn` nearest to `a`.
+
+        Above 1 / topn they are likely synonyms (Leeuwenberg et al. 2016).
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [1, -1]])
+        >>> round(wv.relative_cosine_similarity("a", "b", topn=2), 3)
+        0.5
+        """
+        total = float(sum(cosine for _, cosine in self.most_similar(a, topn=topn)))
+        return self.similarity(a, b) / total
+
+    def _terms(self, positive: Any, negative: Any) -> tuple[list[npt.NDArray[Any]], list[float], set[int]]:
+        """The vectors of a question, words as unit ones, their weights, and the rows of its words."""
+        items = [(item, 1.0) for item in as_items(positive)] + [(item, -1.0) for item in as_items(negative)]
+        if not items:
+            msg = "most_similar needs at least one word or vector; got none"
+            raise ConfigError(msg)
+        vectors, weights, asked = [], [], set()
+        for item, sign in items:
+            query, weight = item if isinstance(item, tuple) and len(item) == 2 else (item, sign)
+            if isinstance(query, (np.ndarray, list)):
+                vectors.append(self._check_vector(query).astype(np.float64))
+            else:
+                row = self._row(query)
+                asked.add(row)
+                vectors.append(unit_row(self[query]))
+            weights.append(as_weight(weight))
+        return vectors, weights, asked
+
+    def _answer(self, scores: FloatArray, asked: set[int], topn: int | None) -> Any:
+        if topn is None:
+            return scores
+        best = largest(scores, int(topn) + len(asked)).tolist()
+        return [(self._word(row), float(scores[row])) for row in best if row not in asked][: int(topn)]
+
+    def _limit(self, restrict_vocab: int | None) -> int:
+        """How many words to search."""
+        if restrict_vocab is not None and restrict_vocab < 0:
+            msg = f"restrict_vocab must be None or at least 0; got {restrict_vocab}"
+            raise ConfigError(msg)
+        return min(len(self), restrict_vocab) if restrict_vocab else len(self)

@@ -1,0 +1,183 @@
+"""`Similarities`: how near given words are to each other, by the cosine. Names and arithmetic are gensim's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import ConfigError, ShapeError
+from xw2v.vectors.arguments import as_items, as_weight, brief
+from xw2v.vectors.lookup import FloatArray, Key, Lookup
+from xw2v.vectors.nearest import cosines, unit_row
+
+__all__ = ["Query", "Similarities"]
+
+Query = Any  # a word, a (D,) vector, or a tuple of one of these and its weight
+
+
+class Similarities(Lookup):
+    """The questions of `WordVectors` about words that are named."""
+
+    def similarity(self, a: Key, b: Key) -> float:
+        """Cosine of the vectors of two words, from -1 to 1; 0 where one of them is zero.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king"], [[1, 0], [1, 1], [4, 0]])
+        >>> wv.similarity("man", "king")
+        1.0
+        """
+        return _cosine(self[a], self[b])
+
+    def distance(self, a: Key, b: Key) -> float:
+        """1 - `similarity`, from 0 to 2.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["left", "up"], [[-1, 0], [0, 2]]).distance("left", "up")
+        1.0
+        """
+        return 1.0 - self.similarity(a, b)
+
+    def n_similarity(self, words: Iterable[Key], others: Iterable[Key]) -> float:
+        """Cosine of the mean vectors of two sets of words; unknown words are left out, as in gensim.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [0, 1], [1, 1]])
+        >>> round(wv.n_similarity(["a", "b"], ["c"]), 6)
+        1.0
+
+        Raises
+        ------
+        UnknownWordError   no word of a set is known.   ConfigError   a set is empty.
+        """
+        return _cosine(*(self.get_mean_vector(keys, pre_normalize=False) for keys in (words, others)))
+
+    def distances(self, word_or_vector: Query, other_words: Iterable[Key] = ()) -> FloatArray:
+        """(n,) 1 - cosine of a word or vector with n words, with all V where none are named.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b"], [[1, 0], [0, 2]]).distances("a").tolist()
+        [0.0, 1.0]
+        """
+        given = isinstance(word_or_vector, (np.ndarray, list))
+        unit = unit_row(self._check_vector(word_or_vector) if given else self[word_or_vector])
+        found = cosines(self._search_rows(), unit)
+        rows = self._rows_of(other_words)
+        result: FloatArray = np.float32(1) - (found[rows] if rows else found)
+        return result
+
+    @staticmethod
+    def cosine_similarities(vector: npt.ArrayLike, vectors: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """(n,) cosines of a (D,) vector with (n, D) vectors; 0 where one is zero.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors.cosine_similarities([1.0, 0.0], [[2.0, 0.0], [0.0, 3.0]]).tolist()
+        [1.0, 0.0]
+        """
+        one, many = np.asarray(vector), np.asarray(vectors)
+        lengths = np.linalg.norm(one) * np.linalg.norm(many, axis=1)
+        found: npt.NDArray[np.floating] = np.divide(many @ one, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        return found
+
+    def get_mean_vector(
+        self,
+        keys: Iterable[Query],
+        weights: npt.ArrayLike | None = None,
+        pre_normalize: bool = True,
+        post_normalize: bool = False,
+        ignore_missing: bool = True,
+    ) -> FloatArray:
+        """(D,) weighted mean of words and vectors, over the sum of the absolute weights.
+
+        Parameters
+        ----------
+        weights : a number a key; 1 by default
+        pre_normalize : words enter as unit vectors; given vectors always as they are
+        post_normalize : divide the mean by its length
+        ignore_missing : leave unknown words out, unless all are
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b"], [[2, 0], [0, 3]]).get_mean_vector(["a", "b", "?"]).tolist()
+        [0.5, 0.5]
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown and must not be, or all are.
+        ConfigError        there are no keys, or not a weight for each.
+        """
+        items = as_items(keys)
+        amounts = [1.0] * len(items) if weights is None else [as_weight(weight) for weight in np.asarray(weights)]
+        if not items or len(amounts) != len(items):
+            msg = f"a mean needs at least one key and a weight for each; got {len(items)} and {len(amounts)}"
+            raise ConfigError(msg)
+        total, size = np.zeros(self.vector_size), 0.0
+        for item, amount in zip(items, amounts, strict=True):
+            if isinstance(item, np.ndarray):
+                vector = self._check_vector(item)
+            elif not ignore_missing or item in self:
+                vector = self[item]
+                vector = unit_row(vector) if pre_normalize else vector
+            else:
+                continue
+            total += amount * vector.astype(np.float64)
+            size += abs(amount)
+        if size == 0 and any(amounts):
+            self._row(items[0])  # raises, with near spellings
+        mean = total / size if size > 0 else total
+        return (unit_row(mean) if post_normalize else mean).astype(np.float32)
+
+    def doesnt_match(self, words: Iterable[Key]) -> str:
+        """The word farthest, by cosine, from the mean of the unit vectors of all the words.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], [[4, 1], [4, 2], [0, 3]])
+        >>> wv.doesnt_match(["cat", "dog", "car"])
+        'car'
+        """
+        return self.rank_by_centrality(words)[-1][1]
+
+    def rank_by_centrality(self, words: Iterable[Key]) -> list[tuple[float, str]]:
+        """(cosine, word) of each word with the mean of the unit vectors of all of them, falling.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["cat", "dog", "car"], [[4, 1], [4, 2], [0, 3]])
+        >>> [word for _, word in wv.rank_by_centrality(["car", "cat", "dog"])]
+        ['dog', 'cat', 'car']
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.   ConfigError   there are none.
+        """
+        rows = self._rows_of(words)
+        if not rows:
+            msg = "at least one word is wanted; got none"
+            raise ConfigError(msg)
+        units = [unit_row(self.vectors[row]) for row in rows]
+        mean = unit_row(np.mean(units, axis=0))
+        ranked = [(float(unit @ mean), self._word(row)) for unit, row in zip(units, rows, strict=True)]
+        return sorted(ranked, key=lambda item: -item[0])
+
+    def most_similar_to_given(self, word: Key, words: Sequence[Key]) -> Key:
+        """The one of `words` that is nearest to `word`.
+
+        >>> from xw2v import WordVectors
+        >>> WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]]).most_similar_to_given("a", ["c", "b"])
+        'b'
+        """
+        return max(words, key=lambda other: self.similarity(word, other))
+
+    def _check_vector(self, query: object) -> npt.NDArray[Any]:
+        vector = np.asarray(query)
+        if vector.shape != (self.vector_size,) or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
+            msg = f"a vector to search with must be {self.vector_size} finite numbers; got {brief(query)}"
+            raise ShapeError(msg)
+        return vector
+
+
+def _cosine(a: FloatArray, b: FloatArray) -> float:
+    """Cosine of two (D,) vectors; exactly 1 for a vector with itself, 0 where one is zero."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    lengths = float(np.sqrt((x @ x) * (y @ y)))
+    return float(np.clip((x @ y) / lengths, -1.0, 1.0)) if lengths > 0 else 0.0

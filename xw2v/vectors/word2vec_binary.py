@@ -1,0 +1,59 @@
+"""Rows of word2vec's binary format: the word, a space, D float32; word2vec.c adds a line end, gensim does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from xw2v.errors import FormatError
+from xw2v.vectors.tables import FloatTable
+
+__all__ = ["binary_blocks", "read_binary_rows"]
+
+CHUNK = 2**20  # bytes read or written at a time; 16 times more is slower, it leaves the cache
+_WORD_LIMIT = 2**16  # bytes of one word
+
+
+def binary_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[bytes]:
+    """The rows of a (V, D) table, some at a time."""
+    rows = max(1, CHUNK // (4 * table.shape[1]))
+    for start in range(0, len(words), rows):
+        numbers = [row.tobytes() for row in table[start : start + rows]]
+        yield b"".join(word + b" " + row for word, row in zip(words[start : start + rows], numbers, strict=True))
+
+
+def read_binary_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: bool) -> list[bytes]:
+    """Fill `vectors`, return the words; `whole` asks that the file ends there."""
+    rows, row_bytes = len(vectors), 4 * vectors.shape[1]
+    words: list[bytes] = []
+    target = vectors.reshape(-1).view(np.uint8).data
+    rest = b""
+    while len(words) < rows:
+        chunk = file.read(max(CHUNK, 2 * row_bytes))
+        rest += chunk
+        rest = rest[_split_binary_rows(rest, words, rows, row_bytes, target) :]
+        if len(words) < rows and (not chunk or len(rest) > row_bytes + _WORD_LIMIT):
+            msg = f"{path} has {len(words)} whole rows and declares {rows}; it is cut off, damaged or not binary"
+            raise FormatError(msg)
+    if whole and (rest + file.read(_WORD_LIMIT)).strip():
+        msg = f"{path} has more data than the {rows} rows that it declares; is its header wrong, or is it text?"
+        raise FormatError(msg)
+    return [word.lstrip(b"\n") for word in words]  # word2vec.c ends each row with a line end, gensim does not
+
+
+def _split_binary_rows(data: bytes, words: list[bytes], rows: int, row_bytes: int, target: memoryview) -> int:
+    """Move the whole rows of `data` to `words` and `target`; the position of the first byte left."""
+    view, start, filled = memoryview(data), 0, len(words) * row_bytes
+    while len(words) < rows:
+        space = data.find(b" ", start)
+        stop = space + 1 + row_bytes
+        if space < 0 or stop > len(data):
+            break
+        words.append(data[start:space])
+        target[filled : filled + row_bytes] = view[space + 1 : stop]
+        filled += row_bytes
+        start = stop
+    return start
