@@ -109,6 +109,9 @@ PARTS = {"load": ("binary xw2v", "binary gensim", "mapped xw2v"), "ask": ("ask x
          "text": ("text xw2v", "text gensim")}  # fmt: skip
 
 
+LABELS = {"seconds": "", "save_seconds": ", save", "first_most_similar": ", first search"}
+
+
 def measure(task: str, folder: Path) -> dict[str, Any]:
     """One task in a process of its own."""
     command = [sys.executable, str(Path(__file__).resolve()), "--child", task, str(folder)]
@@ -129,18 +132,19 @@ def part(name: str, words: int, size: int, repeats: int) -> None:
     if any(check != checks[0] for check in checks):
         sys.exit(f"{name}: the programs disagree, so no time means anything: {checks}")
     for task, found in runs.items():
-        for key in [key for key in found[0] if "s" in key and key not in ("check", "peak_mib")]:
-            values = [run[key] for run in found]
-            label = {"seconds": task, "save_seconds": f"{task}, save", "first_most_similar": f"{task}, first search"}[
-                key
-            ]
-            print(f"{label:28}{words:>9} x {size:<4} {statistics.median(values):8.3f} s"
-                  f"  ({min(values):.3f}-{max(values):.3f}), {max(run['peak_mib'] for run in found):.0f} MiB")  # fmt: skip
-            row = {"commit": commit(), **machine(), "versions": json.dumps(versions("numpy", "pyarrow", "gensim"))}
-            row |= {"task": label, "words": words, "vector_size": size, "repeats": repeats}
-            row |= {"median_s": round(statistics.median(values), 4), "least_s": round(min(values), 4),
-                    "most_s": round(max(values), 4), "peak_mib": round(max(run["peak_mib"] for run in found))}  # fmt: skip
-            append_row(ROOT / "bench" / "results" / "vectors.csv", row)
+        for key, suffix in LABELS.items():
+            if key in found[0]:
+                report(task + suffix, words, size, [run[key] for run in found], max(run["peak_mib"] for run in found))
+
+
+def report(label: str, words: int, size: int, seconds: list[float], peak_mib: float) -> None:
+    """Print a line and append a row."""
+    median, least, most = statistics.median(seconds), min(seconds), max(seconds)
+    print(f"{label:28}{words:>9} x {size:<4}{median:8.3f} s  ({least:.3f}-{most:.3f}), {peak_mib:.0f} MiB")
+    row = {"commit": commit(), **machine(), "versions": json.dumps(versions("numpy", "pyarrow", "gensim"))}
+    row |= {"task": label, "words": words, "vector_size": size, "repeats": len(seconds)}
+    row |= {"median_s": round(median, 4), "least_s": round(least, 4), "most_s": round(most, 4)}
+    append_row(ROOT / "bench" / "results" / "vectors.csv", {**row, "peak_mib": round(peak_mib)})
 
 
 def main() -> None:

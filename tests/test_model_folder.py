@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,8 +29,8 @@ from tests.vector_files import (
     words_and_vectors,
 )
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError
-from xw2v.vectors.model_folder import CONFIG, TABLES, VOCABULARY, load_model_folder, save_model_folder
 from xw2v.tensors import write_tensors
+from xw2v.vectors.model_folder import CONFIG, TABLES, VOCABULARY, load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
 
 

@@ -228,7 +228,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def _read_vocabulary(path: Path, mmap: bool) -> tuple[PackedWords, npt.NDArray[np.int64] | None]:
     arrays, _ = read_tensors(path, mmap, kinds=("U8", "I64"))
     text, ends, counts = (arrays.get(name) for name in ("words", "ends", "counts"))
-    if text is None or ends is None or (text.dtype, ends.dtype) != (np.uint8, np.int64):
+    if text is None or ends is None or text.dtype != np.uint8 or ends.dtype != np.int64:
         msg = f'{path} has no "words" (bytes) and "ends" (64-bit integers); it is not the file of an xw2v model'
         raise FormatError(msg)
     try:
