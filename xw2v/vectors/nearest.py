@@ -104,10 +104,12 @@ def nearest(rows: Rows, asked: Places, n: int) -> Iterator[tuple[Places, FloatAr
 
     Exact, by one matrix product a block of questions.
     """
-    step = max(1, _BLOCK_NUMBERS // max(1, len(rows.table)))
-    for start in range(0, len(asked), step):
+    step = min(len(asked), max(1, _BLOCK_NUMBERS // max(1, len(rows.table))))
+    # One block of memory for all: fresh pages cost more than the products.
+    buffer = np.empty((step, len(rows.table)), dtype=np.float32)
+    for start in range(0, len(asked), max(1, step)):
         block = asked[start : start + step]
-        found = (rows.table[block] * rows.factors[block, None]) @ rows.table.T
+        found = np.matmul(rows.table[block] * rows.factors[block, None], rows.table.T, out=buffer[: len(block)])
         found *= rows.factors
         found[np.arange(len(block)), block] = -np.inf
         for row in found:
