@@ -17,8 +17,10 @@ __all__ = ["Rows", "cosines", "largest", "nearest", "row_lengths", "scaled", "un
 FloatArray = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
 
-_BLOCK_NUMBERS = 2**24  # float32 of a block of cosines: 64 MB
+_BLOCK_NUMBERS = 2**22  # float32 of a block of cosines: 16 MB
 _CHUNK = 512  # numbers of which only the largest is looked at first
+_QUESTIONS = 1024  # asked at once
+_MARGIN = np.float32(1e-5)
 
 
 class Rows(NamedTuple):
@@ -102,16 +104,43 @@ def largest(values: FloatArray, n: int) -> Places:
 def nearest(rows: Rows, asked: Places, n: int) -> Iterator[tuple[Places, FloatArray]]:
     """For each of the rows `asked` (Q,): positions of the n nearest other rows, falling, and their cosines.
 
-    Exact, by one matrix product a block of questions.
+    Exact. One product of many questions with a tile of rows after the other gives the largest cosine of every
+    chunk of rows; then only the chunks that may hold one of the n nearest are looked at again.
     """
-    step = min(len(asked), max(1, _BLOCK_NUMBERS // max(1, len(rows.table))))
-    # One block of memory for all: fresh pages cost more than the products.
-    buffer = np.empty((step, len(rows.table)), dtype=np.float32)
-    for start in range(0, len(asked), max(1, step)):
-        block = asked[start : start + step]
-        found = np.matmul(rows.table[block] * rows.factors[block, None], rows.table.T, out=buffer[: len(block)])
-        found *= rows.factors
-        found[np.arange(len(block)), block] = -np.inf
-        for row in found:
-            best = largest(row, min(n, len(row) - 1))
-            yield best, row[best]
+    for start in range(0, len(asked), _QUESTIONS):
+        block = asked[start : start + _QUESTIONS]
+        units = rows.table[block] * rows.factors[block, None]
+        for place, unit, maxima in zip(block.tolist(), units, _chunk_maxima(rows, units), strict=True):
+            yield _among(rows, unit, maxima, n, place)
+
+
+def _chunk_maxima(rows: Rows, units: FloatArray) -> FloatArray:
+    """(Q, chunks) largest cosine of each chunk of `_CHUNK` rows with each of (Q, D) unit vectors."""
+    V, Q = len(rows.table), len(units)
+    maxima = np.empty((Q, -(-V // _CHUNK)), dtype=np.float32)
+    tile = max(1, _BLOCK_NUMBERS // (Q * _CHUNK)) * _CHUNK
+    # One block of memory for all tiles: fresh pages cost more than the products.
+    buffer = np.empty(Q * min(tile, V), dtype=np.float32)
+    for start in range(0, V, tile):
+        part = rows.table[start : start + tile] * rows.factors[start : start + tile, None]
+        found = np.matmul(units, part.T, out=buffer[: Q * len(part)].reshape(Q, len(part)))
+        whole, first = len(part) // _CHUNK, start // _CHUNK
+        found[:, : whole * _CHUNK].reshape(Q, whole, _CHUNK).max(axis=2, out=maxima[:, first : first + whole])
+        if whole * _CHUNK < len(part):
+            maxima[:, first + whole] = found[:, whole * _CHUNK :].max(axis=1)
+    return maxima
+
+
+def _among(rows: Rows, unit: FloatArray, maxima: FloatArray, n: int, place: int) -> tuple[Places, FloatArray]:
+    """The n nearest rows to one of them, from the chunks whose largest cosine is among the n + 1 largest."""
+    chunks = np.arange(len(maxima))
+    if n + 1 < len(maxima):
+        # The margin is for the rounding of another product; whoever is within it is looked at.
+        chunks = np.flatnonzero(maxima >= np.partition(maxima, -(n + 1))[-(n + 1)] - _MARGIN)
+    places = (chunks[:, None] * _CHUNK + np.arange(_CHUNK)).ravel()
+    places = places[: np.searchsorted(places, len(rows.table))]
+    # vecdot, for BLAS would start threads for so little
+    found: FloatArray = np.vecdot(rows.table[places], unit) * rows.factors[places]
+    found[np.searchsorted(places, place) : np.searchsorted(places, place, side="right")] = -np.inf
+    best = largest(found, min(n, len(rows.table) - 1))
+    return places[best], found[best]

@@ -127,7 +127,7 @@ class Searches(Similarities):
     def most_similar_batch(self, words: Iterable[Key], topn: int = 10) -> list[Answers]:
         """`most_similar(word, topn=topn)` of each word, many at a time by one matrix product a block.
 
-        Exact. Memory beyond the vectors stays below some 200 MB, however many words are asked.
+        Exact. Memory beyond the vectors stays below some 100 MB, however many words are asked.
 
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
