@@ -1,0 +1,174 @@
+// Stands in for the CUDA names that sgns.cu uses, so that a C++ compiler builds it for the host.
+//
+// The threads of a block are fibers of one thread: each runs until it has to wait at a barrier or a shuffle, then
+// the next one does. Their order is a parameter: where a barrier is missing, the order shows in the result. Shared
+// memory begins as NaN, and a number behind its end shows whether more was written than was asked for. Blocks run
+// one after the other.
+
+#pragma once
+#define HOST_BUILD
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__
+
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct alignas(16) int4 {
+    int x, y, z, w;
+};
+struct Index {
+    unsigned x;
+};
+
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+using std::max;
+using std::min;
+
+static Index threadIdx, blockIdx, blockDim, gridDim;
+static float4 shared_memory[(256 << 10) / sizeof(float4)];
+
+// ---- fibers ---------------------------------------------------------------------------------------------------
+
+enum State { ready, at_barrier, at_shuffle, done };
+
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack;
+    State state;
+    unsigned shuffles;
+    float sent[2];
+};
+
+static std::vector<Fiber> fibers;
+static ucontext_t scheduler;
+static const std::function<void()>* body;
+
+static void run_fiber() {
+    (*body)();
+    fibers[threadIdx.x].state = done;
+}
+
+static void wait(State state) {
+    const unsigned self = threadIdx.x;
+    fibers[self].state = state;
+    swapcontext(&fibers[self].context, &scheduler);
+}
+
+inline void __syncthreads() {
+    if (blockDim.x > 1) wait(at_barrier);
+}
+
+inline float __shfl_xor_sync(unsigned, float value, int mask) {
+    Fiber& own = fibers[threadIdx.x];
+    const unsigned turn = own.shuffles++ % 2, other = threadIdx.x ^ (unsigned)mask;
+    own.sent[turn] = value;
+    wait(at_shuffle);
+    return fibers[other].sent[turn];
+}
+
+// All of `first` .. `last` - 1 that are not done stand at `state`: let them go on.
+static bool release(size_t first, size_t last, State state, bool all) {
+    bool any = false;
+    for (size_t i = first; i < last; ++i) {
+        if (fibers[i].state == state) any = true;
+        else if (fibers[i].state != done || all) return false;
+    }
+    if (any)
+        for (size_t i = first; i < last; ++i)
+            if (fibers[i].state == state) fibers[i].state = ready;
+    return any;
+}
+
+static bool run_block(unsigned order) {
+    const size_t threads = blockDim.x;
+    fibers.resize(threads);
+    std::vector<size_t> turn(threads);
+    for (size_t i = 0; i < threads; ++i) {
+        Fiber& one = fibers[i];
+        turn[i] = order == 1 ? threads - 1 - i : i;
+        one.stack.resize(128 << 10);
+        one.state = ready;
+        one.shuffles = 0;
+        getcontext(&one.context);
+        one.context.uc_stack.ss_sp = one.stack.data();
+        one.context.uc_stack.ss_size = one.stack.size();
+        one.context.uc_link = &scheduler;
+        makecontext(&one.context, run_fiber, 0);
+    }
+    if (order > 1) std::shuffle(turn.begin(), turn.end(), std::mt19937(order));
+    while (true) {
+        for (size_t i : turn)
+            if (fibers[i].state == ready) {
+                threadIdx.x = (unsigned)i;
+                swapcontext(&scheduler, &fibers[i].context);
+            }
+        bool moved = release(0, threads, at_barrier, false);
+        for (size_t i = 0; i < threads; i += LANES) moved |= release(i, std::min(threads, i + LANES), at_shuffle, true);
+        if (moved) continue;
+        return std::all_of(fibers.begin(), fibers.end(), [](const Fiber& one) { return one.state == done; });
+    }
+}
+
+// ---- launching ------------------------------------------------------------------------------------------------
+
+template <class... A, size_t... I>
+static void call(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
+    kernel(*(A*)arguments[I]...);
+}
+
+// 0, 1 where threads wait for each other for ever, 2 where shared memory was overrun.
+template <class... A>
+static int launch(void (*kernel)(A...), int grid, int threads, size_t bytes, unsigned order, void** arguments) {
+    const std::function<void()> run = [&] { call(kernel, arguments, std::index_sequence_for<A...>()); };
+    body = &run;
+    gridDim.x = grid;
+    blockDim.x = threads;
+    const unsigned char mark = 0xA5;
+    char* memory = (char*)shared_memory;
+    for (int block = 0; block < grid; ++block) {
+        blockIdx.x = block;
+        std::fill((float*)memory, (float*)memory + sizeof(shared_memory) / 4, std::numeric_limits<float>::quiet_NaN());
+        std::memset(memory + bytes, mark, sizeof(shared_memory) - bytes);
+        if (threads == 1) {
+            threadIdx.x = 0;
+            run();
+        } else if (!run_block(order)) {
+            return 1;
+        }
+        for (size_t i = bytes; i < sizeof(shared_memory); ++i)
+            if ((unsigned char)memory[i] != mark) return 2;
+    }
+    return 0;
+}
+
+// ---- what else the kernels call -------------------------------------------------------------------------------
+
+template <class T>
+inline void atomicAdd(T* to, T value) {
+    *to += value;
+}
+
+inline float __expf(float x) { return std::exp(x); }
+inline float __ldcg(const float* from) { return *from; }
+inline void prefetch(const float*) {}
+inline void wait_for_copies() {}
+inline void copy_four(float* into, const float* from) { std::memcpy(into, from, 16); }
+inline void add_four(float* to, float4 step) {
+    to[0] += step.x;
+    to[1] += step.y;
+    to[2] += step.z;
+    to[3] += step.w;
+}
