@@ -50,6 +50,7 @@ struct Fiber {
     State state;
     unsigned shuffles;
     float sent[2];
+    std::vector<std::pair<float*, const float*>> copies;
 };
 
 static std::vector<Fiber> fibers;
@@ -74,6 +75,14 @@ inline void __syncthreads() {
 inline float __shfl_xor_sync(unsigned, float value, int mask) {
     Fiber& own = fibers[threadIdx.x];
     const unsigned turn = own.shuffles++ % 2, other = threadIdx.x ^ (unsigned)mask;
+    own.sent[turn] = value;
+    wait(at_shuffle);
+    return fibers[other].sent[turn];
+}
+
+inline float __shfl_sync(unsigned, float value, int from) {
+    Fiber& own = fibers[threadIdx.x];
+    const unsigned turn = own.shuffles++ % 2, other = threadIdx.x / LANES * LANES + (unsigned)from;
     own.sent[turn] = value;
     wait(at_shuffle);
     return fibers[other].sent[turn];
@@ -143,6 +152,7 @@ static int launch(void (*kernel)(A...), int grid, int threads, size_t bytes, uns
         std::fill((float*)memory, (float*)memory + sizeof(shared_memory) / 4, std::numeric_limits<float>::quiet_NaN());
         std::memset(memory + bytes, mark, sizeof(shared_memory) - bytes);
         if (threads == 1) {
+            fibers.resize(1);
             threadIdx.x = 0;
             run();
         } else if (!run_block(order)) {
@@ -164,8 +174,15 @@ inline void atomicAdd(T* to, T value) {
 inline float __expf(float x) { return std::exp(x); }
 inline float __ldcg(const float* from) { return *from; }
 inline void prefetch(const float*) {}
-inline void wait_for_copies() {}
-inline void copy_four(float* into, const float* from) { std::memcpy(into, from, 16); }
+inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
+
+// Asynchronous copies arrive as late as they may.
+inline void copy_four(float* into, const float* from) { fibers[threadIdx.x].copies.emplace_back(into, from); }
+inline void wait_for_copies() {
+    auto& copies = fibers[threadIdx.x].copies;
+    for (auto [into, from] : copies) std::memcpy(into, from, 16);
+    copies.clear();
+}
 inline void add_four(float* to, float4 step) {
     to[0] += step.x;
     to[1] += step.y;

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import array_api_compat
@@ -65,6 +67,18 @@ class Backend:
     def from_host(self, array: np.ndarray) -> Array:
         """A NumPy array as an array of this backend, on its device."""
         return self.xp.asarray(array, device=self.device)
+
+    def upload(self, array: np.ndarray) -> Array:
+        """As `from_host`, without waiting for the device: what uses the array next waits for it there."""
+        return self.from_host(array)
+
+    def read_later(self, array: Array) -> Callable[[], np.ndarray]:
+        """Copy an array to the host as it is now; what is returned waits until the copy is there."""
+        host = self.to_host(array)
+        return lambda: host
+
+    def attach(self) -> None:
+        """Have the calling thread use this backend's device; each new thread must."""
 
     def to_host(self, array: Array) -> np.ndarray:
         """An array of this backend as a NumPy array."""
@@ -184,6 +198,8 @@ class CupyBackend(Backend):
         super().__init__("cupy", xp, on, why)
         self._cupy = cupy
         self._slots = cupy.empty(0, dtype=cupy.int32)
+        self._upload_stream: Any = None
+        self._uploads: deque[tuple[Any, Any]] = deque()  # (event, pinned memory that a copy reads until then)
 
     def scatter_add(
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
@@ -214,6 +230,44 @@ class CupyBackend(Backend):
     def from_host(self, array: np.ndarray) -> Array:
         """A copy on the device."""
         return self._cupy.asarray(array)
+
+    def upload(self, array: np.ndarray) -> Array:
+        """See `Backend.upload`: through page-locked memory, on a stream of its own, beside the kernels."""
+        import cupyx
+
+        cp = self._cupy
+        if self._upload_stream is None:
+            self._upload_stream = cp.cuda.Stream(non_blocking=True)
+        while self._uploads and self._uploads[0][0].done:
+            self._uploads.popleft()
+        pinned = cupyx.empty_pinned(array.shape, array.dtype)
+        pinned[...] = array
+        # Allocated for that stream: the pool must not hand out memory that a kernel of another still reads.
+        with self._upload_stream as stream:
+            there = cp.empty(array.shape, array.dtype)
+            there.set(pinned, stream=stream)
+            event = stream.record()
+        self._uploads.append((event, pinned))
+        cp.cuda.get_current_stream().wait_event(event)
+        return there
+
+    def read_later(self, array: Array) -> Callable[[], np.ndarray]:
+        """See `Backend.read_later`: kernels started afterwards are not waited for."""
+        import cupyx
+
+        pinned: np.ndarray = cupyx.empty_pinned(array.shape, array.dtype)
+        array.get(out=pinned, blocking=False)
+        event = self._cupy.cuda.get_current_stream().record()
+
+        def wait() -> np.ndarray:
+            event.synchronize()
+            return pinned
+
+        return wait
+
+    def attach(self) -> None:
+        """See `Backend.attach`: CuPy keeps a current device for each thread."""
+        self.device.use()
 
     def synchronize(self) -> None:
         """Wait until the device has done what it was asked."""

@@ -242,6 +242,7 @@ struct Shape {
     int tile;             // columns of the tables held at a time: D, or less where D is too long
     bool whole;           // tile == D: rows of the overlap are kept from group to group
     bool aligned;         // rows of the tables begin at 16 bytes
+    bool bounded;         // steps are shortened
 };
 
 // Ids and windows of one group; there are two of these, the next group's is filled while this one's rows arrive.
@@ -372,16 +373,16 @@ __device__ inline void prefetch_rows(
 // The three products of a group
 // ---------------------------------------------------------------------------------------------------------------
 
-// Lanes that differ in bit `half` share out 2 `half` sums between them; the sizes are known to the compiler, so that
+// Lanes that differ in `bit` share out 2 `half` sums between them; the sizes are known to the compiler, so that
 // all sums stay in registers.
-template <int half>
+template <int half, int bit = half>
 __device__ inline void share_out(float* sums, int lane) {
-    const bool upper = lane & half;
+    const bool upper = lane & bit;
 #pragma unroll
     for (int i = 0; i < half; ++i) {
         const float sent = upper ? sums[i] : sums[i + half];
         const float kept = upper ? sums[i + half] : sums[i];
-        sums[i] = kept + __shfl_xor_sync(0xFFFFFFFFu, sent, half);
+        sums[i] = kept + __shfl_xor_sync(0xFFFFFFFFu, sent, bit);
     }
 }
 
@@ -460,59 +461,89 @@ __device__ inline void score(
     }
 }
 
+// Shorten the steps of four rows, 4 LANES columns of each spread over the warp, to `bounds`.
+__device__ inline void shorten(float4* sums, const float* bounds, float share, int lane) {
+    float squares[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+        squares[i] = sums[i].x * sums[i].x + sums[i].y * sums[i].y + sums[i].z * sums[i].z + sums[i].w * sums[i].w;
+#if LANES == 32
+    share_out<2, 16>(squares, lane);
+    share_out<1, 8>(squares, lane);
+    float square = squares[0];  // of row lane / 8, over its eight lanes
+    square += __shfl_xor_sync(0xFFFFFFFFu, square, 4);
+    square += __shfl_xor_sync(0xFFFFFFFFu, square, 2);
+    square += __shfl_xor_sync(0xFFFFFFFFu, square, 1);
+    const float own = fminf(1.0f, share * bounds[lane / 8] * rsqrtf(square));
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sums[i] = times(__shfl_sync(0xFFFFFFFFu, own, 8 * i), sums[i]);
+#else
+    for (int i = 0; i < 4; ++i) sums[i] = times(fminf(1.0f, share * bounds[i] * rsqrtf(squares[i])), sums[i]);
+#endif
+}
+
+// The columns d .. d + 3 of the tables' tile at `at` are this lane's; `there` is false where there are none.
+struct Slice {
+    int at, d, width;
+    bool there;
+    float share;  // the part of a row's bound that the warp's columns get: by their number, as if of equal size
+};
+
 // Steps of the centres t0 .. t0 + 3: slopes times the rows of their windows and of the noise words.
 __device__ inline void step_centers(
-    const Members& here, const Place& place, const Shape& shape, int t0, int d, int at, int width, const float* U,
-    const float* by_row, const float* gains, float* center_vectors) {
+    const Members& here, const Place& place, const Shape& shape, int t0, const Slice& slice, const float* U,
+    const float* by_row, const float* bounds, float* center_vectors, int lane) {
     float4 sums[4] = {};
     const int stop = min(t0 + 4 + 2 * shape.m, shape.context_columns), end = shape.context_columns + shape.S;
-    for (int c = t0; c < end; ++c) {
+    for (int c = t0; slice.there && c < end; ++c) {
         if (c == stop) c = shape.context_columns;
-        const float4 slopes = four(by_row + c * shape.centers + t0), u = four(U + here.row_at()[c] + d);
+        const float4 slopes = four(by_row + c * shape.centers + t0), u = four(U + here.row_at()[c] + slice.d);
         accumulate(sums[0], slopes.x, u);
         accumulate(sums[1], slopes.y, u);
         accumulate(sums[2], slopes.z, u);
         accumulate(sums[3], slopes.w, u);
     }
+    if (shape.bounded) shorten(sums, bounds + t0, slice.share, lane);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
         const int t = t0 + i;
-        if (t >= place.centers) break;
-        float* row = center_vectors + (i64)here.center_ids()[t] * shape.D + at;
-        add_to_row(row, d, times(gains[t], sums[i]), width, shape.aligned);
+        if (t >= place.centers || !slice.there) break;
+        float* row = center_vectors + (i64)here.center_ids()[t] * shape.D + slice.at;
+        add_to_row(row, slice.d, sums[i], slice.width, shape.aligned);
     }
 }
 
 // Steps of the rows in columns c0 .. c0 + 3: slopes times the centres that see them.
 __device__ inline void step_rows(
-    const Members& here, const Place& place, const Shape& shape, int c0, int d, int at, int width, const float* V,
-    const float* by_center, const float* gains, float* outside_vectors, float* carried) {
+    const Members& here, const Place& place, const Shape& shape, int c0, const Slice& slice, const float* V,
+    const float* by_center, const float* bounds, float* outside_vectors, float* carried, int lane) {
     float4 sums[4] = {};
     const bool noise = c0 >= shape.context_columns;
     const int low = noise ? 0 : max(0, c0 - 2 * shape.m);
     const int high = noise ? place.centers : min(place.centers, c0 + 4);
-    for (int t = low; t < high; ++t) {
-        const float4 slopes = four(by_center + t * shape.columns + c0), v = four(V + t * shape.stride + d);
+    for (int t = low; slice.there && t < high; ++t) {
+        const float4 slopes = four(by_center + t * shape.columns + c0), v = four(V + t * shape.stride + slice.d);
         accumulate(sums[0], slopes.x, v);
         accumulate(sums[1], slopes.y, v);
         accumulate(sums[2], slopes.z, v);
         accumulate(sums[3], slopes.w, v);
     }
+    if (shape.bounded) shorten(sums, bounds + c0, slice.share, lane);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-        const int c = c0 + i, id = here.row_ids()[c];
-        if (id < 0) continue;
-        const float4 step = times(gains[c], sums[i]);
-        add_to_row(outside_vectors + (i64)id * shape.D + at, d, step, width, shape.aligned);
-        const int carry = c - shape.b;
-        if (shape.whole && carry >= 0 && carry < 2 * shape.m) *(float4*)(carried + carry * shape.stride + d) = step;
+        const int c = c0 + i, id = here.row_ids()[c], carry = c - shape.b;
+        if (id < 0 || !slice.there) continue;
+        float* row = outside_vectors + (i64)id * shape.D + slice.at;
+        add_to_row(row, slice.d, sums[i], slice.width, shape.aligned);
+        if (shape.whole && carry >= 0 && carry < 2 * shape.m)
+            *(float4*)(carried + carry * shape.stride + slice.d) = sums[i];
     }
 }
 
 // All steps of a group in columns [at, at + width) of the tables. V and U are only read.
 __device__ inline void take_steps(
     const Members& here, const Place& place, const Shape& shape, int at, const float* V, const float* U,
-    const float* by_center, const float* by_row, const float* center_gains, const float* row_gains,
+    const float* by_center, const float* by_row, const float* center_bounds, const float* row_bounds,
     float* center_vectors, float* outside_vectors, float* carried) {
     const int lane = threadIdx.x % LANES, warps = blockDim.x / LANES;
     const int width = min(shape.tile, shape.D - at), width4 = (width + 3) & ~3;
@@ -521,12 +552,17 @@ __device__ inline void take_steps(
     for (int unit = threadIdx.x / LANES; unit < of_centers + of_rows; unit += warps) {
         const bool centers = unit < of_centers;
         const int k = centers ? unit : unit - of_centers;
-        const int d = (k % parts * LANES + lane) * 4, place4 = k / parts * 4;
-        if (d >= width4) continue;
+        const int four_at = k / parts * 4, begin = k % parts * 4 * LANES;
+        Slice slice;
+        slice.at = at, slice.width = width;
+        slice.d = begin + 4 * lane;
+        slice.there = slice.d < width4;
+        slice.share = sqrtf((float)min(4 * LANES, width - begin) / shape.D);
         if (centers)
-            step_centers(here, place, shape, place4, d, at, width, U, by_row, center_gains, center_vectors);
+            step_centers(here, place, shape, four_at, slice, U, by_row, center_bounds, center_vectors, lane);
         else
-            step_rows(here, place, shape, place4, d, at, width, V, by_center, row_gains, outside_vectors, carried);
+            step_rows(
+                here, place, shape, four_at, slice, V, by_center, row_bounds, outside_vectors, carried, lane);
     }
 }
 
@@ -535,21 +571,22 @@ __device__ inline void take_steps(
 //     read     b rows of the centres' table, b rows of contexts (2m more are kept from the group before) and S of
 //              noise words into shared memory; ids of the next group on the side
 //     score    (b, D)·(D, b + 2m + S) near the diagonal, sums over D by shuffles; slopes -alpha dJ/dscore
-//     add      both tables' steps, by atomics, times each word's gain
+//     add      both tables' steps, by atomics, shortened to each word's bound
 //
 // Shared memory: `cuda.py` _shared_bytes. Where a row does not fit, `tile` columns of the tables are taken at a
 // time, all rows read twice and none kept.
-// Gains shorten the steps of words that so many groups in flight touch that stale updates would add up; all 1
-// means the definition.
+// Bounds: many groups in flight read a frequent word's row and then all add to it. Each group's step of a row is
+// shortened to the word's bound, which is the smaller the more groups in flight have that word. Not bounded means
+// the definition. Of rows longer than 4 LANES columns each such slice is bounded by itself.
 extern "C" __global__ void
 #ifndef HOST_BUILD
 __launch_bounds__(256, 2)
 #endif
 train_groups(
-    float* center_vectors, float* outside_vectors, int D, const float* center_gain, const float* outside_gain,
+    float* center_vectors, float* outside_vectors, int D, const float* center_bound, const float* outside_bound,
     const int* kept_ids, const u32* kept_span, const i64* kept_before, const i64* groups_before, i64 segments,
     int segment, const int* noise_ids, int window, int negative, int b, int S, i64 R, double alpha_first,
-    double alpha_last, int tile, int loss_every, double* loss_sum, u64* measured_pairs) {
+    double alpha_last, int tile, int bounded, int loss_every, double* loss_sum, u64* measured_pairs) {
     Shape shape;
     shape.D = D, shape.m = window, shape.b = b, shape.S = S, shape.tile = tile;
     shape.ring = b + 2 * window;
@@ -559,18 +596,19 @@ train_groups(
     shape.stride = (tile + 3) & ~3;
     shape.whole = tile == D;
     shape.aligned = D % 4 == 0;
+    shape.bounded = bounded;
 
     float* V = (float*)shared_memory;                                 // [centers][stride]
     float* U = V + shape.centers * shape.stride;                      // [ring + S][stride]
     float* carried = U + (shape.ring + S) * shape.stride;             // [2m][stride], if whole
     float* by_center = carried + (shape.whole ? 2 * window * shape.stride : 0);  // [centers][columns]
     float* by_row = by_center + shape.centers * shape.columns;        // [columns][centers]
-    float* center_gains = by_row + shape.centers * shape.columns;     // [centers]
-    float* row_gains = center_gains + shape.centers;                  // [columns]
-    int* integers = (int*)(row_gains + shape.columns);                // two Members
+    float* center_bounds = by_row + shape.centers * shape.columns;     // [centers]
+    float* row_bounds = center_bounds + shape.centers;                  // [columns]
+    int* integers = (int*)(row_bounds + shape.columns);                // two Members
     const int member_size = 4 * shape.centers + 2 * shape.columns + (2 * window + 3) / 4 * 4;
     // Rows and slopes that stand for nothing are multiplied by 0: they must be finite, and such slopes stay 0.
-    for (int i = threadIdx.x; i < center_gains - V; i += blockDim.x) V[i] = 0.0f;
+    for (int i = threadIdx.x; i < center_bounds - V; i += blockDim.x) V[i] = 0.0f;
 
     const i64 groups = groups_before[segments];
     const int begin = (int)(groups * blockIdx.x / gridDim.x), end = (int)(groups * (blockIdx.x + 1) / gridDim.x);
@@ -595,9 +633,9 @@ train_groups(
             const float alpha = (float)(alpha_first + (alpha_last - alpha_first) * progress);
             const bool to_measure = place.group % loss_every == 0;
             for (int t = threadIdx.x; t < place.centers; t += blockDim.x)
-                center_gains[t] = center_gain[here.center_ids()[t]];
+                center_bounds[t] = center_bound[here.center_ids()[t]];
             for (int c = threadIdx.x; c < shape.columns; c += blockDim.x)
-                row_gains[c] = here.row_ids()[c] < 0 ? 0.0f : outside_gain[here.row_ids()[c]];
+                row_bounds[c] = here.row_ids()[c] < 0 ? 0.0f : outside_bound[here.row_ids()[c]];
             for (int at = 0; at < D; at += tile) {
                 load_rows(here, place, shape, at, center_vectors, outside_vectors, V, U, carried);
                 if (at == 0)
@@ -618,7 +656,7 @@ train_groups(
                     __syncthreads();
                 }
                 take_steps(
-                    here, place, shape, at, V, U, by_center, by_row, center_gains, row_gains, center_vectors,
+                    here, place, shape, at, V, U, by_center, by_row, center_bounds, row_bounds, center_vectors,
                     outside_vectors, carried);
                 __syncthreads();
             }

@@ -1,0 +1,69 @@
+"""sgns.cu built for the host, behind the interface of `xw2v.training.engines.cuda.Kernels`."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TESTS = Path(__file__).parent
+ENGINES = TESTS.parent / "xw2v" / "training" / "engines"
+FAILURES = {
+    1: "threads wait for each other for ever",
+    2: "wrote behind its shared memory",
+    3: "wants more shared memory than there is",
+    4: "no such kernel",
+}
+
+
+def build(folder: Path, lanes: int) -> Path | None:
+    """The path of the library; None where there is no C++ compiler."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        return None
+    library = folder / f"sgns{lanes}.so"
+    command = [compiler, "-O2", "-std=c++17", "-shared", "-fPIC", f"-DLANES={lanes}", f"-I{TESTS}", f"-I{ENGINES}"]
+    command += ["-Wall", "-Werror", "-Wno-unknown-pragmas", "-o", str(library), str(TESTS / "cuda_host.cpp")]
+    subprocess.run(command, check=True)
+    return library
+
+
+class HostKernels:
+    """The kernels on the host: blocks one after the other, threads of a block in the order given.
+
+    Parameters
+    ----------
+    threads : int    of a block, a multiple of the lanes the library was built with
+    order : int      of the threads: 0 rising, 1 falling, else the seed of a shuffle
+    """
+
+    multiprocessors = 1
+
+    def __init__(self, library: Path, *, threads: int = 1, order: int = 0, shared_bytes: int = 200 << 10) -> None:
+        self._launch = ctypes.CDLL(str(library)).launch_kernel
+        self.threads, self.order, self.shared_bytes = threads, order, shared_bytes
+        self.launched: list[str] = []
+
+    def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
+        """See `Kernels.launch`; `threads` is replaced by our own."""
+        self.launched.append(name)
+        kept = [_as_argument(argument) for argument in arguments]
+        pointers = (ctypes.c_void_p * len(kept))(*(ctypes.addressof(one) for one in kept))
+        status = self._launch(
+            name.encode(), ctypes.c_int(grid), ctypes.c_int(self.threads), ctypes.c_size_t(shared_bytes),
+            ctypes.c_uint(self.order), pointers,
+        )  # fmt: skip
+        assert status == 0, f"{name} {FAILURES[status]}"
+
+
+def _as_argument(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        assert value.flags.c_contiguous
+        return ctypes.c_void_p(value.ctypes.data)
+    assert isinstance(value, np.generic), type(value)  # a Python number has no size that a kernel could count on
+    return np.ctypeslib.as_ctypes_type(value.dtype)(value.item())

@@ -1,0 +1,282 @@
+"""The CUDA engine's source, built for the host, against the array engine at a step of one group.
+
+What is compared is the source that a GPU compiles, run through the engine's own launches; the GPU itself is not
+here. `tests/cuda_host.h` says what stands in for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cuda_build import HostKernels, build
+from xw2v.backend import NumpyBackend
+from xw2v.config import Config
+from xw2v.errors import ConfigError
+from xw2v.training import batches
+from xw2v.training.batches import Chunk, read_chunk
+from xw2v.training.engines import Tables
+from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.engines.cuda import CudaEngine, _shared_bytes, update_bounds
+
+V, N = 60, 700
+
+Make = Callable[..., HostKernels]
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 256)
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    folder = tmp_path_factory.mktemp("cuda")
+    built = {lanes: build(folder, lanes) for lanes in (1, 32)}
+    found = {lanes: path for lanes, path in built.items() if path is not None}
+    if not found:
+        pytest.skip("no C++ compiler (g++ or clang++)")
+    return found
+
+
+@pytest.fixture
+def kernels(libraries: dict[int, Path]) -> Make:
+    def make(threads: int = 1, **options: Any) -> HostKernels:
+        return HostKernels(libraries[1 if threads == 1 else 32], threads=threads, **options)
+
+    return make
+
+
+def corpus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Repeated words, sentences of one word and of none, a long one, several segments."""
+    rng = np.random.default_rng(8)
+    ids = np.minimum(rng.geometric(0.1, N) - 1, V - 1).astype(np.int32)
+    return ids, np.array([0, 10, 11, 60, 60, 61, 100, 560, N]), np.bincount(ids, minlength=V)
+
+
+def tables(D: int) -> Tables:
+    rng = np.random.default_rng(9)
+    return Tables(*((rng.standard_normal((V, D)) / np.sqrt(D)).astype(np.float32) for _ in range(2)))
+
+
+def rate(words: int, step: int) -> float:
+    return 0.01 - 0.004 * words / N
+
+
+def exact(D: int, **options: Any) -> Config:
+    """Options under which the array engine takes one group after the other and bounds nothing."""
+    config = Config(**({"vector_size": D, "sample": 0.02, "group_negatives": 16, "max_update_norm": None} | options))
+    return config.replace(batch_size=config.group_size)
+
+
+def by_array_engine(config: Config, ours: Tables) -> Any:
+    ids, offsets, counts = corpus()
+    return ArrayEngine(config, counts, NumpyBackend("a test")).train_chunk(
+        ours, read_chunk(ids, offsets, 0, N), 3, rate
+    )
+
+
+def by_cuda_engine(config: Config, ours: Tables, kernels: HostKernels, blocks: int = 1) -> Any:
+    ids, offsets, counts = corpus()
+    engine = CudaEngine(config, counts, NumpyBackend("a test"), blocks=blocks, kernels=kernels)
+    return engine.train_chunk(ours, engine.read_chunk(ids, offsets, 0, N), 3, rate)
+
+
+def check(config: Config, kernels: HostKernels, blocks: int = 1) -> None:
+    D = config.vector_size
+    theirs, ours, before = tables(D), tables(D), tables(D)
+    array = by_array_engine(config, theirs)
+    cuda = by_cuda_engine(config, ours, kernels, blocks)
+    assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
+    assert cuda.pairs > 300
+    for table, other, start in zip(ours, theirs, before, strict=True):
+        moved = np.abs(other - start).max()
+        assert moved > 1e-3
+        np.testing.assert_allclose(table, other, atol=1e-5 * max(moved, 1), rtol=1e-4)
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"window": 1},
+    {"window": 20, "group_size": 8},
+    {"shrink_windows": False, "window": 3},
+    {"group_size": 1, "group_negatives": 1, "negative": 1},
+    {"group_size": 32, "group_negatives": 5, "negative": 9},
+    {"sample": 0.0, "ns_exponent": 0.0},
+]
+
+
+@pytest.mark.parametrize("D", [1, 7, 100, 128, 300, 1024])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_one_thread_equals_the_array_engine(D: int, options: dict[str, Any], kernels: Make) -> None:
+    check(exact(D, **options), kernels())
+
+
+@pytest.mark.parametrize("order", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("threads", "D", "options"),
+    [
+        (32, 7, {}),
+        (64, 100, {}),
+        (256, 128, {"group_size": 16, "group_negatives": 16}),
+        (96, 300, {"window": 20, "group_size": 8}),
+        (64, 130, {"group_size": 32, "group_negatives": 5}),
+    ],
+)
+def test_threads_equal_the_array_engine(
+    threads: int, order: int, D: int, options: dict[str, Any], kernels: Make
+) -> None:
+    """Shuffles, barriers and the shares of the threads; a missing barrier shows in one of the orders."""
+    check(exact(D, **options), kernels(threads, order=order))
+
+
+@pytest.mark.parametrize("blocks", [2, 5, 1000])
+@pytest.mark.parametrize("D", [7, 128])
+def test_blocks_in_turn_equal_the_array_engine(blocks: int, D: int, kernels: Make) -> None:
+    """Blocks take runs of groups in order: one after the other they are the sequence itself."""
+    check(exact(D), kernels(), blocks)
+
+
+@pytest.mark.parametrize(("threads", "D"), [(1, 100), (1, 301), (64, 300), (64, 1024)])
+def test_rows_in_parts_equal_the_array_engine(threads: int, D: int, kernels: Make) -> None:
+    """Where shared memory does not hold whole rows, parts of them are taken one after the other."""
+    config = exact(D)
+    small = kernels(threads, shared_bytes=_shared_bytes(config, 16, D) // 3)
+    check(config, small)
+    engine = CudaEngine(config, corpus()[2], NumpyBackend("a test"), kernels=small)
+    assert 4 <= engine.tile < D
+    assert engine.tile % 4 == 0
+
+
+def test_too_little_shared_memory(kernels: Make) -> None:
+    with pytest.raises(ConfigError, match="group_size=512.* KiB"):
+        CudaEngine(exact(100, group_size=512), corpus()[2], NumpyBackend("a test"), kernels=kernels())
+
+
+def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables) -> None:
+    """Have the array engine shorten each row's step by itself, before repeats are summed."""
+    add = engine.backend.scatter_add
+
+    def scatter_add(table: Any, ids: Any, rows: Any, *, scale: float, max_norm: None) -> None:
+        bound = bounds.center_vectors if table is ours.center_vectors else bounds.outside_vectors
+        step, D = scale * rows, rows.shape[1]
+        for start in range(0, D, 128):  # of longer rows each slice by itself
+            part = step[:, start : start + 128]
+            norms = np.maximum(np.linalg.norm(part, axis=1), 1e-30)
+            part *= np.minimum(1, bound[ids] * np.sqrt(part.shape[1] / D) / norms)[:, None]
+        add(table, ids, step)
+
+    engine.backend.scatter_add = scatter_add  # type: ignore[method-assign,assignment]
+
+
+@pytest.mark.parametrize("D", [7, 128, 300])
+def test_steps_are_shortened_to_each_words_bound(D: int, kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    config = exact(D)
+    theirs, ours = tables(D), tables(D)
+    fused = CudaEngine(
+        config.replace(max_update_norm=0.02), counts, NumpyBackend("a test"), blocks=3, kernels=kernels(64)
+    )
+    fused.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, rate)
+    array = ArrayEngine(config, counts, NumpyBackend("a test"))
+    shortened(array, fused._bounds, theirs)
+    array.train_chunk(theirs, read_chunk(ids, offsets, 0, N), 3, rate)
+    free = tables(D)
+    by_array_engine(config, free)
+    for table, other, unbounded in zip(ours, theirs, free, strict=True):
+        np.testing.assert_allclose(table, other, atol=1e-5, rtol=1e-4)
+        assert np.abs(other - unbounded).max() > 0.01
+
+
+def test_bounds_follow_the_groups_in_flight() -> None:
+    config = Config(group_size=16, window=5, max_update_norm=0.5)
+    shares, noise = np.array([0.5, 0.01, 0.0]), np.array([0.25, 0.0, 0.5])
+    center, outside = update_bounds(config, shares, noise, 16, 1)
+    np.testing.assert_allclose(center, [0.5 / 8, 0.5, 0.5])
+    np.testing.assert_allclose(outside, [0.5 / (26 * 0.5 + 16 * 0.25), 0.5, 0.5 / 8])
+    center, outside = update_bounds(config, shares, noise, 16, 100)
+    np.testing.assert_allclose(center, [0.5 / 800, 0.5 / 16, 0.5])
+    assert np.isinf(update_bounds(config.replace(max_update_norm=None), shares, noise, 16, 1)).all()
+
+
+def test_loss_is_the_array_engines(kernels: Make) -> None:
+    """Every 16th group is measured; with one group a chunk the measure is exact."""
+    ids, offsets, counts = corpus()
+    for threads in (1, 64):
+        config = exact(7, sample=0, group_size=64)
+        losses = []
+        for engine in (
+            ArrayEngine(config, counts, NumpyBackend("a test")),
+            CudaEngine(config, counts, NumpyBackend("a test"), kernels=kernels(threads)),
+        ):
+            losses.append(engine.train_chunk(tables(7), read_chunk(ids, offsets, 0, 64), 0, rate).loss)
+        assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    config = exact(7, sample=0, group_size=1)
+    array, cuda = by_array_engine(config, tables(7)), by_cuda_engine(config, tables(7), kernels())
+    assert cuda.loss / cuda.pairs == pytest.approx(array.loss / array.pairs, rel=0.1)
+
+
+def test_stopping(kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    ours = tables(5)
+    engine = CudaEngine(exact(5), counts, NumpyBackend("a test"), kernels=kernels())
+    assert engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 0, lambda words, step: None) == (0.0, 0, 0, 0)
+    np.testing.assert_array_equal(ours.center_vectors, tables(5).center_vectors)
+
+
+def test_nan_stays_nan(kernels: Make) -> None:
+    """A run that diverged must show."""
+    ids, offsets, counts = corpus()
+    ours = tables(4)
+    ours.center_vectors[:] = np.nan
+    engine = CudaEngine(Config(vector_size=4, sample=0), counts, NumpyBackend("a test"), kernels=kernels(32))
+    result = engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 0, rate)
+    assert np.isnan(result.loss)
+    assert np.isnan(ours.outside_vectors).any()
+
+
+def test_chunks_in_a_later_place_and_a_corpus_without_a_kept_word(kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    config = exact(7)
+    theirs, ours = tables(7), tables(7)
+    array = ArrayEngine(config, counts, NumpyBackend("a test"))
+    cuda = CudaEngine(config, counts, NumpyBackend("a test"), kernels=kernels(32))
+    for start, stop in ((256, N), (0, 256)):
+        expected = array.train_chunk(theirs, read_chunk(ids, offsets, start, stop), 1, rate)
+        result = cuda.train_chunk(ours, cuda.read_chunk(ids, offsets, start, stop), 1, rate)
+        assert result[1:] == expected[1:]
+    np.testing.assert_allclose(ours.center_vectors, theirs.center_vectors, atol=1e-5, rtol=1e-4)
+    cuda._keep_below[:] = 0
+    assert cuda.train_chunk(ours, read_chunk(ids, offsets, 0, N), 1, rate) == (0.0, 0, 0, 0)
+
+
+def test_chunks_are_read_as_the_host_reads_them_and_once(kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    engine = CudaEngine(exact(5), counts, NumpyBackend("a test"), kernels=kernels())
+    for start, stop in ((0, 512), (512, N)):
+        ours, theirs = engine.read_chunk(ids, offsets, start, stop), read_chunk(ids, offsets, start, stop)
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert engine.read_chunk(ids, offsets, start, stop) is ours
+    assert engine.read_chunk(ids.copy(), offsets, 0, 512) is not ours
+
+
+def test_the_host_build_finds_what_it_is_for(libraries: dict[int, Path]) -> None:
+    """Too little shared memory asked for is an overrun, and an unknown kernel an error."""
+    ids, offsets, counts = corpus()
+    kernels = HostKernels(libraries[32], threads=32)
+    engine = CudaEngine(exact(5), counts, NumpyBackend("a test"), kernels=kernels)
+    launch = kernels.launch
+
+    def stingy(name: str, grid: int, threads: int, shared_bytes: int, arguments: Any) -> None:
+        launch(name, grid, threads, shared_bytes - 16 * (name == "train_groups"), arguments)
+
+    kernels.launch = stingy  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="behind its shared memory"):
+        engine.train_chunk(tables(5), read_chunk(ids, offsets, 0, N), 0, rate)
+    with pytest.raises(AssertionError, match="no such kernel"):
+        launch("nothing", 1, 1, 0, ())

@@ -1,0 +1,287 @@
+"""The fused CUDA engine: `sgns.cu`, compiled by CuPy at first use. It has never been run on a GPU yet.
+
+With one block it equals the array engine at a step of one group without `max_update_norm`, up to float rounding.
+With all of them the groups that are in flight at once read rows before the others have added to them. A row's
+stale updates add up, so a group's step of a row is shortened to `max_update_norm` divided by the number of groups
+in flight that are expected to hold the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from xw2v.backend import Backend
+from xw2v.config import Config
+from xw2v.errors import BackendError, ConfigError
+from xw2v.training import batches
+from xw2v.training.batches import Chunk
+from xw2v.training.draws import Purpose, stream_key
+from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.sampling import alias_table, keep_probabilities, keep_thresholds, noise_probabilities
+
+__all__ = ["LOSS_EVERY", "CudaEngine", "Kernels", "source", "update_bounds"]
+
+Array = Any
+
+LOSS_EVERY = 16
+_GROUP_NEGATIVES = 16
+_THREADS = 256  # `__launch_bounds__` of train_groups
+_CENTER_TILE, _ROW_TILE = 8, 4  # of sgns.cu
+
+
+class Kernels(Protocol):
+    """The compiled kernels, and what the device offers."""
+
+    multiprocessors: int
+    shared_bytes: int  # most that a block may have
+
+    def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
+        """Start a kernel; arrays of the backend and NumPy scalars are its arguments."""
+        ...
+
+
+def source() -> str:
+    """The text of `sgns.cu`."""
+    return (files("xw2v.training.engines") / "sgns.cu").read_text(encoding="utf-8")
+
+
+class CupyKernels:
+    """Kernels on the current CuPy device. CuPy keeps what it compiled in its own cache on disk.
+
+    Raises
+    ------
+    BackendError   the source does not compile here
+    """
+
+    def __init__(self) -> None:
+        import cupy
+
+        attributes = cupy.cuda.Device().attributes
+        self.multiprocessors = int(attributes["MultiProcessorCount"])
+        self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
+        self._kernels: dict[str, Any] = {}
+        self._shared: dict[str, int] = {}
+        self._module = cupy.RawModule(code=source(), options=("--std=c++17",))
+        try:
+            self._module.compile()
+        except Exception as error:
+            text = " ".join(str(error).split())
+            msg = f"engine 'cuda' could not compile its kernels: {text[:300]}; use engine='array'"
+            raise BackendError(msg) from None
+
+    def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
+        """See `Kernels.launch`."""
+        kernel = self._kernels.get(name)
+        if kernel is None:
+            kernel = self._kernels[name] = self._module.get_function(name)
+        if shared_bytes > max(48 << 10, self._shared.get(name, 0)):  # more than 48 KiB must be asked for
+            kernel.max_dynamic_shared_size_bytes = self._shared[name] = shared_bytes
+        kernel((grid,), (threads,), tuple(arguments), shared_mem=shared_bytes)
+
+
+class _Kept(NamedTuple):
+    """What the kernels before `train_groups` work out; see `sgns.cu`."""
+
+    ids: Array
+    span: Array
+    before: Array
+    groups_before: Array
+    noise_ids: Array
+    totals: Array  # (2,) uint64: pairs, pairs whose loss was measured
+
+
+class CudaEngine:
+    """See the module.
+
+    Parameters
+    ----------
+    blocks : int or None
+        Groups in flight at once; None: one block a multiprocessor.
+    kernels : Kernels or None
+        None: of the backend's GPU.
+    """
+
+    name = "cuda"
+    chunk_segments = 512
+    chunks_an_epoch = 8
+
+    def __init__(
+        self,
+        config: Config,
+        counts: np.ndarray,
+        backend: Backend,
+        *,
+        blocks: int | None = None,
+        kernels: Kernels | None = None,
+    ) -> None:
+        self.config, self.backend = config, backend
+        self.group_negatives = config.group_negatives or _GROUP_NEGATIVES
+        self._kernels = kernels or CupyKernels()
+        self.blocks = blocks or self._kernels.multiprocessors
+        self.tile = _tile(config, self.group_negatives, self._kernels.shared_bytes)
+        noise = noise_probabilities(counts, config.ns_exponent)
+        table = alias_table(noise)
+        self._keep_below = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
+        self._noise_below, self._noise_alias = backend.from_host(table.thresholds), backend.from_host(table.alias)
+        kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
+        bounds = update_bounds(config, kept / kept.sum(), noise, self.group_negatives, self.blocks)
+        self._bounds = Tables(*map(backend.from_host, bounds))
+        self._chunks: dict[tuple[int, int], Chunk] = {}
+        self._source: np.ndarray | None = None
+
+    def compile(self) -> None:
+        """Nothing: the kernels were compiled, or fetched from CuPy's cache, when this was made."""
+
+    def read_chunk(self, ids: np.ndarray, offsets: np.ndarray, start: int, stop: int) -> Chunk:
+        """`batches.read_chunk` with arrays on the device; the upload may still be under way.
+
+        Chunks stay there for the next epoch as long as they take less than a quarter of the device's memory.
+        """
+        if self._source is not ids:
+            self._source = ids
+            self._chunks.clear()
+        if (start, stop) in self._chunks:
+            return self._chunks[start, stop]
+        xp, upload = self.backend.xp, self.backend.upload
+        first, last = np.searchsorted(offsets, [start, stop])
+        begins = np.union1d(offsets[first:last] - start, np.arange(0, stop - start, batches.SEGMENT)).astype(np.int32)
+        tokens = upload(np.asarray(ids[start:stop], dtype=np.int32))
+        marks = xp.zeros(stop - start, dtype=xp.int32, device=self.backend.device)
+        marks[upload(begins)] = 1
+        chunk = Chunk(tokens, xp.cumulative_sum(marks, dtype=xp.int32), start)
+        memory = self.backend.memory()
+        if memory is None or 8 * (sum(stop - start for start, stop in self._chunks) + stop - start) < memory[1] // 4:
+            self._chunks[start, stop] = chunk
+        return chunk
+
+    def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:
+        """See `Engine.train_chunk`."""
+        return self.begin_chunk(tables, chunk, epoch, rate)()
+
+    def begin_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> Callable[[], ChunkResult]:
+        """Start training on a chunk; what is returned waits for its end. Chunks are trained in this order."""
+        config, xp, R = self.config, self.backend.xp, len(chunk.ids)
+        first, last = rate(0, 0), rate(R, 0)
+        if first is None or last is None:
+            return lambda: ChunkResult(0.0, 0, 0, 0)
+        if isinstance(chunk.ids, np.ndarray):
+            from_host = self.backend.from_host
+            chunk = chunk._replace(ids=from_host(chunk.ids), sentences=from_host(chunk.sentences))
+        kept = self._keep(chunk, epoch)
+        segments = -(-R // batches.SEGMENT)
+        loss = xp.zeros(1, dtype=xp.float64, device=self.backend.device)
+        S, bounded = self.group_negatives, config.max_update_norm is not None
+        self._kernels.launch(
+            "train_groups", self.blocks, _THREADS, _shared_bytes(config, S, self.tile),
+            (
+                tables.center_vectors, tables.outside_vectors, np.int32(config.vector_size), *self._bounds,
+                kept.ids, kept.span, kept.before, kept.groups_before, np.int64(segments), np.int32(batches.SEGMENT),
+                kept.noise_ids, np.int32(config.window), np.int32(config.negative), np.int32(config.group_size),
+                np.int32(S), np.int64(R), np.float64(first), np.float64(last), np.int32(self.tile),
+                np.int32(bounded), np.int32(LOSS_EVERY), loss, kept.totals[1:],
+            ),
+        )  # fmt: skip
+        counted = (loss, kept.totals, kept.before[segments:], kept.groups_before[segments:])
+        fetched = [self.backend.read_later(array) for array in counted]
+
+        def result(needed: Any = (chunk, kept)) -> ChunkResult:
+            # The kernels read those arrays: they must not be freed before.
+            (measured_loss,), (pairs, measured), (centers,), (groups,) = (fetch() for fetch in fetched)
+            del needed
+            return ChunkResult(
+                float(measured_loss) * int(pairs) / max(int(measured), 1), int(pairs), int(centers), int(groups)
+            )
+
+        return result
+
+    def _keep(self, chunk: Chunk, epoch: int) -> _Kept:
+        """Subsample a chunk, cut it into groups and draw their noise words."""
+        config, backend, R, b = self.config, self.backend, len(chunk.ids), self.config.group_size
+        segment, S = batches.SEGMENT, self.group_negatives
+        segments = -(-R // segment)
+
+        def empty(size: int, dtype: Any) -> Array:
+            return backend.xp.empty(size, dtype=dtype, device=backend.device)
+
+        xp = backend.xp
+        ids, at, count = empty(R, xp.int32), empty(R, xp.int32), empty(segments, xp.int32)
+        span = empty(R, xp.uint32)
+        before, groups_before = empty(segments + 1, xp.int64), empty(segments + 1, xp.int64)
+        noise_ids = empty(segments * -(-min(segment, R) // b) * S, xp.int32)
+        totals = xp.zeros(2, dtype=xp.uint64, device=backend.device)
+        scratch = 8 * (_THREADS + 1)
+        launch = self._kernels.launch
+        launch("keep_tokens", segments, _THREADS, scratch, (
+            chunk.ids, chunk.sentences, np.int64(R), np.int64(chunk.start), np.int32(segment),
+            np.uint64(stream_key(config.seed, Purpose.TOKEN, epoch)), self._keep_below, np.int32(config.window),
+            np.int32(config.shrink_windows), ids, at, span, count, totals,
+        ))  # fmt: skip
+        launch("count_groups", 1, _THREADS, scratch, (count, np.int64(segments), np.int32(b), before, groups_before))
+        launch("draw_noise", 4 * self._kernels.multiprocessors, _THREADS, 0, (
+            groups_before, np.int64(segments), np.int32(segment), np.int64(chunk.start), at, np.int32(b), np.int32(S),
+            np.uint64(stream_key(config.seed, Purpose.NOISE, epoch)), self._noise_below, self._noise_alias,
+            np.int32(self._noise_below.shape[0]), noise_ids,
+        ))  # fmt: skip
+        return _Kept(ids, span, before, groups_before, noise_ids, totals)
+
+
+def update_bounds(
+    config: Config, shares: np.ndarray, noise: np.ndarray, group_negatives: int, blocks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The longest step of each word's row of either table that one group may take.
+
+    Parameters
+    ----------
+    shares, noise : (V,) float64 arrays    of the kept tokens; of the noise draws
+    blocks : int                           groups in flight
+
+    Returns
+    -------
+    (V,) float32 arrays: `max_update_norm` over the number of rows of the word that the groups in flight are
+    expected to hold, at least one; infinite where `max_update_norm` is None
+    """
+    b, most = config.group_size, config.max_update_norm
+    center = blocks * b * shares
+    outside = blocks * ((b + 2 * config.window) * shares + group_negatives * noise)
+    bounds = [np.full(len(shares), np.inf) if most is None else most / np.maximum(rows, 1) for rows in (center, outside)]
+    return bounds[0].astype(np.float32), bounds[1].astype(np.float32)
+
+
+def _up(n: int, to: int) -> int:
+    return -(-n // to) * to
+
+
+def _shared_bytes(config: Config, S: int, tile: int) -> int:
+    """Shared memory of train_groups, whose pointers sgns.cu sets the same way."""
+    b, m = config.group_size, config.window
+    centers, columns = _up(b, _CENTER_TILE), _up(b + 2 * m, _ROW_TILE) + _up(S, _ROW_TILE)
+    rows = centers + b + 2 * m + S + (2 * m if tile == config.vector_size else 0)
+    members = 2 * (4 * centers + 2 * columns + _up(2 * m, 4))
+    return 4 * (rows * _up(tile, 4) + 2 * centers * columns + centers + columns + members)
+
+
+def _tile(config: Config, S: int, most: int) -> int:
+    """How many columns of the tables a block holds at a time: all if they fit.
+
+    Raises
+    ------
+    ConfigError   not even four fit
+    """
+    D = config.vector_size
+    if _shared_bytes(config, S, D) <= most:
+        return D
+    parts = 2
+    while (tile := _up(-(-D // parts), 4)) > 4 and _shared_bytes(config, S, tile) > most:
+        parts += 1
+    if tile >= D or _shared_bytes(config, S, tile) > most:
+        msg = (
+            f"group_size={config.group_size}, group_negatives={S} and window={config.window} need "
+            f"{_shared_bytes(config, S, 4) >> 10} KiB of shared memory and more, the GPU has {most >> 10} KiB a "
+            "block; lower them, or use engine='array'"
+        )
+        raise ConfigError(msg)
+    return tile
