@@ -49,10 +49,8 @@ __device__ inline i64 sum_before(i64 mine, i64* scratch, i64* total) {
         scratch[threads] = sum;
     }
     __syncthreads();
-    const i64 before = scratch[threadIdx.x];
     *total = scratch[threads];
-    __syncthreads();  // scratch may be written again
-    return before;
+    return scratch[threadIdx.x];  // its own slot, which no other thread writes before the next barrier
 }
 
 // Of each segment s, the kept tokens in order from place s * segment on: id, index in the chunk, and in kept_span
