@@ -151,3 +151,31 @@ def test_auto_without_cupy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     monkeypatch.setitem(sys.modules, "array_api_compat.cupy", None)
     assert get_backend("auto").why.startswith("no GPU backend: it needs CuPy")
+
+
+@pytest.mark.parametrize(
+    ("driver", "count", "device", "text"),
+    [
+        (12020, 1, 0, r"driver that is too old: it knows CUDA 12\.2, this CuPy wants 13\.0; .*'xw2v\[cuda12\]'"),
+        (0, 0, 0, "found no NVIDIA driver"),
+        (13000, 2, 5, "no GPU number 5: there are 2, counted from 0"),
+        (13010, 1, 0, "found no GPU that works: broken; check the driver with nvidia-smi"),
+    ],
+)
+def test_what_is_wrong_with_the_gpu(
+    monkeypatch: pytest.MonkeyPatch, driver: int, count: int, device: int, text: str
+) -> None:
+    fake_cupy(monkeypatch, RuntimeError("broken"))
+    sys.modules["cupy"].cuda.runtime = SimpleNamespace(  # type: ignore[attr-defined]
+        driverGetVersion=lambda: driver, runtimeGetVersion=lambda: 13000, getDeviceCount=lambda: count
+    )
+    with pytest.raises(BackendError, match=text) as error:
+        get_backend("cupy", device=device)
+    assert "\n" not in str(error.value)
+
+
+def test_uploads_and_later_reads(library: Library) -> None:
+    array = library.backend.upload(np.arange(5, dtype=np.int32))
+    assert library.same_kind(array)
+    fetch = library.backend.read_later(array)
+    np.testing.assert_array_equal(fetch(), np.arange(5))

@@ -6,6 +6,8 @@ here. `tests/cuda_host.h` says what stands in for it.
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,13 @@ import pytest
 from tests.cuda_build import HostKernels, build
 from xw2v.backend import NumpyBackend
 from xw2v.config import Config
-from xw2v.errors import ConfigError
+from xw2v.errors import BackendError, ConfigError
 from xw2v.training import batches
-from xw2v.training.batches import Chunk, read_chunk
-from xw2v.training.engines import Tables
+from xw2v.training.batches import read_chunk
+from xw2v.training.engines import Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import CudaEngine, _shared_bytes, update_bounds
+from xw2v.training.trainer import check_memory, train
 
 V, N = 60, 700
 
@@ -153,7 +156,7 @@ def test_rows_in_parts_equal_the_array_engine(threads: int, D: int, kernels: Mak
 
 
 def test_too_little_shared_memory(kernels: Make) -> None:
-    with pytest.raises(ConfigError, match="group_size=512.* KiB"):
+    with pytest.raises(ConfigError, match=r"group_size=512.* KiB"):
         CudaEngine(exact(100, group_size=512), corpus()[2], NumpyBackend("a test"), kernels=kernels())
 
 
@@ -280,3 +283,85 @@ def test_the_host_build_finds_what_it_is_for(libraries: dict[int, Path]) -> None
         engine.train_chunk(tables(5), read_chunk(ids, offsets, 0, N), 0, rate)
     with pytest.raises(AssertionError, match="no such kernel"):
         launch("nothing", 1, 1, 0, ())
+
+
+def test_training_hands_over_chunks_ahead(kernels: Make) -> None:
+    """The trainer's results are those of one chunk after the other; chunks are begun before the last has ended."""
+    ids, offsets, counts = corpus()
+    config = exact(7).replace(epochs=2, workers=1)
+    backend = NumpyBackend("a test")
+    engine = CudaEngine(config.replace(), counts, backend, kernels=kernels())
+    engine.chunk_segments, engine.chunks_an_epoch = 1, 2
+    second = threading.Event()
+    started: list[bool] = []
+    waited: list[bool] = []
+    begin = engine.begin_chunk
+
+    def begin_chunk(*arguments: Any) -> Callable[[], Any]:
+        finish = begin(*arguments)
+        if started:
+            second.set()
+        started.append(True)
+
+        def after_the_second() -> Any:
+            waited.append(second.wait(10))
+            return finish()
+
+        return after_the_second
+
+    engine.begin_chunk = begin_chunk  # type: ignore[method-assign,assignment]
+    ours = tables(7)
+    records = list(train(ours, ids, offsets, config, backend, engine))
+    assert len(records) == 6
+    assert waited[0], "the first chunk's result was wanted before the second was begun"
+    theirs = tables(7)
+    array = ArrayEngine(config, counts, backend)
+    list(train(theirs, ids, offsets, config, backend, array))
+    for table, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(table, other, atol=1e-5, rtol=1e-4)
+
+
+class FakeGpu(NumpyBackend):
+    """NumPy that passes for a GPU."""
+
+    def __init__(self, free: int) -> None:
+        super().__init__("a test")
+        self.name, self.free = "cupy", free
+
+    def memory(self) -> tuple[int, int]:
+        return self.free, 2 * self.free
+
+
+def test_tables_that_do_not_fit_are_refused(kernels: Make) -> None:
+    config = exact(100)
+    backend = FakeGpu(2**30)
+    engine = CudaEngine(config, corpus()[2], backend, kernels=kernels())
+    check_memory(10**6, 10**6, config, backend, engine)
+    with pytest.raises(BackendError, match=r"2,000,000 words x 100 take 1.5 GiB .* 1.0 of 2.0 GiB free") as error:
+        check_memory(2 * 10**6, 10**6, config, backend, engine)
+    size, words = (int(n) for n in re.findall(r"vector_size=(\d+) or max_final_vocab=(\d+)", str(error.value))[0])
+    check_memory(2 * 10**6, 10**6, config.replace(vector_size=size), backend, engine)
+    check_memory(words, 10**6, config, backend, engine)
+    assert size > 60
+    with pytest.raises(BackendError, match="what fits: nothing"):
+        check_memory(10**6, 10**6, config, FakeGpu(10**5), engine)
+    check_memory(10**9, 10**6, config, NumpyBackend("a test"), engine)
+
+
+def test_the_engine_of_a_gpu(monkeypatch: pytest.MonkeyPatch, kernels: Make) -> None:
+    counts, gpu = corpus()[2], FakeGpu(2**30)
+    monkeypatch.setattr("xw2v.training.engines.cuda.CupyKernels", kernels)
+    for engine in ("auto", "cuda"):
+        assert choose_engine(Config(engine=engine), counts, gpu)[0].name == "cuda"
+    assert choose_engine(Config(engine="array"), counts, gpu)[0].name == "array"
+    chosen, why = choose_engine(Config(loss="softmax"), counts, gpu)
+    assert (chosen.name, why) == ("array", "for loss='softmax'")
+    chosen, why = choose_engine(Config(group_size=512), counts, gpu)
+    assert chosen.name == "array"
+    assert "KiB of shared memory" in why
+    with pytest.raises(ConfigError, match="KiB of shared memory"):
+        choose_engine(Config(group_size=512, engine="cuda"), counts, gpu)
+    with pytest.raises(ConfigError, match="engine 'cuda' does not do backend numpy"):
+        choose_engine(Config(engine="cuda"), counts, NumpyBackend("a test"))
+    with pytest.raises(ConfigError, match="engine 'cpu' does not do backend cupy"):
+        choose_engine(Config(engine="cpu"), counts, gpu)

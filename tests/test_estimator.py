@@ -53,7 +53,7 @@ def test_the_compiled_engine_refuses_what_it_does_not_do() -> None:
 def test_without_numba_the_array_engine_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xw2v.training.engines.cpu", None)
     model = Word2Vec(**OPTIONS).fit(SENTENCES)
-    assert model.engine_note == "array: for want of Numba"
+    assert model.engine_note.startswith("array: for want of a fused one: engine 'cpu' needs Numba")
     with pytest.raises(BackendError, match="engine 'cpu' needs Numba"):
         Word2Vec(**OPTIONS, engine="cpu").fit(SENTENCES)
 

@@ -16,6 +16,7 @@ import array_api_compat
 import numpy as np
 
 from xw2v.errors import BackendError
+from xw2v.gpu import gpu_problem
 
 __all__ = ["Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 
@@ -177,7 +178,7 @@ class CupyBackend(Backend):
     BackendError   no GPU works here; the text says why and what to do
     """
 
-    def __init__(self, why: str = "asked for", device: int = 0) -> None:
+    def __init__(self, why: str = "asked for", device: int = 0, *, tf32: bool = False) -> None:
         try:
             import array_api_compat.cupy as xp
             import cupy
@@ -192,9 +193,13 @@ class CupyBackend(Backend):
                 msg = "a sum came out wrong"
                 raise RuntimeError(msg)
         except Exception as error:
-            text = " ".join(str(error).split())
-            msg = f"backend 'cupy' found no GPU that works: {text}; check the driver with nvidia-smi, or use 'numpy'"
+            msg = f"backend 'cupy' {gpu_problem(cupy, device, error)}"
             raise BackendError(msg) from None
+        if tf32:
+            from cupy._core import _routines_linalg as products
+
+            # What the environment variable CUPY_TF32 sets, which CuPy reads at its import only.
+            products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
         super().__init__("cupy", xp, on, why)
         self._cupy = cupy
         self._slots = cupy.empty(0, dtype=cupy.int32)
@@ -283,7 +288,7 @@ class CupyBackend(Backend):
         self._cupy.get_default_memory_pool().free_all_blocks()
 
 
-def get_backend(which: Any = "auto", *, device: int = 0) -> Backend:
+def get_backend(which: Any = "auto", *, device: int = 0, tf32: bool = False) -> Backend:
     """The backend of a name, or of an array.
 
     Parameters
@@ -292,6 +297,9 @@ def get_backend(which: Any = "auto", *, device: int = 0) -> Backend:
         "auto" takes a GPU where one really works, else NumPy; its `why` says which and why.
     device : int
         number of the GPU, for "cupy" and "auto"
+    tf32 : bool
+        CuPy's float32 matrix products in TF32, 10 bits of each factor's fraction, for the rest of the process;
+        what that costs in quality has not been measured
 
     Raises
     ------
@@ -303,7 +311,7 @@ def get_backend(which: Any = "auto", *, device: int = 0) -> Backend:
     'numpy'
     """
     if isinstance(which, str):
-        return _by_name(which, device)
+        return _by_name(which, device, tf32)
     try:
         xp = array_api_compat.array_namespace(which)
     except TypeError:
@@ -317,16 +325,16 @@ def get_backend(which: Any = "auto", *, device: int = 0) -> Backend:
     return Backend(name, xp, array_api_compat.device(which), f"the arrays are of {name}")
 
 
-def _by_name(name: str, device: int) -> Backend:
+def _by_name(name: str, device: int, tf32: bool) -> Backend:
     if name == "numpy":
         return NumpyBackend("asked for")
     if name == "cupy":
-        return CupyBackend(device=device)
+        return CupyBackend(device=device, tf32=tf32)
     if name != "auto":
         msg = f"backend must be 'auto', 'numpy' or 'cupy', got {name!r}"
         raise BackendError(msg)
     try:
-        return CupyBackend("a GPU works here", device=device)
+        return CupyBackend("a GPU works here", device=device, tf32=tf32)
     except BackendError as error:
         reason = str(error).removeprefix("backend 'cupy' ").split(";")[0].split(" (No module")[0]
         return NumpyBackend(f"no GPU backend: it {reason}")

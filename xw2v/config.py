@@ -134,10 +134,15 @@ class Config:
     backend: str = _choice("auto", "Array library: auto takes a GPU where one works.", "auto", "numpy", "cupy")
     engine: str = _choice(
         "auto",
-        "Code that trains: auto takes the fastest for the options; cpu: compiled by Numba.",
+        "Code that trains: auto takes the fastest for the options; cpu: compiled by Numba; cuda: for backend cupy.",
         "auto",
         "array",
         "cpu",
+        "cuda",
+    )
+    device: int = _option(0, "Number of the GPU for backend cupy.", low=0, high=1023)
+    tf32: bool = _option(
+        False, "Matrix products of the array engine on a GPU in TF32: faster, 10 bits of each factor.", kind=bool
     )
 
     def __post_init__(self) -> None:

@@ -13,12 +13,12 @@ import numpy as np
 
 from xw2v.backend import Backend, get_backend
 from xw2v.config import Config
-from xw2v.errors import ConfigError, CorpusError, FormatError
+from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError
 from xw2v.fitting import Fitting
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.training.checkpoint import Checkpoints
 from xw2v.training.engines import Tables, choose_engine
-from xw2v.training.trainer import initial_tables
+from xw2v.training.trainer import check_memory, initial_tables
 from xw2v.training.walk import Progress
 from xw2v.vectors.model_folder import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
@@ -78,6 +78,8 @@ class Word2Vec:
         engine: str = "auto",
         *,
         deterministic: bool = False,
+        device: int = 0,
+        tf32: bool = False,
         shrink_windows: bool = True,
         subsampling: str = "word2vec",
         steps: int | None = None,
@@ -154,7 +156,7 @@ class Word2Vec:
         KeyboardInterrupt   after Ctrl-C or SIGTERM; what was learned until then is in `wv`
         """
         config = self.config
-        backend = get_backend(config.backend)
+        backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
         checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
         if resume and checkpoints is None:
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
@@ -189,12 +191,16 @@ class Word2Vec:
         engine, why = choose_engine(self.config, counts, backend)
         with _noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
             engine.compile()
-        fitting = Fitting(corpus, self.config, backend, engine, initial_tables(len(counts), self.config, backend))
+        check_memory(len(counts), len(corpus.ids), self.config, backend, engine)
+        with _memory_errors_named(backend):
+            tables = initial_tables(len(counts), self.config, backend)
+        fitting = Fitting(corpus, self.config, backend, engine, tables)
         self.corpus_words = corpus.raw_words
         self.backend_note = f"{backend.name}: {backend.why}"
         self.engine_note = f"{engine.name}: {why}"
         try:
-            fitting.run(checkpoints, resume, on_progress, on_note)
+            with _memory_errors_named(backend):
+                fitting.run(checkpoints, resume, on_progress, on_note)
         finally:
             self.history: list[Progress] = fitting.history
             self._take(fitting.tables, corpus, backend)
@@ -249,6 +255,17 @@ class Word2Vec:
             raise FormatError(msg) from error
         model.wv = WordVectors.load(folder)
         return model
+
+
+@contextmanager
+def _memory_errors_named(backend: Backend) -> Iterator[None]:
+    """One line in place of the traceback of whoever asked for too much memory."""
+    try:
+        yield
+    except MemoryError as error:
+        text = " ".join(str(error).split())
+        msg = f"backend {backend.name!r} ran out of memory: {text}; lower vector_size, max_final_vocab or batch_size"
+        raise BackendError(msg) from error
 
 
 @contextmanager

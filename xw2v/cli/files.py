@@ -12,6 +12,7 @@ from xw2v import __version__
 from xw2v.cli.options import Json, ModelPath
 from xw2v.cli.outputs import load, output_kind, print_json, save
 from xw2v.cli.train import corpus_facts
+from xw2v.errors import BackendError
 from xw2v.screen import Screen
 
 __all__ = ["convert", "info", "plot"]
@@ -102,7 +103,18 @@ def _installation() -> dict[str, Any]:
             facts[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             facts[package] = None
-    return {**facts, "backend": backend.name, "why": backend.why}
+    return {**facts, **_gpu(), "backend": backend.name, "why": backend.why}
+
+
+def _gpu() -> dict[str, Any]:
+    from xw2v.backend import get_backend
+    from xw2v.gpu import gpu_facts
+
+    try:
+        get_backend("cupy")
+    except BackendError as error:
+        return {"gpu": "none: it " + str(error).removeprefix("backend 'cupy' ")}
+    return gpu_facts()
 
 
 def _contents(path: Path) -> dict[str, Any]:

@@ -36,7 +36,8 @@ _NAME = re.compile(r"checkpoint-(\d{6,18})\.safetensors")
 _KEPT = 2
 _LOCK = ".lock"
 _FIELDS = dataclasses.fields(Progress)
-_MAY_CHANGE = {"workers", "backend", "engine"}  # options that say where a run goes on, not what it learns
+# Options that say where a run goes on, not what it learns.
+_MAY_CHANGE = {"workers", "backend", "engine", "device", "tf32"}
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

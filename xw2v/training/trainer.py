@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Any, Protocol
@@ -15,17 +15,18 @@ from threadpoolctl import threadpool_limits
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import ConfigError, CorpusError, NumericalError
+from xw2v.errors import BackendError, ConfigError, CorpusError, NumericalError
 from xw2v.training.batches import read_chunk
 from xw2v.training.draws import Purpose, draw, high_half, stream_key
-from xw2v.training.engines import ChunkResult, Engine, Tables
+from xw2v.training.engines import AheadEngine, ChunkResult, Engine, Tables
 from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
 
-__all__ = ["Progress", "Saver", "Training", "initial_tables", "train", "usable_cores"]
+__all__ = ["Progress", "Saver", "Training", "check_memory", "initial_tables", "train", "usable_cores"]
 
 Array = Any
 
 _GRACE = 0.5  # seconds that a chunk under way has to come to its end when the run is stopped
+_INITIAL_NUMBERS = 2**22  # drawn at a time: their int64 bits take many times what the table does
 _POLL = 0.1  # seconds between two looks at whether the run is to stop
 
 
@@ -62,12 +63,48 @@ def usable_cores() -> int:
 def initial_tables(V: int, config: Config, backend: Backend) -> Tables:
     """Centre vectors uniform in ±1 / 2D by counter-based draws, outside vectors zero, as word2vec.c begins."""
     xp, D = backend.xp, config.vector_size
-    counters = xp.arange(V * D, dtype=xp.int64, device=backend.device)
-    bits = draw(stream_key(config.seed, Purpose.INITIAL), counters, xp=xp)
-    # 24 bits are what a float32 holds exactly, so that every backend computes the same number.
-    uniform = xp.astype(high_half(bits) >> 8, xp.float32) * 2.0**-24
-    centers = xp.reshape((uniform - 0.5) / D, (V, D))
+    key = stream_key(config.seed, Purpose.INITIAL)
+    centers = xp.empty((V, D), dtype=xp.float32, device=backend.device)
+    rows = max(1, _INITIAL_NUMBERS // D)
+    for first in range(0, V, rows):
+        last = min(first + rows, V)
+        bits = draw(key, xp.arange(first * D, last * D, dtype=xp.int64, device=backend.device), xp=xp)
+        # 24 bits are what a float32 holds exactly, so that every backend computes the same number.
+        uniform = xp.astype(high_half(bits) >> 8, xp.float32) * 2.0**-24
+        centers[first:last, :] = xp.reshape((uniform - 0.5) / D, (last - first, D))
     return Tables(centers, xp.zeros((V, D), dtype=xp.float32, device=backend.device))
+
+
+def check_memory(V: int, n: int, config: Config, backend: Backend, engine: Engine) -> None:
+    """Refuse before training what a GPU has no room for.
+
+    Parameters
+    ----------
+    V, n : int   words of the vocabulary, tokens of the corpus
+
+    Raises
+    ------
+    BackendError   the tables and a chunk do not fit; the text says what would
+    """
+    # A host's free memory is no measure: caches are given back, and pages swapped.
+    memory = None if backend.name == "numpy" else backend.memory()
+    if memory is None:
+        return
+    scratch = 0
+    if isinstance(engine, AheadEngine):
+        scratch = 2 * engine.scratch_bytes(chunk_size(n, config, engine))
+    D, room = config.vector_size, memory[0] - scratch
+    if room >= 8 * V * D:
+        return
+    fitting = f"vector_size={max(room, 0) // (8 * V)} or max_final_vocab={max(room, 0) // (8 * D)}"
+    if room < 8 * max(V, D):
+        fitting = "nothing: free memory on it, or give device= another GPU or backend='numpy'"
+    msg = (
+        f"two tables of {V:,} words x {D} take {8 * V * D / 2**30:.1f} GiB and chunks of the corpus "
+        f"{scratch / 2**30:.1f}; device {backend.device} has {memory[0] / 2**30:.1f} of {memory[1] / 2**30:.1f} GiB "
+        f"free; what fits: {fitting}"
+    )
+    raise BackendError(msg)
 
 
 class Training:
@@ -118,12 +155,12 @@ class Training:
             raise CorpusError(msg)
         self.tables, self.ids, self.offsets = tables, ids, offsets
         self.config, self.engine, self.saver, self.first_epoch = config, engine, saver, first_epoch
-        self.workers = _workers(config, backend)
-        self.position = position or Position(chunk_size(len(ids), config))
+        self.backend, self.workers = backend, _workers(config, backend)
+        self.position = position or Position(chunk_size(len(ids), config, engine))
         self._walk = Walk(len(ids), config, self.position)
         self._wanted = threading.Event()  # somebody wants the run to stop
         self._cut = threading.Event()  # engines are to stop after a step
-        self._under_way: deque[tuple[Place, Future[tuple[ChunkResult, bool]]]] = deque()
+        self._under_way: deque[tuple[Place, Future[tuple[Callable[[], ChunkResult], bool]]]] = deque()
         self._began = 0.0
 
     def stop(self) -> None:
@@ -140,7 +177,9 @@ class Training:
             if self.workers > 1:
                 # Threads of ours share out the work; BLAS threads on top of them would only get in their way.
                 stack.enter_context(threadpool_limits(1))
-            pool = stack.enter_context(ThreadPoolExecutor(self.workers, thread_name_prefix="xw2v"))
+            pool = stack.enter_context(
+                ThreadPoolExecutor(self.workers, thread_name_prefix="xw2v", initializer=self.backend.attach)
+            )
             self._began = time.perf_counter() - self.position.seconds
             try:
                 yield from self._records(pool)
@@ -149,7 +188,8 @@ class Training:
             yield from late
 
     def _records(self, pool: ThreadPoolExecutor) -> Iterator[Progress]:
-        ahead = 2 * self.workers if self.workers > 1 else 1
+        # Engines that work ahead are handed a chunk while the device has another: it never waits for the host.
+        ahead = 2 * self.workers if self.workers > 1 or isinstance(self.engine, AheadEngine) else 1
         for place in self._walk:
             self._under_way.append((place, pool.submit(self._work, place)))
             if len(self._under_way) < ahead:
@@ -165,10 +205,12 @@ class Training:
                 self.saver.save(self.tables, self._walk.position([], self._seconds()))
         yield from self._drained()
 
-    def _work(self, place: Place) -> tuple[ChunkResult, bool]:
-        """Train on a chunk; the result, and whether it was cut short."""
+    def _work(self, place: Place) -> tuple[Callable[[], ChunkResult], bool]:
+        """Train on a chunk; what gives the result, and whether it was cut short."""
         stop = min(place.start + self._walk.size, len(self.ids))
-        chunk = read_chunk(self.ids, self.offsets, place.start, stop)
+        engine = self.engine
+        read = engine.read_chunk if isinstance(engine, AheadEngine) else read_chunk
+        chunk = read(self.ids, self.offsets, place.start, stop)
         first_word, first_step = place.epoch * len(self.ids) + place.start, self._walk.steps - place.steps
         cut = False
 
@@ -179,8 +221,11 @@ class Training:
 
         # Only an engine that stops inside a chunk is ever asked to go on inside one.
         skip = {"skip": place.steps} if place.steps else {}
-        result = self.engine.train_chunk(self.tables, chunk, self.first_epoch + place.epoch, rate, **skip)
-        return result, cut
+        epoch = self.first_epoch + place.epoch
+        if isinstance(engine, AheadEngine):
+            return engine.begin_chunk(self.tables, chunk, epoch, rate, **skip), cut
+        result = engine.train_chunk(self.tables, chunk, epoch, rate, **skip)
+        return lambda: result, cut
 
     def _wait(self) -> bool:
         """Wait for the oldest chunk under way; False where the run is to stop first."""
@@ -198,7 +243,7 @@ class Training:
     def _finished(self) -> Progress:
         """Count the oldest chunk under way, which is done."""
         place, future = self._under_way[0]
-        result, _ = future.result()
+        result = future.result()[0]()
         self._under_way.popleft()
         self._walk.add(result)
         if not np.isfinite(result.loss):
@@ -221,7 +266,8 @@ class Training:
             if future.cancelled() or future.exception() is not None:
                 begun.append(place)
                 continue
-            result, cut = future.result()
+            finish, cut = future.result()
+            result = finish()
             self._walk.add(result)
             if cut:
                 begun.append(place._replace(steps=place.steps + result.steps))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.training import batches
-from xw2v.training.engines import ChunkResult
+from xw2v.training.engines import AheadEngine, ChunkResult, Engine
 from xw2v.training.schedule import halving, linear
 
 __all__ = ["Place", "Position", "Progress", "Walk", "chunk_size"]
@@ -62,9 +62,11 @@ class Position:
     seconds: float = 0.0
 
 
-def chunk_size(n: int, config: Config) -> int:
-    """Tokens of a chunk for a corpus of n tokens."""
+def chunk_size(n: int, config: Config, engine: Engine | None = None) -> int:
+    """Tokens of a chunk for a corpus of n tokens; an engine may want fewer and larger ones."""
     segments = -(-n // batches.SEGMENT)
+    if isinstance(engine, AheadEngine):
+        return batches.SEGMENT * max(1, min(engine.chunk_segments, segments // engine.chunks_an_epoch))
     # A chunk of exact softmax takes long enough as it is: what is lost with a killed run is counted in chunks.
     most = 1 if config.loss == "softmax" else _SEGMENTS_A_CHUNK
     return batches.SEGMENT * max(1, min(most, segments // _CHUNKS_AN_EPOCH))

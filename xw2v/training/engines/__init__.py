@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError
 from xw2v.training.batches import Chunk
 
-__all__ = ["ChunkResult", "Engine", "Rate", "Tables", "choose_engine"]
+__all__ = ["AheadEngine", "ChunkResult", "Engine", "Rate", "Tables", "choose_engine"]
 
 Array = Any
 
@@ -54,37 +54,74 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class AheadEngine(Engine, Protocol):
+    """An engine that is handed the next chunk while the device works on one."""
+
+    chunk_segments: int  # most segments of a chunk, and in how many chunks a smaller corpus is cut
+    chunks_an_epoch: int
+
+    def read_chunk(self, ids: np.ndarray, offsets: np.ndarray, start: int, stop: int) -> Chunk:
+        """`batches.read_chunk` with arrays on the device, maybe still on their way there."""
+        ...
+
+    def begin_chunk(
+        self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0
+    ) -> Callable[[], ChunkResult]:
+        """`train_chunk`, of which the rest is what is returned: it waits for the end."""
+        ...
+
+    def scratch_bytes(self, tokens: int) -> int:
+        """Memory of the device that a chunk of so many tokens wants beside the tables."""
+        ...
+
+
 def choose_engine(config: Config, counts: np.ndarray, backend: Backend) -> tuple[Engine, str]:
     """The engine of the options, and why it was taken.
 
     Raises
     ------
-    ConfigError    engine="cpu" with options that only the array engine knows; the text names one
-    BackendError   engine="cpu" without Numba
+    ConfigError    engine="cpu" or "cuda" with options that only the array engine knows; the text names one
+    BackendError   that engine does not work here
     """
     reason = _only_array(config, backend)
-    if config.engine == "cpu" and reason is not None:
-        msg = f"engine 'cpu' does not do {reason}; use engine='array' or 'auto'"
+    if config.engine in ("cpu", "cuda") and (reason is not None or config.engine != _FUSED.get(backend.name)):
+        reason = reason or f"backend {backend.name}"
+        msg = f"engine {config.engine!r} does not do {reason}; use engine='array' or 'auto'"
         raise ConfigError(msg)
     if config.engine != "array" and reason is None:
         try:
-            from xw2v.training.engines.cpu import CpuEngine
-
-            return CpuEngine(config, counts), "compiled by Numba"
-        except ImportError as error:
-            if config.engine == "cpu":
-                msg = f"engine 'cpu' needs Numba ({error}): pip install numba, or use engine='array'"
-                raise BackendError(msg) from None
-            reason = "want of Numba"
+            return _fused(config, counts, backend)
+        except (BackendError, ConfigError) as error:
+            if config.engine != "auto":
+                raise
+            reason = f"want of a fused one: {error}"
     from xw2v.training.engines.array import ArrayEngine
 
     return ArrayEngine(config, counts, backend), f"for {reason}" if config.engine == "auto" else "asked for"
 
 
+_FUSED = {"numpy": "cpu", "cupy": "cuda"}
+
+
+def _fused(config: Config, counts: np.ndarray, backend: Backend) -> tuple[Engine, str]:
+    """The fused engine of the backend, and how it was made."""
+    if backend.name == "cupy":
+        from xw2v.training.engines.cuda import CudaEngine
+
+        return CudaEngine(config, counts, backend), "compiled by CuPy"
+    try:
+        from xw2v.training.engines.cpu import CpuEngine
+    except ImportError as error:
+        msg = f"engine 'cpu' needs Numba ({error}): pip install numba, or use engine='array'"
+        raise BackendError(msg) from None
+    return CpuEngine(config, counts), "compiled by Numba"
+
+
 def _only_array(config: Config, backend: Backend) -> str | None:
-    """The first thing in the options that the fused engine does not do, or None."""
+    """The first thing in the options that no fused engine does, or None."""
     wanted = {
-        f"backend {backend.name}": backend.name != "numpy",
+        f"backend {backend.name}": backend.name not in _FUSED,
         f"loss={config.loss!r}": config.loss != "negative_sampling",
         f"negatives={config.negatives!r}": config.negatives != "shared",
         f"reduction={config.reduction!r}": config.reduction != "sum",

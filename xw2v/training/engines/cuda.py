@@ -162,8 +162,10 @@ class CudaEngine:
         """See `Engine.train_chunk`."""
         return self.begin_chunk(tables, chunk, epoch, rate)()
 
-    def begin_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate) -> Callable[[], ChunkResult]:
-        """Start training on a chunk; what is returned waits for its end. Chunks are trained in this order."""
+    def begin_chunk(
+        self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0
+    ) -> Callable[[], ChunkResult]:
+        """See `AheadEngine.begin_chunk`. A chunk that another engine began is trained as a whole, again."""
         config, xp, R = self.config, self.backend.xp, len(chunk.ids)
         first, last = rate(0, 0), rate(R, 0)
         if first is None or last is None:
@@ -197,6 +199,10 @@ class CudaEngine:
             )
 
         return result
+
+    def scratch_bytes(self, tokens: int) -> int:
+        """See `AheadEngine.scratch_bytes`: ids and sentences, what is kept of them, noise words."""
+        return tokens * (28 + 4 * -(-self.group_negatives // self.config.group_size))
 
     def _keep(self, chunk: Chunk, epoch: int) -> _Kept:
         """Subsample a chunk, cut it into groups and draw their noise words."""
@@ -247,7 +253,9 @@ def update_bounds(
     b, most = config.group_size, config.max_update_norm
     center = blocks * b * shares
     outside = blocks * ((b + 2 * config.window) * shares + group_negatives * noise)
-    bounds = [np.full(len(shares), np.inf) if most is None else most / np.maximum(rows, 1) for rows in (center, outside)]
+    bounds = [
+        np.full(len(shares), np.inf) if most is None else most / np.maximum(rows, 1) for rows in (center, outside)
+    ]
     return bounds[0].astype(np.float32), bounds[1].astype(np.float32)
 
 
