@@ -273,15 +273,29 @@ def test_evaluate(run: Run, model: Path) -> None:
     Path("questions.txt").write_text(": people\nman king woman queen\nman king unheard queen\n")
     options = ("--pairs", "pairs.tsv", "--analogies", "questions.txt")
     wv = WordVectors.load(model)
-    pairs, questions = json.loads(run("evaluate", model, *options, "--json").out)
+    pairs, questions, multiplied = json.loads(run("evaluate", model, *options, "--json").out)
     assert pairs["spearman"] == wv.evaluate_word_pairs("pairs.tsv").spearman
     assert (pairs["used"], pairs["total"]) == (3, 4)
     assert questions["score"] == wv.evaluate_word_analogies("questions.txt").accuracy
     assert (questions["used"], questions["total"]) == (1, 2)
+    figures = [f"{s['score']:.4f} ({s['low']:.3f}-{s['high']:.3f})" for s in (pairs, questions, multiplied)]
     assert run("evaluate", model, *options).out.splitlines() == [
-        f"pairs.tsv\tspearman\t{pairs['score']:.4f}\t3/4",
-        f"questions.txt\taccuracy\t{questions['score']:.4f}\t1/2",
+        f"pairs.tsv\tspearman\t{figures[0]}\t3/4",
+        f"questions.txt\t3CosAdd\t{figures[1]}\t1/2",
+        f"questions.txt\t3CosMul\t{figures[2]}\t1/2",
     ]
+
+
+def test_evaluate_side_by_side(run: Run, model: Path) -> None:
+    Path("pairs.tsv").write_text("king\tqueen\t9\nking\train\t1\nrain\tsnow\t8\n")
+    run("convert", model, "other.bin")
+    (line,) = run("evaluate", model, "other.bin", "--pairs", "pairs.tsv").out.splitlines()
+    name, measure, first, second = line.split("\t")
+    assert (name, measure) == ("pairs.tsv", "spearman")
+    assert first == second
+    both = json.loads(run("evaluate", model, "other.bin", "--pairs", "pairs.tsv", "--json").out)
+    assert list(both) == [str(model), "other.bin"]
+    assert both["other.bin"][0]["score"] == float(first.split()[0])
 
 
 def test_plot(run: Run, model: Path) -> None:

@@ -113,7 +113,12 @@ _register(
 _register(app, encode, "xw2v encode 'wiki/*.txt.gz' -o wiki.encoded --min-count 10", "xw2v train wiki.encoded -o model")
 _register(app, neighbors, "xw2v neighbors model king queen -n 5", "xw2v neighbors vectors.bin king --json")
 _register(app, analogy, "xw2v analogy model man king woman      man is to king as woman is to ?")
-_register(app, evaluate, "xw2v evaluate model --pairs wordsim353.tsv --analogies questions-words.txt")
+_register(
+    app,
+    evaluate,
+    "xw2v evaluate model --pairs wordsim353.tsv --analogies questions-words.txt",
+    "xw2v evaluate model vectors.bin --pairs wordsim353.tsv --pairs simlex999.txt",
+)
 _register(
     app,
     plot,

@@ -12,6 +12,8 @@ from xw2v.cli.options import Json, ModelPath, Top
 from xw2v.cli.outputs import load, print_json
 from xw2v.errors import ConfigError
 from xw2v.screen import Screen
+from xw2v.vectors.evaluation import Score
+from xw2v.vectors.word_pairs import WordPairResult
 
 __all__ = ["analogy", "evaluate", "neighbors", "show_analogies", "show_neighbors"]
 
@@ -73,7 +75,11 @@ def show_analogies(screen: Screen, vectors: Any, questions: Sequence[tuple[str, 
 
 
 def evaluate(
-    model: ModelPath,
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", show_default=False,
+                       help="A model folder or a word2vec file; several are shown side by side."),
+    ],
     pairs: Annotated[
         list[Path] | None, typer.Option(help="File of word pairs with human similarity; may be repeated.")
     ] = None,
@@ -82,33 +88,34 @@ def evaluate(
     ] = None,
     restrict_vocab: Annotated[int, typer.Option(min=1, help="Use the most frequent words only.")] = 300_000,
     as_json: Json = False,
-) -> None:
-    """Score vectors against people's judgements."""
-    if not pairs and not analogies:
+) -> None:  # fmt: skip
+    """Score vectors against people's judgements, with 95 % intervals; several models side by side."""
+    files = [*(pairs or ()), *(analogies or ())]
+    if not files:
         msg = "nothing to evaluate: give --pairs FILE or --analogies FILE"
         raise ConfigError(msg)
-    vectors = load(model)
-    scores = [_pair_scores(vectors, path, restrict_vocab) for path in pairs or ()]
-    scores += [_analogy_scores(vectors, path, restrict_vocab) for path in analogies or ()]
+    found = {str(model): load(model).evaluate(files, restrict_vocab) for model in models}
     if as_json:
-        print_json(scores)
+        values = {model: [_score_facts(score) for score in scores] for model, scores in found.items()}
+        print_json(values if len(models) > 1 else next(iter(values.values())))
         return
+    first = next(iter(found.values()))
     rows = [
-        [item["file"], item["measure"], f"{item['score']:.4f}", f"{item['used']}/{item['total']}"] for item in scores
+        [scores[0].file, scores[0].measure, *(_figure(score) for score in scores)]
+        for scores in zip(*found.values(), strict=True)
     ]
-    Screen().table("", ["file", "measure", "score", "in vocabulary"], rows)
+    if len(models) == 1:
+        rows = [[*row, f"{score.used}/{score.total}"] for row, score in zip(rows, first, strict=True)]
+    columns = ["score"] if len(models) == 1 else list(found)
+    Screen().table("", ["file", "measure", *columns, "in vocabulary"][: len(rows[0])], rows)
 
 
-def _pair_scores(vectors: Any, path: Path, restrict_vocab: int) -> dict[str, Any]:
-    result = vectors.evaluate_word_pairs(path, restrict_vocab=restrict_vocab)
-    used, missing = result.pairs_used, result.pairs_missing
-    measures = {"spearman": result.spearman, "pearson": result.pearson}
-    return {"file": str(path), "measure": "spearman", "score": result.spearman, "used": used,
-            "total": used + missing, **measures}  # fmt: skip
+def _figure(score: Score) -> str:
+    return f"{score.score:.4f} ({score.low:.3f}-{score.high:.3f})"
 
 
-def _analogy_scores(vectors: Any, path: Path, restrict_vocab: int) -> dict[str, Any]:
-    result = vectors.evaluate_word_analogies(path, restrict_vocab=restrict_vocab)
-    sections = {section.name: section.accuracy for section in result.sections if section.total}
-    return {"file": str(path), "measure": "accuracy", "score": result.accuracy, "used": result.total,
-            "total": result.total + result.skipped, "sections": sections}  # fmt: skip
+def _score_facts(score: Score) -> dict[str, Any]:
+    facts = {name: None if value != value else value for name, value in score._asdict().items() if name != "result"}
+    if isinstance(score.result, WordPairResult):
+        return {**facts, "spearman": score.result.spearman, "pearson": score.result.pearson}
+    return {**facts, "sections": {part.name: part.accuracy for part in score.result.sections if part.total}}

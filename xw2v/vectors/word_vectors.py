@@ -7,6 +7,7 @@ V words, D vector size. It is built in three steps: words and rows (`lookup`), q
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -17,7 +18,9 @@ from xw2v.vectors import model_folder, word2vec_format
 from xw2v.vectors.searches import Searches
 
 if TYPE_CHECKING:
-    from xw2v.vectors.evaluation import AnalogyResult, WordPairResult
+    from xw2v.vectors.analogies import AnalogyResult
+    from xw2v.vectors.evaluation import Score
+    from xw2v.vectors.word_pairs import WordPairResult
 
 __all__ = ["WordVectors"]
 
@@ -61,21 +64,31 @@ class WordVectors(Searches):
 
     # --- scores ---------------------------------------------------------------------------------------------
 
+    def evaluate(self, paths: Iterable[PathLike], restrict_vocab: int = 300000) -> list[Score]:
+        """All test sets at once, word pairs and analogies, with intervals; see `xw2v.vectors.evaluation.evaluate`."""
+        from xw2v.vectors.evaluation import evaluate
+
+        return evaluate(self, paths, restrict_vocab)
+
     def evaluate_word_pairs(
         self, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
     ) -> WordPairResult:
-        """Correlation with human judgements of similarity; see `xw2v.vectors.evaluation.evaluate_word_pairs`."""
-        from xw2v.vectors import evaluation
+        """Correlation with human judgements of similarity; see `xw2v.vectors.word_pairs.evaluate_word_pairs`."""
+        from xw2v.vectors.word_pairs import evaluate_word_pairs
 
-        return evaluation.evaluate_word_pairs(self, path, restrict_vocab, case_insensitive)
+        return evaluate_word_pairs(self, path, restrict_vocab, case_insensitive)
 
     def evaluate_word_analogies(
-        self, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
+        self,
+        path: PathLike,
+        restrict_vocab: int = 300000,
+        case_insensitive: bool = True,
+        similarity_function: str = "most_similar",
     ) -> AnalogyResult:
-        """Share of analogy questions answered; see `xw2v.vectors.evaluation.evaluate_word_analogies`."""
-        from xw2v.vectors import evaluation
+        """Share of analogy questions answered; see `xw2v.vectors.analogies.evaluate_word_analogies`."""
+        from xw2v.vectors.analogies import evaluate_word_analogies
 
-        return evaluation.evaluate_word_analogies(self, path, restrict_vocab, case_insensitive)
+        return evaluate_word_analogies(self, path, restrict_vocab, case_insensitive, similarity_function)
 
     # --- files ----------------------------------------------------------------------------------------------
 

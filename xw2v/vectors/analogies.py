@@ -1,0 +1,206 @@
+"""Scores of word vectors on analogy questions, counted as gensim's `KeyedVectors` counts them.
+
+Lines of four words, a is to b as c is to d, in sections that begin with ": name" (Google's questions-words.txt).
+
+What gensim does and is kept: only the first `restrict_vocab` words take part and are answers; case is ignored by
+comparing upper case, the first of several variants standing for all; lines that do not parse are left out of every
+count.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import ConfigError, FormatError
+from xw2v.files import PathLike
+from xw2v.vectors.bootstrap import share_interval
+from xw2v.vectors.test_sets import known_words, lines
+
+if TYPE_CHECKING:
+    from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["METHODS", "AnalogyResult", "AnalogySection", "evaluate_word_analogies"]
+
+FloatArray = npt.NDArray[np.float32]
+Places = npt.NDArray[np.intp]
+
+METHODS = {"most_similar": "3CosAdd", "most_similar_cosmul": "3CosMul"}
+"""gensim's name of each way to answer, and its usual one."""
+
+_BLOCK_NUMBERS = 2**23  # float32 of a block of similarities: 32 MB
+_TRIED = 5  # answers looked at before a question counts as wrong, gensim's number
+
+
+class AnalogySection(NamedTuple):
+    """Counts of one section; `skipped` questions have an unknown word."""
+
+    name: str
+    correct: int
+    incorrect: int
+    skipped: int
+
+    @property
+    def total(self) -> int:
+        """Questions that were asked."""
+        return self.correct + self.incorrect
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the questions asked that were answered rightly; 0 where none was."""
+        return self.correct / self.total if self.total else 0.0
+
+
+class AnalogyResult(NamedTuple):
+    """Sections in the file's order, and the lines that were no question."""
+
+    sections: tuple[AnalogySection, ...]
+    lines_invalid: int
+    missing_words: tuple[str, ...] = ()
+
+    @property
+    def correct(self) -> int:
+        """Questions answered rightly, over all sections."""
+        return sum(section.correct for section in self.sections)
+
+    @property
+    def total(self) -> int:
+        """Questions asked, over all sections."""
+        return sum(section.total for section in self.sections)
+
+    @property
+    def skipped(self) -> int:
+        """Questions with an unknown word, over all sections."""
+        return sum(section.skipped for section in self.sections)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all questions asked that were answered rightly; 0 where none was."""
+        return self.correct / self.total if self.total else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the accuracy would lie in 95 of 100 other draws of as many questions, by bootstrap."""
+        return share_interval(self.correct, self.total)
+
+    @property
+    def oov_ratio(self) -> float:
+        """Share of the valid questions with an unknown word, 0 to 1 (gensim logs percent)."""
+        return self.skipped / (self.skipped + self.total)
+
+
+def evaluate_word_analogies(
+    wv: WordVectors,
+    path: PathLike,
+    restrict_vocab: int | None = 300000,
+    case_insensitive: bool = True,
+    similarity_function: str = "most_similar",
+) -> AnalogyResult:
+    """Share of the questions "a is to b as c is to ?" whose nearest word to b - a + c is the expected one.
+
+    As in gensim, a, b and c are no answers, and of the five nearest others the first counts whose upper case is
+    none of theirs.
+
+    Parameters
+    ----------
+    path : lines of four words; a line ": name" begins a section, and one must come first
+    restrict_vocab : use and search only the first so many words
+    similarity_function : "most_similar", the sum of cosines (3CosAdd), or "most_similar_cosmul", their product
+        (3CosMul)
+
+    Raises
+    ------
+    FormatError   a line is not UTF-8 or stands before the first section, or there is no question.
+    MissingFileError, FileAccessError   the file cannot be read.
+    ConfigError   no such similarity_function.
+    """
+    if similarity_function not in METHODS:
+        msg = f"similarity_function must be one of {', '.join(METHODS)}; got {similarity_function!r}"
+        raise ConfigError(msg)
+    known = known_words(wv, restrict_vocab, case_insensitive)
+    names: list[str] = []
+    questions: list[tuple[int, int, int, int, int]] = []  # section, and rows of a, b, c, expected
+    skipped: list[int] = []
+    unknown: dict[str, None] = {}
+    invalid = 0
+    for number, line in lines(Path(path)):
+        if line.startswith(": "):
+            names.append(line.lstrip(": ").strip())
+            skipped.append(0)
+            continue
+        given = line.split()
+        words = [word.upper() for word in given] if case_insensitive else given
+        if not names and words:
+            msg = f'{path}, line {number}: a question before the first section; wanted a line ": name" first'
+            raise FormatError(msg)
+        if len(words) != 4:
+            invalid += bool(words)
+        elif all(word in known for word in words):
+            a, b, c, expected = (known[word] for word in words)
+            questions.append((len(names) - 1, a, b, c, expected))
+        else:
+            skipped[-1] += 1
+            unknown |= {name: None for name, word in zip(given, words, strict=True) if word not in known}
+    if not questions and not any(skipped):
+        msg = f"{path} holds no question; wanted lines of four words, in sections that begin with ': name'"
+        raise FormatError(msg)
+    asked = np.array(questions, dtype=np.intp).reshape(-1, 5)
+    keys = [word.upper() if case_insensitive else word for word in wv.index_to_key[:restrict_vocab]]
+    product = similarity_function == "most_similar_cosmul"
+    right = _answered(wv.unit_vectors[: len(keys)], keys, asked[:, 1:], product)
+    totals = np.bincount(asked[:, 0], minlength=len(names)).tolist()
+    rights = np.bincount(asked[right, 0], minlength=len(names)).tolist()
+    sections = zip(names, rights, totals, skipped, strict=True)
+    return AnalogyResult(tuple(AnalogySection(n, r, t - r, s) for n, r, t, s in sections), invalid, tuple(unknown))
+
+
+def _answered(
+    unit: npt.NDArray[np.float32], keys: list[str], rows: npt.NDArray[np.intp], product: bool
+) -> npt.NDArray[np.bool_]:
+    """Which of (Q, 4) questions are answered rightly, by one matrix product a block.
+
+    `unit` (V, D) are the unit vectors, `keys` the V words as they are compared. Scores are right up to a factor
+    for each question.
+    """
+    right = np.zeros(len(rows), dtype=np.bool_)
+    step = max(1, _BLOCK_NUMBERS // max(1, len(unit)))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        a, b, c, expected = block.T
+        cosines = _products(unit, a, b, c) if product else _sums(unit, a, b, c)
+        each = np.arange(len(block))[:, None]
+        cosines[each, block[:, :3]] = -np.inf
+        nearest = cosines.argmax(axis=1)
+        for i, row in enumerate(nearest.tolist()):
+            asked = {keys[j] for j in (a[i], b[i], c[i])}
+            # Variants of a word in other case are rare; only then is more than the nearest looked at.
+            answer = keys[row] if keys[row] not in asked else _later_answer(cosines[i], keys, asked)
+            right[start + i] = answer == keys[expected[i]]
+    return right
+
+
+def _sums(unit: FloatArray, a: Places, b: Places, c: Places) -> FloatArray:
+    """(n, V) scores of 3CosAdd."""
+    found: FloatArray = np.matmul(unit[b] + unit[c] - unit[a], unit.T, dtype=np.float32)
+    return found
+
+
+def _products(unit: FloatArray, a: Places, b: Places, c: Places) -> FloatArray:
+    """(n, V) scores of 3CosMul; see `xw2v.vectors.searches.Searches.most_similar_cosmul`."""
+    x, y, z = ((1 + np.matmul(unit[row], unit.T, dtype=np.float32)) / 2 for row in (a, b, c))
+    found: FloatArray = y * z / (x + np.float32(1e-6))
+    return found
+
+
+def _later_answer(cosines: npt.NDArray[np.float32], keys: list[str], asked: set[str]) -> str | None:
+    """The first of the five nearest that is not `asked`; the last of them if there is none, as in gensim."""
+    answer = None
+    left = int(np.isfinite(cosines).sum())  # all but a, b and c
+    for row in np.argsort(-cosines, kind="stable")[: min(_TRIED, left)].tolist():
+        answer = keys[row]
+        if answer not in asked:
+            break
+    return answer

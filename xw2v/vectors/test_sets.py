@@ -1,0 +1,49 @@
+"""Files of human judgements: their lines, and which words of a vocabulary take part."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xw2v.errors import FileAccessError, FormatError, MissingFileError
+
+if TYPE_CHECKING:
+    from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["holds_questions", "known_words", "lines"]
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line, UTF-8, unpacked where the name ends in .gz."""
+    number = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield number, line.decode("utf-8")
+    except FileNotFoundError as error:
+        msg = f"{path} does not exist; check the path"
+        raise MissingFileError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path}, line {number}: not UTF-8; convert the file"
+        raise FormatError(msg) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        msg = f"{path}, after line {number}: not a whole gzip file ({error})"
+        raise FormatError(msg) from error
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise FileAccessError(msg) from error
+
+
+def holds_questions(path: Path) -> bool:
+    """Whether a file has a section of analogy questions, a line ": name"; otherwise it is one of word pairs."""
+    return any(line.startswith(": ") for _, line in lines(path))
+
+
+def known_words(wv: WordVectors, restrict_vocab: int | None, case_insensitive: bool) -> dict[str, int]:
+    """Row of each word that takes part, by its upper case where case does not count."""
+    words = wv.index_to_key[:restrict_vocab]
+    rows = range(len(words) - 1, -1, -1)  # backwards, so that the first of several variants stays
+    return {words[row].upper() if case_insensitive else words[row]: row for row in rows}

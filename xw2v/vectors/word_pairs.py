@@ -1,0 +1,132 @@
+"""Scores of word vectors on pairs of words that people judged, counted as gensim's `KeyedVectors` counts them.
+
+Lines "word word similarity", parted by tabs, or by spaces where there is no tab; "#" begins a comment. Other
+columns are left alone: the first number after the two words is the judgement (SimLex's file has one behind a
+part of speech).
+
+What gensim does and is kept: only the first `restrict_vocab` words take part; case is ignored by comparing
+upper case, the first of several variants standing for all; lines that do not parse are left out of every count.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import FormatError
+from xw2v.files import PathLike
+from xw2v.vectors.bootstrap import spearman_interval
+from xw2v.vectors.test_sets import known_words, lines
+
+if TYPE_CHECKING:
+    from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["WordPairResult", "evaluate_word_pairs"]
+
+
+class WordPairResult(NamedTuple):
+    """Correlations with the judgements, each with its two-sided p-value; NaN where a side is constant."""
+
+    spearman: float
+    pearson: float
+    spearman_pvalue: float
+    pearson_pvalue: float
+    pairs_used: int
+    pairs_missing: int  # a word is unknown
+    lines_invalid: int  # not two words and a number
+    missing_words: tuple[str, ...] = ()
+    interval: tuple[float, float] = (math.nan, math.nan)  # of Spearman, by bootstrap over the pairs
+
+    @property
+    def oov_ratio(self) -> float:
+        """Share of the valid pairs with an unknown word, 0 to 1 (gensim gives percent)."""
+        return self.pairs_missing / (self.pairs_used + self.pairs_missing)
+
+
+def evaluate_word_pairs(
+    wv: WordVectors, path: PathLike, restrict_vocab: int | None = 300000, case_insensitive: bool = True
+) -> WordPairResult:
+    """Correlation of the cosines of word pairs with human judgements (WordSim-353, SimLex-999).
+
+    Parameters
+    ----------
+    path : lines of two words and a number, parted by tabs or spaces; "#" begins a comment
+    restrict_vocab : use only the first so many words
+
+    Raises
+    ------
+    FormatError   a line is not UTF-8 or its number is not finite, or fewer than two pairs can be used.
+    MissingFileError, FileAccessError   the file cannot be read.
+    """
+    known = known_words(wv, restrict_vocab, case_insensitive)
+    pairs: list[tuple[int, int]] = []
+    gold: list[float] = []
+    unknown: dict[str, None] = {}
+    missing = invalid = 0
+    for number, line in lines(Path(path)):
+        if line.startswith("#"):
+            continue
+        parsed = _parse(line)
+        if parsed is None:
+            invalid += 1
+            continue
+        *words, value = parsed
+        if not math.isfinite(value):
+            msg = f"{path}, line {number}: the similarity must be a finite number; got {line.strip()!r}"
+            raise FormatError(msg)
+        rows = [known.get(word.upper() if case_insensitive else word) for word in words]
+        if None in rows:
+            missing += 1
+            unknown |= {word: None for word, row in zip(words, rows, strict=True) if row is None}
+        else:
+            pairs.append((rows[0], rows[1]))  # type: ignore[arg-type]
+            gold.append(value)
+    if len(pairs) < 2:
+        msg = (
+            f"{path}: {len(pairs)} usable word pairs, wanted at least 2 "
+            f"({missing} with unknown words, {invalid} lines not of the form word, word, number)"
+        )
+        raise FormatError(msg)
+    result = _correlate(wv, np.array(pairs), np.array(gold), missing, invalid)
+    return result._replace(missing_words=tuple(unknown))
+
+
+def _parse(line: str) -> tuple[str, str, float] | None:
+    """Two words and the first number after them."""
+    fields = line.split("\t") if "\t" in line else line.split()
+    for field in fields[2:]:
+        try:
+            return fields[0], fields[1], float(field)
+        except ValueError:
+            continue
+    return None
+
+
+def _correlate(
+    wv: WordVectors, pairs: npt.NDArray[np.intp], gold: npt.NDArray[np.float64], missing: int, invalid: int
+) -> WordPairResult:
+    from scipy import stats
+
+    unit = wv.unit_vectors
+    # float32 as in gensim: rounding makes ties, and ties count in a rank correlation
+    cosines = np.vecdot(unit[pairs[:, 0]], unit[pairs[:, 1]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        warnings.simplefilter("ignore", stats.NearConstantInputWarning)
+        spearman = stats.spearmanr(gold, cosines)
+        pearson = stats.pearsonr(gold, cosines)
+    return WordPairResult(
+        spearman=float(spearman.statistic),
+        pearson=float(pearson.statistic),
+        spearman_pvalue=float(spearman.pvalue),
+        pearson_pvalue=float(pearson.pvalue),
+        pairs_used=len(pairs),
+        pairs_missing=missing,
+        lines_invalid=invalid,
+        interval=spearman_interval(gold, cosines),
+    )
