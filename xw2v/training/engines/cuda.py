@@ -28,7 +28,7 @@ __all__ = ["LOSS_EVERY", "CudaEngine", "Kernels", "source", "update_bounds"]
 Array = Any
 
 LOSS_EVERY = 16
-_GROUP_NEGATIVES = 16
+_GROUP_NEGATIVES = 32  # with steps taken at once, fewer cost analogies (bench/README.md)
 _THREADS = 256  # `__launch_bounds__` of train_groups
 _CENTER_TILE, _ROW_TILE = 8, 4  # of sgns.cu
 
@@ -121,17 +121,23 @@ class CudaEngine:
         self.config, self.backend = config, backend
         self.group_negatives = config.group_negatives or _GROUP_NEGATIVES
         self._kernels = kernels or CupyKernels()
-        self.blocks = blocks or self._kernels.multiprocessors
+        self.multiprocessors = self._kernels.multiprocessors
         self.tile = _tile(config, self.group_negatives, self._kernels.shared_bytes)
         noise = noise_probabilities(counts, config.ns_exponent)
         table = alias_table(noise)
         self._keep_below = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         self._noise_below, self._noise_alias = backend.from_host(table.thresholds), backend.from_host(table.alias)
         kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
-        bounds = update_bounds(config, kept / kept.sum(), noise, self.group_negatives, self.blocks)
-        self._bounds = Tables(*map(backend.from_host, bounds))
+        self._shares, self._noise = kept / kept.sum(), noise
+        self.set_blocks(blocks or self.multiprocessors)
         self._chunks: dict[tuple[int, int], Chunk] = {}
         self._source: np.ndarray | None = None
+
+    def set_blocks(self, blocks: int) -> None:
+        """Have so many groups in flight, and bound the steps for it."""
+        self.blocks = blocks
+        bounds = update_bounds(self.config, self._shares, self._noise, self.group_negatives, blocks)
+        self._bounds = Tables(*map(self.backend.from_host, bounds))
 
     def compile(self) -> None:
         """Nothing: the kernels were compiled, or fetched from CuPy's cache, when this was made."""

@@ -1,0 +1,315 @@
+"""What does a GPU reach, and what limits it? Parts that are run one by one; `bench/gpu_check.sh` runs them all.
+
+    python -m bench.bench_gpu PART [--data FOLDER] [--words N] [--out FOLDER]
+
+    ceilings   copy, rows read by id, rows added by id (Zipf ids), small batched products
+    fused      kept tokens/s of the CUDA engine over group size, noise words and blocks
+    array      kept tokens/s of the array engine on CuPy
+    softmax    centres/s of the exact softmax, V = 68 k, D = 100
+    job        from text to saved vectors, and where the time goes
+    quality    scores of three seeds, and gensim's where it is installed
+
+FOLDER holds wiki100.txt.xz or any other .txt or .txt.xz, and eval/ with the sets that `quality` wants; without it
+ids are drawn from Zipf's law. `--fake` runs a part on the host with few tokens, to see that it runs: its figures
+mean nothing and are not kept. Where there is no GPU a part says so and exits 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import lzma
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+if __package__ in (None, ""):  # started as a file
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.common import ROOT, append_row, commit, machine, versions
+from xw2v import Word2Vec, encode, get_backend
+from xw2v.backend import Backend
+from xw2v.config import Config
+from xw2v.errors import BackendError, XW2VError
+from xw2v.training.batches import Chunk, read_chunk
+from xw2v.training.engines import ChunkResult
+from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.engines.cuda import CudaEngine
+from xw2v.training.trainer import initial_tables
+
+V = 68_000
+RUNS = 5
+
+
+class Bench:
+    """A GPU, or what passes for one; the text; where rows go."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args, self.fake = args, args.fake
+        self.backend: Backend = get_backend("numpy") if args.fake else get_backend("cupy")
+        self.kernels: Any = None
+        if args.fake:
+            from tests.cuda_build import HostKernels, build
+
+            library = build(Path(tempfile.mkdtemp()), 1)
+            if library is None:
+                msg = "--fake wants a C++ compiler"
+                raise BackendError(msg)
+            self.kernels = HostKernels(library)
+        self.words = args.words or (20_000 if args.fake else 16_900_000)
+
+    def corpus(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Ids, sentence offsets and counts: of the text, else drawn."""
+        path = text_of(self.args.data)
+        if path is not None:
+            with plain(path, self.words) as text, encode(text, min_count=1 if self.fake else 5) as encoded:
+                counts = np.asarray(encoded.vocabulary.counts)
+                return np.array(encoded.ids), np.array(encoded.offsets), counts
+        size = 2000 if self.fake else V
+        shares = 1 / np.arange(1, size + 1, dtype=np.float64)
+        ids = np.random.default_rng(1).choice(size, self.words, p=shares / shares.sum()).astype(np.int32)
+        return ids, np.arange(0, len(ids) + 1, 20), np.bincount(ids, minlength=size)
+
+    def seconds(self, run: Callable[[], Any]) -> tuple[float, float, float]:
+        """Median, lowest and highest seconds of some runs after one to warm up."""
+        times = []
+        run()
+        for _ in range(2 if self.fake else RUNS):
+            self.backend.synchronize()
+            begun = time.perf_counter()
+            run()
+            self.backend.synchronize()
+            times.append(time.perf_counter() - begun)
+        return statistics.median(times), min(times), max(times)
+
+    def keep(self, part: str, unit: str, rate: float, spread: tuple[float, float], **what: Any) -> None:
+        """Print a figure, and append it to the results."""
+        options = ", ".join(f"{name} {value}" for name, value in what.items())
+        print(f"{part:9} {options:60} {rate:12.4g} {unit} ({spread[0]:.4g} - {spread[1]:.4g})", flush=True)
+        if self.fake:
+            return
+        from xw2v.gpu import gpu_facts
+
+        row = {
+            "commit": commit(), **machine(), "gpu": json.dumps(gpu_facts()), "versions": json.dumps(versions()),
+            "part": part, "what": json.dumps(what), "unit": unit, "rate": f"{rate:.6g}", "lowest": f"{spread[0]:.6g}",
+            "highest": f"{spread[1]:.6g}",
+        }  # fmt: skip
+        for folder in {ROOT / "bench" / "results", *([self.args.out] if self.args.out else [])}:
+            append_row(folder / "gpu.csv", row)
+
+    def rate(self, part: str, unit: str, amount: float, run: Callable[[], Any], **what: Any) -> None:
+        """Time something that does `amount` of a unit."""
+        middle, low, high = self.seconds(run)
+        self.keep(part, unit, amount / middle, (amount / high, amount / low), **what)
+
+
+def text_of(folder: Path | None) -> Path | None:
+    """The text in a folder: wiki100 if it is there."""
+    if folder is None:
+        return None
+    found = sorted([*folder.glob("*.txt.xz"), *folder.glob("*.txt")], key=lambda path: not path.name.startswith("wiki"))
+    return found[0] if found else None
+
+
+@contextlib.contextmanager
+def plain(path: Path, words: int) -> Any:
+    """The first words of a text, in lines of 1,000."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = path.read_bytes()
+        text = (lzma.decompress(data) if path.suffix == ".xz" else data).decode().split()[:words]
+        copy = Path(folder) / "text.txt"
+        copy.write_text("".join(" ".join(text[at : at + 1000]) + "\n" for at in range(0, len(text), 1000)))
+        yield copy
+
+
+def ceilings(bench: Bench) -> None:
+    backend, xp = bench.backend, bench.backend.xp
+    rows = 2000 if bench.fake else 2**22
+    big = xp.zeros(rows * 128, dtype=xp.float32)
+    copy = xp.zeros_like(big)
+
+    def copied() -> None:
+        copy[...] = big
+
+    bench.rate("ceilings", "GB/s", 2 * big.nbytes / 1e9, copied, what="copy, read and written")
+    ids = np.minimum(np.random.default_rng(1).zipf(1.1, rows) - 1, V - 1).astype(np.int32)
+    there = backend.from_host(ids)
+    for D in (128, 300):
+        table = xp.zeros((V, D), dtype=xp.float32)
+        if not bench.fake:
+            measure_rows(bench, table, there, D)
+        some, few = there[: rows // 8], xp.ones((rows // 8, D), dtype=xp.float32)
+
+        def added(table: Any = table, some: Any = some, few: Any = few) -> None:
+            backend.scatter_add(table, some, few)
+
+        bench.rate("ceilings", "GB/s", few.nbytes / 1e9, added, what="rows added, scatter_add", D=D)
+        for R in (42, 58):
+            n = 10 if bench.fake else 2**14
+            left, right = xp.ones((n, 16, D), dtype=xp.float32), xp.ones((n, D, R), dtype=xp.float32)
+
+            def products(left: Any = left, right: Any = right) -> None:
+                xp.matmul(left, right)
+
+            bench.rate("ceilings", "GFLOP/s", 2e-9 * n * 16 * R * D, products, what="batched products", rows=R, D=D)
+
+
+def measure_rows(bench: Bench, table: Any, ids: Any, D: int) -> None:
+    import cupy
+
+    module = cupy.RawModule(code=(ROOT / "bench" / "ceilings.cu").read_text())
+    blocks, threads = 8 * cupy.cuda.Device().attributes["MultiProcessorCount"], 256
+    sums = cupy.zeros(blocks * threads, dtype=cupy.float32)
+    read, add = module.get_function("gather_rows"), module.get_function("add_rows")
+    amount = len(ids) * D * 4 / 1e9
+
+    def gathered() -> None:
+        read((blocks,), (threads,), (table, ids, np.int64(len(ids)), np.int32(D), sums))
+
+    bench.rate("ceilings", "GB/s", amount, gathered, what="rows read", D=D)
+    for vectors in (0, 1):
+
+        def added(vectors: int = vectors) -> None:
+            add((blocks,), (threads,), (table, ids, np.int64(len(ids)), np.int32(D), np.int32(vectors)))
+
+        bench.rate("ceilings", "GB/s", amount, added, what=f"rows added, {'float4' if vectors else 'float'}", D=D)
+
+
+def fused(bench: Bench) -> None:
+    ids, offsets, counts = bench.corpus()
+    settings = [(D, b, S) for D in (128, 300) for b, S in ((16, 16), (16, 32), (8, 16), (32, 32))]
+    for D, b, S in settings[: 1 if bench.args.quick else None]:
+        config = Config(vector_size=D, group_size=b, group_negatives=S)
+        engine = CudaEngine(config, counts, bench.backend, kernels=bench.kernels)
+        for share in (1,) if bench.args.quick else (0.5, 1, 2):
+            engine.set_blocks(max(1, int(share * engine.multiprocessors)))
+            tables = initial_tables(len(counts), config, bench.backend)
+            chunk = engine.read_chunk(ids, offsets, 0, len(ids))
+            steady(bench, "fused", engine, tables, chunk, D=D, b=b, S=S, blocks=engine.blocks)
+
+
+def array(bench: Bench) -> None:
+    ids, offsets, counts = bench.corpus()
+    n = min(len(ids), 1 << 20)
+    for D, tf32 in ((128, False), (300, False), (128, True)):
+        backend = bench.backend if bench.fake or not tf32 else get_backend("cupy", tf32=True)
+        config = Config(vector_size=D, engine="array", tf32=tf32)
+        tables = initial_tables(len(counts), config, backend)
+        engine = ArrayEngine(config, counts, backend)
+        chunk = read_chunk(ids[:n], offsets, 0, n)
+        steady(bench, "array", engine, tables, chunk, D=D, T=engine.batch_size, tf32=tf32)
+
+
+def softmax(bench: Bench) -> None:
+    ids, offsets, counts = bench.corpus()
+    n = min(len(ids), 1 << 17)
+    for tf32 in (False, True):
+        backend = bench.backend if bench.fake or not tf32 else get_backend("cupy", tf32=True)
+        config = Config(vector_size=100, loss="softmax", engine="array", tf32=tf32)
+        tables = initial_tables(len(counts), config, backend)
+        engine = ArrayEngine(config, counts, backend)
+        chunk = read_chunk(ids[:n], offsets, 0, n)
+        steady(bench, "softmax", engine, tables, chunk, V=len(counts), tf32=tf32)
+
+
+def steady(bench: Bench, part: str, engine: Any, tables: Any, chunk: Chunk, **what: Any) -> None:
+    """Kept tokens/s of an engine on one chunk."""
+    results: list[ChunkResult] = []
+
+    def train() -> None:
+        results.append(engine.train_chunk(tables, chunk, 0, lambda words, step: 0.01))
+
+    middle, low, high = bench.seconds(train)
+    kept, loss = results[-1].centers, results[-1].loss / results[-1].pairs
+    bench.keep(part, "tokens/s", kept / middle, (kept / high, kept / low), **what, loss=round(loss, 4))
+
+
+def job(bench: Bench) -> None:
+    path = text_of(bench.args.data)
+    if path is None:
+        print("skipped: no text; give --data FOLDER")
+        return
+    with plain(path, bench.words) as text, tempfile.TemporaryDirectory() as folder:
+        for turn in ("first", "again"):  # kernels are compiled in the first
+            begun = time.perf_counter()
+            with encode(text, min_count=5) as corpus:
+                encoded = time.perf_counter()
+                backend = "numpy" if bench.fake else "cupy"
+                model = Word2Vec(vector_size=100, epochs=5, backend=backend).fit(corpus)
+                trained = time.perf_counter()
+                model.save(Path(folder) / turn)
+                saved = time.perf_counter()
+            training = model.history[-1].seconds
+            parts = {"encode": encoded - begun, "start": trained - encoded - training, "train": training,
+                     "save": saved - trained}  # fmt: skip
+            print(f"{model.engine_note}; {model.backend_note}")
+            total = saved - begun
+            bench.keep("job", "s", total, (total, total), turn=turn, **{k: round(v, 3) for k, v in parts.items()})
+
+
+def quality(bench: Bench) -> None:
+    path = text_of(bench.args.data)
+    sets = None if path is None else bench.args.data / "eval"
+    if path is None or not sets.is_dir():
+        print("skipped: no text or no eval/; give --data FOLDER")
+        return
+    from bench.bench_train import run_gensim
+
+    backend = {} if bench.fake else {"backend": "cupy"}
+    with plain(path, bench.words) as text:
+        for seed in (1, 2, 3):
+            options = {"vector_size": 100, "window": 5, "negative": 5, "min_count": 5, "epochs": 5, "seed": seed}
+            model = Word2Vec(**options, **backend).fit(text)
+            score(bench, "xw2v", seed, model.history[-1].words_per_second, model.wv, sets)
+        try:
+            options |= {"sample": 1e-3, "workers": machine()["cores"]}
+            seconds, words, names, vectors = run_gensim(text, options, {})
+        except ImportError as error:
+            print(f"skipped: gensim ({error})")
+            return
+        from xw2v import WordVectors
+
+        score(bench, "gensim", 3, words / seconds, WordVectors(names, vectors), sets)
+
+
+def score(bench: Bench, program: str, seed: int, rate: float, wv: Any, sets: Path) -> None:
+    scores = {
+        "ws353": float(wv.evaluate_word_pairs(sets / "wordsim353.tsv").spearman),
+        "simlex999": float(wv.evaluate_word_pairs(sets / "simlex999.txt").spearman),
+        "analogies": float(wv.evaluate_word_analogies(sets / "questions-words.txt", restrict_vocab=30_000).accuracy),
+    }
+    rounded = {name: round(value, 4) for name, value in scores.items()}
+    bench.keep("quality", "words/s", rate, (rate, rate), program=program, seed=seed, **rounded)
+
+
+PARTS = {part.__name__: part for part in (ceilings, fused, array, softmax, job, quality)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--words", type=int)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--quick", action="store_true", help="the first setting of `fused` only")
+    parser.add_argument("--fake", action="store_true")
+    args = parser.parse_args()
+    try:
+        PARTS[args.part](Bench(args))
+    except BackendError as error:
+        print(f"skipped: {error}")
+    except XW2VError as error:
+        msg = f"{args.part}: {error}"
+        raise SystemExit(msg) from error
+
+
+if __name__ == "__main__":
+    main()

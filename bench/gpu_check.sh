@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Everything that only a GPU can show, in one run of under ten minutes: tests with CuPy required, compute-sanitizer,
+# benches. Needs CUDA, CuPy and this folder; what is missing is skipped with its reason, and the run goes on.
+#
+#     bench/gpu_check.sh [--data FOLDER] [--wheels FOLDER] [--out FOLDER] [--seconds N]
+#
+# --data     wiki100.txt.xz (or another .txt or .txt.xz) and eval/ with wordsim353.tsv, simlex999.txt, questions-words.txt
+# --wheels   Python packages that are missing here, as wheels; array-api-compat is needed, pytest, hypothesis and
+#            array-api-strict for the tests, gensim for its side of the comparison
+# --out      log.txt, summary.txt, gpu.csv and the profiler's report go there; by default $OUT, or build/gpu_check
+# --seconds  for the whole run, 570 by default; steps that would come later are left out
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+data="" wheels="" out="${OUT:-build/gpu_check}" seconds=570
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --data) data=$2 ;;
+        --wheels) wheels=$2 ;;
+        --out) out=$2 ;;
+        --seconds) seconds=$2 ;;
+        *) sed -n '2,14p' "$0"; exit 2 ;;
+    esac
+    shift 2 || exit 2
+done
+mkdir -p "$out"
+: >"$out/summary.txt"
+exec > >(tee "$out/log.txt") 2>&1
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+python=${PYTHON:-python3}
+
+# step NAME SECONDS COMMAND...: at most so long, and no longer than the run has left
+step() {
+    local name=$1 most=$2 left=$((seconds - SECONDS)) begun=$SECONDS status
+    shift 2
+    if [ "$left" -lt 5 ]; then
+        note "$name" "left out: the ${seconds} s are over"
+        return
+    fi
+    printf '\n== %s\n' "$name"
+    timeout --kill-after=5 $((most < left ? most : left)) "$@"
+    status=$?
+    case $status in
+        0) note "$name" "done in $((SECONDS - begun)) s" ;;
+        124 | 137) note "$name" "CUT after $((SECONDS - begun)) s" ;;
+        *) note "$name" "FAILED with status $status after $((SECONDS - begun)) s" ;;
+    esac
+}
+note() { printf '%-12s %s\n' "$1" "$2" | tee -a "$out/summary.txt"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+if [ -n "$wheels" ]; then
+    step wheels 60 "$python" -m pip install -q --no-index --no-deps --no-compile --target "$out/site" "$wheels"/*.whl
+    export PYTHONPATH="$PWD:$PWD/$out/site:${PYTHONPATH#*:}"
+    case "$out" in /*) export PYTHONPATH="$PWD:$out/site:${PYTHONPATH#*:}" ;; esac
+fi
+if have nvidia-smi; then step machine 20 nvidia-smi; else note machine "skipped: no nvidia-smi"; fi
+step info 60 "$python" -m xw2v info
+problem=$("$python" -c '
+import sys
+try:
+    from xw2v import get_backend
+    get_backend("cupy")
+except Exception as error:
+    sys.exit(" ".join(str(error).split()))' 2>&1 | tail -1)
+gpu() { [ -z "$problem" ]; }
+pytest=("$python" -m pytest -q -p no:cacheprovider)
+require=(env XW2V_REQUIRE=cupy)
+arguments=(--out "$out")
+[ -n "$data" ] && arguments+=(--data "$data")
+
+if gpu; then
+    step equal 120 "${require[@]}" "${pytest[@]}" tests/test_cuda_gpu.py
+    for tool in memcheck initcheck; do
+        if have compute-sanitizer; then
+            step "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 --kernel-name \
+                kernel_substring=train_groups,kernel_substring=keep_tokens,kernel_substring=draw_noise \
+                "${require[@]}" "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and 100"
+        else
+            note "$tool" "skipped: no compute-sanitizer"
+        fi
+    done
+else
+    for name in equal memcheck initcheck; do note "$name" "skipped: $problem"; done
+fi
+# The benches say themselves why they do not run.
+for part in fused job quality array softmax ceilings; do
+    step "$part" 110 "$python" -m bench.bench_gpu "$part" "${arguments[@]}"
+done
+if ! gpu; then
+    note ncu "skipped: $problem"
+    note tests "skipped: $problem"
+else
+    if have ncu; then
+        step ncu 60 ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
+            --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
+    else
+        note ncu "skipped: no ncu"
+    fi
+    step tests 240 "${require[@]}" "${pytest[@]}" -m "not slow"
+fi
+printf '\n== summary, %s s\n' "$SECONDS"
+cat "$out/summary.txt"

@@ -1,0 +1,92 @@
+"""The CUDA engine on a GPU. Skipped where there is none; `XW2V_REQUIRE=cupy` makes that a failure."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.test_cuda_source import OPTIONS, V, by_array_engine, corpus, exact, rate, tables
+from xw2v.backend import Backend, CupyBackend
+from xw2v.config import Config
+from xw2v.errors import BackendError
+from xw2v.training import batches
+from xw2v.training.batches import read_chunk
+from xw2v.training.engines import Tables
+from xw2v.training.engines.cuda import CudaEngine
+
+
+@pytest.fixture(scope="session")
+def gpu() -> Backend:
+    try:
+        return CupyBackend("a test")
+    except BackendError as error:
+        if "cupy" in os.environ.get("XW2V_REQUIRE", "").split(","):
+            pytest.fail(f"cupy is required by XW2V_REQUIRE: {error}")
+        pytest.skip(str(error))
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 256)
+
+
+def on_gpu(config: Config, gpu: Backend, blocks: int | None) -> tuple[Tables, Any]:
+    ids, offsets, counts = corpus()
+    engine = CudaEngine(config, counts, gpu, blocks=blocks)
+    ours = Tables(*map(gpu.from_host, tables(config.vector_size)))
+    result = engine.train_chunk(ours, engine.read_chunk(ids, offsets, 0, len(ids)), 3, rate)
+    return Tables(*map(gpu.to_host, ours)), result
+
+
+@pytest.mark.parametrize("D", [1, 7, 100, 128, 300, 1024])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_one_block_equals_the_array_engine_on_the_host(D: int, options: dict[str, Any], gpu: Backend) -> None:
+    config, theirs = exact(D, **options), tables(D)
+    array = by_array_engine(config, theirs)
+    ours, cuda = on_gpu(config, gpu, 1)
+    assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
+    for table, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(table, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("D", [7, 128, 300])
+def test_many_blocks_draw_the_same_and_stay_near(D: int, gpu: Backend) -> None:
+    """In what order they add is not fixed; at a small learning rate it hardly matters."""
+    config, theirs = exact(D), tables(D)
+    array = by_array_engine(config, theirs)
+    ours, cuda = on_gpu(config, gpu, None)
+    assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
+    for table, other, before in zip(ours, theirs, tables(D), strict=True):
+        moved = np.abs(other - before).max()
+        assert np.abs(table - other).max() < 0.5 * moved
+
+
+def test_chunks_on_the_device_are_the_hosts(gpu: Backend) -> None:
+    ids, offsets, counts = corpus()
+    engine = CudaEngine(exact(5), counts, gpu)
+    ours, theirs = engine.read_chunk(ids, offsets, 0, len(ids)), read_chunk(ids, offsets, 0, len(ids))
+    np.testing.assert_array_equal(gpu.to_host(ours.ids), theirs.ids)
+    np.testing.assert_array_equal(gpu.to_host(ours.sentences), theirs.sentences)
+
+
+def test_rows_behind_two_to_the_31_floats(gpu: Backend) -> None:
+    """Row offsets need 64 bits: the last rows of a large table are the ones that change."""
+    D, large = 1024, 2**21 + 64
+    memory = gpu.memory()
+    if memory is None or memory[0] < 3 * 4 * D * large:
+        pytest.skip("a GPU with 26 GB free is wanted")
+    ids, offsets, _ = corpus()
+    counts = np.zeros(large, dtype=np.int64)
+    counts[-V:] = np.bincount(ids, minlength=V)
+    engine = CudaEngine(exact(D), counts, gpu, blocks=1)
+    ours = Tables(*(gpu.xp.zeros((large, D), dtype=gpu.xp.float32) for _ in range(2)))
+    for table, start in zip(ours, tables(D), strict=True):
+        table[-V:, :] = gpu.from_host(start)
+    shifted = (ids + (large - V)).astype(np.int32)
+    result = engine.train_chunk(ours, engine.read_chunk(shifted, offsets, 0, len(ids)), 3, rate)
+    assert np.isfinite(result.loss)
+    for table, start in zip(ours, tables(D), strict=True):
+        assert np.abs(gpu.to_host(table[-V:, :]) - start).max() > 1e-3
