@@ -257,17 +257,24 @@ def job(bench: Bench) -> None:
 
 def quality(bench: Bench) -> None:
     path = text_of(bench.args.data)
-    sets = None if path is None else bench.args.data / "eval"
+    sets = Path() if path is None else bench.args.data / "eval"
     if path is None or not sets.is_dir():
         print("skipped: no text or no eval/; give --data FOLDER")
         return
     from bench.bench_train import run_gensim
 
-    backend = {} if bench.fake else {"backend": "cupy"}
+    backend = "numpy" if bench.fake else "cupy"
     with plain(path, bench.words) as text:
         for seed in (1, 2, 3):
-            options = {"vector_size": 100, "window": 5, "negative": 5, "min_count": 5, "epochs": 5, "seed": seed}
-            model = Word2Vec(**options, **backend).fit(text)
+            options: dict[str, Any] = {
+                "vector_size": 100,
+                "window": 5,
+                "negative": 5,
+                "min_count": 5,
+                "epochs": 5,
+                "seed": seed,
+            }
+            model = Word2Vec(**options, backend=backend).fit(text)
             score(bench, "xw2v", seed, model.history[-1].words_per_second, model.wv, sets)
         try:
             options |= {"sample": 1e-3, "workers": machine()["cores"]}

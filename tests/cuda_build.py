@@ -66,4 +66,5 @@ def _as_argument(value: Any) -> Any:
         assert value.flags.c_contiguous
         return ctypes.c_void_p(value.ctypes.data)
     assert isinstance(value, np.generic), type(value)  # a Python number has no size that a kernel could count on
-    return np.ctypeslib.as_ctypes_type(value.dtype)(value.item())
+    kind: Any = value.dtype
+    return np.ctypeslib.as_ctypes_type(kind)(value.item())
