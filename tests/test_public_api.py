@@ -23,7 +23,7 @@ ALLOWED = {
     "losses": {"errors"},
     "gradcheck": {"errors"},
     "text": {"text", "errors", "files"},
-    "vectors": {"vectors", "errors", "files", "tensors"},
+    "vectors": {"vectors", "backend", "errors", "files", "tensors"},
     "training": {"training", "backend", "config", "losses", "errors", "files", "tensors"},
     "interrupts": set(),
     "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},

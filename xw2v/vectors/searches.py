@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from xw2v.vectors.arguments import as_items, as_weight
 from xw2v.vectors.lookup import FloatArray, Key
 from xw2v.vectors.nearest import cosines, largest, nearest, unit_row
 from xw2v.vectors.similarities import Query, Similarities
+
+if TYPE_CHECKING:
+    from xw2v.vectors.device import DeviceVectors
 
 __all__ = ["Searches"]
 
@@ -141,6 +144,25 @@ class Searches(Similarities):
         found = nearest(self._search_rows(), rows, int(topn))
         return [[(names[row], score) for row, score in zip(best.tolist(), near.tolist(), strict=True)]
                 for best, near in found]  # fmt: skip
+
+    def on(self, where: Any = "auto") -> DeviceVectors:
+        """These vectors on a device, for a great many questions at once; it has never been run on a GPU yet.
+
+        Parameters
+        ----------
+        where : "auto", "numpy", "cupy", or an array (V, D) of any library that follows the array API
+            An array stays where it is; its rows stand for the words.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
+        >>> wv.on("numpy").nearest([0, 2], 1)[0].tolist()
+        [[1], [1]]
+        """
+        from xw2v.backend import get_backend
+        from xw2v.vectors.device import DeviceVectors
+
+        vectors = get_backend(where).from_host(self.vectors) if isinstance(where, str) else where
+        return DeviceVectors(self, vectors)
 
     def analogy(self, a: Key, b: Key, c: Key, topn: int = 10) -> Answers:
         """The answers to "a is to b as c is to ?": `most_similar([b, c], [a])`.

@@ -154,7 +154,8 @@ class CudaEngine:
             return self._chunks[start, stop]
         xp, upload = self.backend.xp, self.backend.upload
         first, last = np.searchsorted(offsets, [start, stop])
-        begins = np.union1d(offsets[first:last] - start, np.arange(0, stop - start, batches.SEGMENT)).astype(np.int32)
+        segments = np.arange(0, stop - start, batches.SEGMENT)
+        begins = np.concatenate([np.asarray(offsets[first:last]) - start, segments]).astype(np.int32)
         tokens = upload(np.asarray(ids[start:stop], dtype=np.int32))
         marks = xp.zeros(stop - start, dtype=xp.int32, device=self.backend.device)
         marks[upload(begins)] = 1

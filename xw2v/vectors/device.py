@@ -1,0 +1,125 @@
+"""Many questions at once, answered where the vectors lie: NumPy, a GPU through CuPy, or any array library.
+
+V rows of D numbers, Q questions. Written against the array API, so that it is tested without a GPU; it has never
+been run on one yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from array_api_compat import array_namespace, device
+
+from xw2v.backend import get_backend
+from xw2v.errors import MixedArraysError, ShapeError
+
+if TYPE_CHECKING:
+    from xw2v.vectors.lookup import Key, Lookup
+
+__all__ = ["DeviceVectors"]
+
+Array = Any
+Answers = list[tuple[str, float]]
+
+_BLOCK_NUMBERS = 2**26  # cosines held at once: 256 MB
+
+
+class DeviceVectors:
+    """Words whose unit vectors stay on a device; `WordVectors.on` makes one.
+
+    Parameters
+    ----------
+    words : WordVectors                 whose words the rows are
+    vectors : (V, D) float array of any library that follows the array API
+
+    Raises
+    ------
+    ShapeError   not one row a word;  MixedArraysError   not floating point
+    """
+
+    def __init__(self, words: Lookup, vectors: Array) -> None:
+        xp = array_namespace(vectors)
+        if vectors.ndim != 2 or vectors.shape[0] != len(words):
+            msg = f"vectors must have shape ({len(words)}, D), one row a word; got {tuple(vectors.shape)}"
+            raise ShapeError(msg)
+        if not xp.isdtype(vectors.dtype, "real floating"):
+            msg = f"vectors must be floating-point numbers; got an array of {vectors.dtype}"
+            raise MixedArraysError(msg)
+        self._words = words
+        self._backend = get_backend(vectors)
+        # Divided by the largest number first: squares of large or small numbers would leave float32.
+        largest = xp.max(xp.abs(vectors), axis=1, keepdims=True)
+        one = xp.ones((), dtype=vectors.dtype, device=device(vectors))
+        near_one = vectors / xp.where(largest > 0, largest, one)
+        lengths = xp.sqrt(xp.sum(near_one * near_one, axis=1, keepdims=True))
+        self.unit_vectors = near_one / xp.where(lengths > 0, lengths, one)
+
+    def nearest(self, rows: Sequence[int] | npt.NDArray[np.integer], n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The n nearest other rows of each row, falling, and their cosines; both (Q, n), on the host."""
+        asked = np.asarray(rows, dtype=np.int64).reshape(-1, 1)
+        return self._answered(asked, np.ones(1), n)
+
+    def most_similar_batch(self, words: Iterable[Key], topn: int = 10) -> list[Answers]:
+        """`WordVectors.most_similar_batch`, on the device. Exact.
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]]).on("numpy")
+        >>> [[word for word, cosine in row] for row in wv.most_similar_batch(["a", "c"], topn=1)]
+        [['b'], ['b']]
+        """
+        return list(self._named(*self.nearest(self._words._rows_of(words), topn)))
+
+    def analogies(self, questions: Iterable[tuple[Key, Key, Key]], topn: int = 1) -> list[Answers]:
+        """`WordVectors.analogy` of each (a, b, c): a is to b as c is to ?
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
+        >>> wv.on("numpy").analogies([("man", "king", "woman")])[0][0][0]
+        'queen'
+        """
+        rows = self._words._rows_of(word for question in questions for word in question)
+        asked = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
+        return list(self._named(*self._answered(asked, np.array([-1.0, 1.0, 1.0]), topn)))
+
+    def _named(self, places: np.ndarray, cosines: np.ndarray) -> Iterator[Answers]:
+        names = self._words.index_to_key
+        for row, values in zip(places.tolist(), cosines.tolist(), strict=True):
+            yield [(names[place], value) for place, value in zip(row, values, strict=True)]
+
+    def _answered(self, asked: np.ndarray, signs: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The n rows nearest to the signed sum of the unit rows `asked` (Q, k), which are no answers themselves."""
+        V, k = len(self._words), asked.shape[1]
+        # A word that stands twice in a question is left out of the answers once.
+        n = max(0, min(n, V - k))
+        places, cosines = np.empty((len(asked), n), np.int64), np.empty((len(asked), n), np.float32)
+        step = max(1, _BLOCK_NUMBERS // V)
+        for start in range(0, len(asked) if n else 0, step):
+            block = slice(start, start + step)
+            found, values = self._block(self._backend.from_host(asked[block]), signs.tolist(), n)
+            places[block], cosines[block] = self._backend.to_host(found), self._backend.to_host(values)
+        return places, cosines
+
+    def _block(self, asked: Array, signs: list[float], n: int) -> tuple[Array, Array]:
+        """(Q, n) places and cosines, on the device: the largest is taken and struck out, n times."""
+        unit = self.unit_vectors
+        xp, on = array_namespace(unit), device(unit)
+        Q, V = asked.shape[0], unit.shape[0]
+        total = sum(sign * xp.take(unit, asked[:, i], axis=0) for i, sign in enumerate(signs))
+        lengths = xp.sqrt(xp.sum(total * total, axis=1, keepdims=True))
+        total = total / xp.where(lengths > 0, lengths, xp.ones_like(lengths))
+        cosines = xp.matmul(total, xp.matrix_transpose(unit))
+        place = xp.arange(V, dtype=xp.int64, device=on)[None, :]
+        nothing = xp.asarray(-xp.inf, dtype=cosines.dtype, device=on)
+        for i in range(asked.shape[1]):
+            cosines = xp.where(place == asked[:, i : i + 1], nothing, cosines)
+        begins = V * xp.arange(Q, dtype=xp.int64, device=on)
+        places, values = [], []
+        for _ in range(n):
+            best = xp.astype(xp.argmax(cosines, axis=1), xp.int64)
+            places.append(best)
+            values.append(xp.take(xp.reshape(cosines, (-1,)), begins + best, axis=0))
+            cosines = xp.where(place == best[:, None], nothing, cosines)
+        return xp.stack(places, axis=1), xp.stack(values, axis=1)
