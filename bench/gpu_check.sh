@@ -71,7 +71,7 @@ arguments=(--out "$out")
 
 if gpu; then
     step equal 120 "${require[@]}" "${pytest[@]}" tests/test_cuda_gpu.py
-    for tool in memcheck initcheck; do
+    for tool in memcheck initcheck racecheck; do
         if have compute-sanitizer; then
             step "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 --kernel-name \
                 kernel_substring=train_groups,kernel_substring=keep_tokens,kernel_substring=draw_noise \
@@ -81,7 +81,7 @@ if gpu; then
         fi
     done
 else
-    for name in equal memcheck initcheck; do note "$name" "skipped: $problem"; done
+    for name in equal memcheck initcheck racecheck; do note "$name" "skipped: $problem"; done
 fi
 # The benches say themselves why they do not run.
 for part in fused job quality array softmax ceilings; do
