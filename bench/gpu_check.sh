@@ -63,41 +63,40 @@ try:
     get_backend("cupy")
 except Exception as error:
     sys.exit(" ".join(str(error).split()))' 2>&1 | tail -1)
-gpu() { [ -z "$problem" ]; }
 pytest=("$python" -m pytest -q -p no:cacheprovider)
-require=(env XW2V_REQUIRE=cupy)
 arguments=(--out "$out")
 [ -n "$data" ] && arguments+=(--data "$data")
 
-if gpu; then
-    step equal 120 "${require[@]}" "${pytest[@]}" tests/test_cuda_gpu.py
-    for tool in memcheck initcheck racecheck; do
-        if have compute-sanitizer; then
-            step "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 --kernel-name \
-                kernel_substring=train_groups,kernel_substring=keep_tokens,kernel_substring=draw_noise \
-                "${require[@]}" "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and 100"
-        else
-            note "$tool" "skipped: no compute-sanitizer"
-        fi
-    done
-else
-    for name in equal memcheck initcheck racecheck; do note "$name" "skipped: $problem"; done
-fi
-# The benches say themselves why they do not run.
-for part in fused job quality array softmax ceilings; do
-    step "$part" 110 "$python" -m bench.bench_gpu "$part" "${arguments[@]}"
-done
-if ! gpu; then
-    note ncu "skipped: $problem"
-    note tests "skipped: $problem"
-else
-    if have ncu; then
-        step ncu 60 ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
-            --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
+# on_gpu NAME SECONDS TOOL COMMAND...: a step that wants a GPU, and a tool unless that is "-"
+on_gpu() {
+    local name=$1 most=$2 tool=$3
+    shift 3
+    if [ -n "$problem" ]; then
+        note "$name" "skipped: $problem"
+    elif [ "$tool" != - ] && ! have "$tool"; then
+        note "$name" "skipped: no $tool"
     else
-        note ncu "skipped: no ncu"
+        step "$name" "$most" env XW2V_REQUIRE=cupy "$@"
     fi
-    step tests 240 "${require[@]}" "${pytest[@]}" -m "not slow"
-fi
+}
+sanitized() {
+    on_gpu "$1" 90 compute-sanitizer compute-sanitizer --target-processes all --tool "$1" --error-exitcode 9 \
+        "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and 100"
+}
+# The benches say themselves why they do not run.
+bench() { step "$1" "$2" "$python" -m bench.bench_gpu "$1" "${arguments[@]}"; }
+
+# What matters most comes first: the end may be left out.
+on_gpu equal 120 - "${pytest[@]}" tests/test_cuda_gpu.py
+bench fused 90
+bench quality 150
+sanitized memcheck
+bench job 60
+sanitized initcheck
+for part in ceilings array softmax; do bench "$part" 50; done
+on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
+    --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
+sanitized racecheck
+on_gpu tests 240 - "${pytest[@]}" -m "not slow"
 printf '\n== summary, %s s\n' "$SECONDS"
 cat "$out/summary.txt"
