@@ -10,9 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xw2v import Word2Vec, WordVectors, encode
-from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, MissingFileError
+from xw2v import Word2Vec, WordVectors, encode, estimator
+from xw2v.errors import (
+    BackendError,
+    ConfigError,
+    CorpusError,
+    FormatError,
+    MissingFileError,
+    NumericalError,
+)
 from xw2v.estimator import NotFittedError, _noted_if_long
+from xw2v.training import batches, trainer
+from xw2v.training.engines import ChunkResult
+from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.trainer import Progress
 
 SENTENCES = [["a", "b", "c", "rare"] if i == 0 else ["a", "b", "c"] for i in range(100)]
@@ -131,3 +141,39 @@ def test_a_long_wait_is_explained_and_a_short_one_is_not() -> None:
     with _noted_if_long(notes.append, "long", seconds=0.01):
         time.sleep(0.3)
     assert notes == ["long"]
+
+
+def test_after_divergence_the_last_checkpoint_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 30)
+    calls = 0
+    train = ArrayEngine.train_chunk
+
+    def diverging(self: Any, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        time.sleep(0.01)
+        result = train(self, *arguments)
+        return result if calls < 15 else result._replace(loss=float("nan"))
+
+    monkeypatch.setattr(ArrayEngine, "train_chunk", diverging)
+    model = Word2Vec(**OPTIONS, engine="array")
+    with pytest.raises(NumericalError, match=r"; what was learned from the first \d+ words is kept"):
+        model.fit(SENTENCES, checkpoint_dir=tmp_path / "c", checkpoint_every=60)
+    assert np.isfinite(model.wv.vectors).all()
+    assert 0 < len(model.history) < 15
+    calls = 0
+    fresh = Word2Vec(**OPTIONS, engine="array")
+    with pytest.raises(NumericalError, match="no earlier state was kept"):
+        fresh.fit(SENTENCES)
+    assert not hasattr(fresh, "wv")
+
+
+def test_vectors_that_are_not_finite_at_the_end_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    def poison(self: Any, tables: Any, *_: Any) -> ChunkResult:
+        tables.outside_vectors[0, 0] = np.inf
+        return ChunkResult(1.0, 1, 1, 1)
+
+    monkeypatch.setattr(ArrayEngine, "train_chunk", poison)
+    monkeypatch.setattr(trainer.Training, "_check", lambda *_: None)
+    with pytest.raises(NumericalError, match="some vectors are not finite: training diverged"):
+        Word2Vec(**OPTIONS, engine="array").fit(SENTENCES)

@@ -27,7 +27,7 @@ ALLOWED = {
     "training": {"training", "backend", "config", "losses", "errors", "files", "tensors"},
     "interrupts": set(),
     "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},
-    "estimator": {"fitting", "text", "training", "vectors", "backend", "config", "errors"},
+    "estimator": {"fitting", "tensors", "text", "training", "vectors", "backend", "config", "errors"},
     "screen": {"errors", "training"},
 }
 TOP = {"cli", "__main__", "__init__"}  # may import everything

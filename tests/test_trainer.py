@@ -13,7 +13,7 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import ConfigError, CorpusError, NumericalError
 from xw2v.training import batches
-from xw2v.training.engines import ChunkResult, Tables
+from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.trainer import Progress, initial_tables, train, usable_cores
 
@@ -186,8 +186,45 @@ class Fake:
 def test_divergence_is_one_clear_line() -> None:
     ids, offsets, _ = corpus()
     config = Config(workers=1)
-    with pytest.raises(NumericalError, match=r"training diverged; lower alpha \(0.025\)"):
+    with pytest.raises(NumericalError, match=r"the loss is nan in epoch 1: training diverged; lower alpha \(0.025\)"):
         list(train(Tables(0, 0), ids, offsets, config, NUMPY, Fake(float("nan"))))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 2e3, 3e38])
+@pytest.mark.parametrize("name", ["center_vectors", "outside_vectors"])
+def test_rows_that_explode_are_noticed_in_their_chunk(name: str, bad: float, library: Library) -> None:
+    ids, offsets, counts = corpus()
+    config = Config(workers=1, vector_size=4)
+    tables = initial_tables(len(counts), config, library.backend)
+
+    class Exploding(Fake):
+        chunks = 0
+
+        def train_chunk(self, tables: Any, chunk: Any, epoch: int, rate: Any, skip: int = 0) -> ChunkResult:
+            self.chunks += 1
+            if self.chunks == 3:
+                getattr(tables, name)[int(chunk.ids[-1]), 2] = bad
+            return super().train_chunk(tables, chunk, epoch, rate)
+
+    seen: list[Progress] = []
+    with pytest.raises(NumericalError, match=f"a row of the {name} has norm .* in epoch 1: training diverged"):
+        seen.extend(train(tables, ids, offsets, config, library.backend, Exploding()))
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"engine": "array"}, {"engine": "array", "max_update_norm": None}], ids=str)
+@pytest.mark.parametrize("alpha", [1.0, 1e6])
+def test_a_large_alpha_is_a_clear_stop_or_finite(options: dict[str, Any], alpha: float) -> None:
+    ids, offsets, counts = corpus(20_000)
+    config = Config(workers=1, vector_size=20, alpha=alpha, **options)
+    tables = initial_tables(len(counts), config, NUMPY)
+    engine, _ = choose_engine(config, counts, NUMPY)
+    try:
+        list(train(tables, ids, offsets, config, NUMPY, engine))
+    except NumericalError as error:
+        assert "training diverged; lower alpha" in str(error)  # noqa: PT017
+    else:
+        assert all(np.isfinite(table).all() for table in tables)
 
 
 def test_closing_the_generator_stops_the_threads() -> None:

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from xw2v.backend import Backend, get_backend
 from xw2v.config import Config
-from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError
+from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting
+from xw2v.tensors import first_bad_row
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.training.checkpoint import Checkpoints
-from xw2v.training.engines import Tables, choose_engine
+from xw2v.training.engines import choose_engine
 from xw2v.training.trainer import check_memory, initial_tables
 from xw2v.training.walk import Progress
 from xw2v.vectors.model_folder import load_model_folder, save_model_folder
@@ -153,6 +152,7 @@ class Word2Vec:
         Raises
         ------
         XW2VError           in one of its kinds: the corpus, a file, an option or the backend does not do
+        NumericalError      training diverged; `wv` is of the last checkpoint, if there is one
         KeyboardInterrupt   after Ctrl-C or SIGTERM; what was learned until then is in `wv`
         """
         config = self.config
@@ -194,23 +194,29 @@ class Word2Vec:
         check_memory(len(counts), len(corpus.ids), self.config, backend, engine)
         with _memory_errors_named(backend):
             tables = initial_tables(len(counts), self.config, backend)
-        fitting = Fitting(corpus, self.config, backend, engine, tables)
-        self.corpus_words = corpus.raw_words
-        self.backend_note = f"{backend.name}: {backend.why}"
-        self.engine_note = f"{engine.name}: {why}"
-        try:
-            with _memory_errors_named(backend):
+            fitting = Fitting(corpus, self.config, backend, engine, tables)
+            self.corpus_words = corpus.raw_words
+            self.backend_note = f"{backend.name}: {backend.why}"
+            self.engine_note = f"{engine.name}: {why}"
+            try:
                 fitting.run(checkpoints, resume, on_progress, on_note)
-        finally:
-            self.history: list[Progress] = fitting.history
-            self._take(fitting.tables, corpus, backend)
+            except (KeyboardInterrupt, NumericalError):
+                self._take(fitting, corpus, backend)
+                raise
+            if not self._take(fitting, corpus, backend):
+                msg = f"some vectors are not finite: training diverged; lower alpha ({self.alpha}) or sample"
+                raise NumericalError(msg)
         return self
 
-    def _take(self, tables: Tables, corpus: EncodedCorpus, backend: Backend) -> None:
-        """Bring the tables to the host."""
-        centers, self.outside_vectors = map(backend.to_host, tables)
-        if np.isfinite(centers).all():
+    def _take(self, fitting: Fitting, corpus: EncodedCorpus, backend: Backend) -> bool:
+        """Bring the tables to the host, if they are any good; the history in any case."""
+        self.history: list[Progress] = fitting.history
+        centers, outside = map(backend.to_host, fitting.tables)
+        finite = fitting.usable and first_bad_row(centers) is None and first_bad_row(outside) is None
+        if finite:
             self.wv = WordVectors(corpus.vocabulary.words, centers, corpus.vocabulary.counts)
+            self.outside_vectors = outside
+        return finite
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write both tables, the vocabulary, the options and the history to a folder, all or nothing.

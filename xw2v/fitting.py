@@ -10,7 +10,7 @@ from typing import Any
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import ConfigError
+from xw2v.errors import ConfigError, NumericalError
 from xw2v.interrupts import stopped_by_signals
 from xw2v.text.store import EncodedCorpus
 from xw2v.training.checkpoint import Checkpoint, Checkpoints, check_same_run
@@ -36,6 +36,7 @@ class Fitting:
     ----------
     tables : Tables              what was learned; of a run that goes on, those of the checkpoint
     history : list of Progress   with words counted as in the source
+    usable : bool                False where training diverged and no earlier state was kept
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Fitting:
         self.corpus, self.config, self.backend, self.engine = corpus, config, backend, engine
         self.tables, self.first_epoch = tables, first_epoch
         self.history: list[Progress] = []
+        self.usable = True
         self._identity = cache(self._make_identity)
 
     def run(
@@ -72,6 +74,7 @@ class Fitting:
         ------
         ConfigError, CorpusError   the checkpoint is of another run
         KeyboardInterrupt          after Ctrl-C or SIGTERM; the last checkpoint is of that moment
+        NumericalError             training diverged; `tables` and `history` are those of the last checkpoint, if any
         """
         with checkpoints.opened() if checkpoints is not None else nullcontext():
             position = self._begin(checkpoints, resume, on_note) if checkpoints is not None else None
@@ -95,6 +98,9 @@ class Fitting:
                             on_progress(seen)
             except KeyboardInterrupt:
                 self._keep(checkpoints, training.position)
+                raise
+            except NumericalError as error:
+                self._go_back(checkpoints, error)
                 raise
             # After any other exception the tables may be wrong: the last good checkpoint stays.
             self._keep(checkpoints, training.position)
@@ -124,6 +130,19 @@ class Fitting:
     def _keep(self, checkpoints: Checkpoints | None, position: Position) -> None:
         if checkpoints is not None:
             checkpoints.save(self.tables, position)
+
+    def _go_back(self, checkpoints: Checkpoints | None, error: NumericalError) -> None:
+        """Take the last good state after training left the finite numbers, and say which it is."""
+        if checkpoints is not None:
+            checkpoints.wait()
+        found = checkpoints.newest() if checkpoints is not None else None
+        if found is None:
+            self.usable = False
+            error.args = (f"{error}; no earlier state was kept",)
+            return
+        self.tables, self.history = Tables(*map(self.backend.from_host, found.tables)), found.history
+        words = self.history[-1].words if self.history else 0
+        error.args = (f"{error}; what was learned from the first {words:,} words is kept",)
 
     def _make_identity(self) -> dict[str, Any]:
         corpus = self.corpus

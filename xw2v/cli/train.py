@@ -22,7 +22,7 @@ from xw2v.cli.options import (
 from xw2v.cli.outputs import check_not_the_corpus, output_kind, print_json, save
 from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
 from xw2v.config import CS224N, Config
-from xw2v.errors import ConfigError
+from xw2v.errors import ConfigError, NumericalError
 from xw2v.files import locked
 from xw2v.screen import Screen
 from xw2v.text.datasets import WORLD_CLUSTERS
@@ -99,7 +99,12 @@ def train(
     folder = checkpoint_dir or output.with_name(f"{output.name}.checkpoints")
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
     with locked(output.absolute().with_name(f".{output.name}.lock"), str(output)):
-        status = fit(model, _source(corpus), screen, **reading, **keeping)
+        try:
+            status = fit(model, _source(corpus), screen, **reading, **keeping)
+        except NumericalError:
+            if hasattr(model, "wv"):
+                save(model, output, kind)
+            raise
         save(model, output, kind)
         if not status:
             remove_checkpoints(folder)

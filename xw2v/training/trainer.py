@@ -28,6 +28,9 @@ Array = Any
 _GRACE = 0.5  # seconds that a chunk under way has to come to its end when the run is stopped
 _INITIAL_NUMBERS = 2**22  # drawn at a time: their int64 bits take many times what the table does
 _POLL = 0.1  # seconds between two looks at whether the run is to stop
+_SAMPLE = 256  # tokens of a chunk whose rows are looked at: frequent words, where training diverges first
+_LOOK_EVERY = 16  # chunks: looking at rows makes an engine wait that begins chunks ahead
+_LARGEST_NORM = 1e3  # of a row; good vectors stay below 20, and scores saturate long before
 
 
 class Saver(Protocol):
@@ -161,6 +164,7 @@ class Training:
         self._wanted = threading.Event()  # somebody wants the run to stop
         self._cut = threading.Event()  # engines are to stop after a step
         self._under_way: deque[tuple[Place, Future[tuple[Callable[[], ChunkResult], bool]]]] = deque()
+        self._checks = 0
         self._began = 0.0
 
     def stop(self) -> None:
@@ -222,9 +226,11 @@ class Training:
         # Only an engine that stops inside a chunk is ever asked to go on inside one.
         skip = {"skip": place.steps} if place.steps else {}
         epoch = self.first_epoch + place.epoch
-        if isinstance(engine, AheadEngine):
-            return engine.begin_chunk(self.tables, chunk, epoch, rate, **skip), cut
-        result = engine.train_chunk(self.tables, chunk, epoch, rate, **skip)
+        # What leaves the finite numbers is reported once, by `_check`.
+        with np.errstate(all="ignore"):
+            if isinstance(engine, AheadEngine):
+                return engine.begin_chunk(self.tables, chunk, epoch, rate, **skip), cut
+            result = engine.train_chunk(self.tables, chunk, epoch, rate, **skip)
         return lambda: result, cut
 
     def _wait(self) -> bool:
@@ -246,13 +252,39 @@ class Training:
         result = future.result()[0]()
         self._under_way.popleft()
         self._walk.add(result)
-        if not np.isfinite(result.loss):
+        self._check(place, result)
+        return self._walk.record(place, result, self._seconds())
+
+    def _check(self, place: Place, result: ChunkResult) -> None:
+        """Notice within a chunk that training left the finite numbers, or is about to."""
+        if np.isfinite(result.loss):
+            what = self._exploded(place)
+        else:
+            what = f"the loss is {result.loss}"
+        if what is not None:
+            config = self.config
             msg = (
-                f"the loss is {result.loss} in epoch {place.epoch + 1}: training diverged; lower alpha "
-                f"({self.config.alpha}), batch_size, or max_update_norm ({self.config.max_update_norm})"
+                f"{what} in epoch {place.epoch + 1}: training diverged; lower alpha ({config.alpha}), or thin out "
+                f"frequent words by a lower sample ({config.sample})"
+                + (", or set max_update_norm=0.5" if config.max_update_norm is None else "")
             )
             raise NumericalError(msg)
-        return self._walk.record(place, result, self._seconds())
+
+    def _exploded(self, place: Place) -> str | None:
+        """What is wrong with the rows of some words of a chunk, or None."""
+        self._checks += 1
+        if isinstance(self.engine, AheadEngine) and self._checks % _LOOK_EVERY:
+            return None
+        xp = self.backend.xp
+        stop = min(place.start + self._walk.size, len(self.ids))
+        ids = self.backend.from_host(np.asarray(self.ids[max(place.start, stop - _SAMPLE) : stop], dtype=np.int32))
+        for name, table in self.tables._asdict().items():
+            rows = xp.take(table, ids, axis=0)
+            with np.errstate(all="ignore"):
+                square = float(xp.max(xp.vecdot(rows, rows)))
+            if not square <= _LARGEST_NORM**2:  # NaN is not
+                return f"a row of the {name} has norm {square**0.5:.3g}"
+        return None
 
     def _halt(self) -> list[Progress]:
         """Stop what is under way and note how far it came; the records of chunks that are whole."""
