@@ -29,8 +29,6 @@ from xw2v.tensors import read_tensors, write_tensors
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training import batches
 from xw2v.training.checkpoint import Checkpoints, read_checkpoint, remove_checkpoints
-from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.trainer import initial_tables
 from xw2v.training.walk import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,12 +107,9 @@ def test_a_run_goes_on_with_other_workers_and_another_engine(tmp_path: Path) -> 
 
 def test_saved_by_one_library_resumed_by_another(library: Library, tmp_path: Path) -> None:
     """Tables go through the host: a run begun on any library goes on with NumPy."""
-    config = MODES["array"].replace(epochs=1)
-    counts = encoded().vocabulary.counts
 
     def fitting(backend: Any) -> Fitting:
-        engine = ArrayEngine(config, counts, backend)
-        return Fitting(encoded(), config, backend, engine, initial_tables(len(counts), config, backend))
+        return Fitting(encoded(), MODES["array"].replace(epochs=1), backend)
 
     from xw2v.backend import NumpyBackend
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xw2v import Word2Vec, WordVectors, encode, estimator
+from xw2v import Word2Vec, WordVectors, encode
 from xw2v.errors import (
     BackendError,
     ConfigError,
@@ -19,7 +19,8 @@ from xw2v.errors import (
     MissingFileError,
     NumericalError,
 )
-from xw2v.estimator import NotFittedError, _noted_if_long
+from xw2v.estimator import NotFittedError
+from xw2v.fitting import noted_if_long
 from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult
 from xw2v.training.engines.array import ArrayEngine
@@ -136,9 +137,9 @@ def test_repr_shows_what_differs_from_the_defaults() -> None:
 
 def test_a_long_wait_is_explained_and_a_short_one_is_not() -> None:
     notes: list[str] = []
-    with _noted_if_long(notes.append, "short", seconds=60):
+    with noted_if_long(notes.append, "short", seconds=60):
         pass
-    with _noted_if_long(notes.append, "long", seconds=0.01):
+    with noted_if_long(notes.append, "long", seconds=0.01):
         time.sleep(0.3)
     assert notes == ["long"]
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
-from xw2v.backend import Backend, get_backend
+import numpy as np
+
+from xw2v.backend import get_backend
 from xw2v.config import Config
-from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, NumericalError
-from xw2v.fitting import Fitting
+from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
+from xw2v.fitting import Fitting, Learned, memory_errors_named
 from xw2v.tensors import first_bad_row
 from xw2v.text.store import EncodedCorpus, encode
+from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoints
-from xw2v.training.engines import choose_engine
-from xw2v.training.trainer import check_memory, initial_tables
 from xw2v.training.walk import Progress
 from xw2v.vectors.model_folder import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
@@ -25,6 +25,9 @@ from xw2v.vectors.word_vectors import WordVectors
 __all__ = ["NotFittedError", "Word2Vec"]
 
 Encoding = Callable[[int, "int | None", int], None]
+
+
+_LEARNED = {"wv", "outside_vectors", "history", "corpus_words", "epochs_trained", "backend_note", "engine_note"}
 
 
 class NotFittedError(CorpusError, AttributeError):
@@ -42,6 +45,7 @@ class Word2Vec:
     outside_vectors : (V, D) float32        the other table, after `fit`
     history : list of Progress              a record per chunk, `words` counted as in the source
     corpus_words : int                      words of the source, before `min_count`
+    epochs_trained : int                    passes begun over any corpus
     backend_note, engine_note : str         what trained, and why
 
     Raises
@@ -103,7 +107,15 @@ class Word2Vec:
 
     def __getattr__(self, name: str) -> Any:
         # Reached only where the attribute is not there.
-        if name in {"wv", "outside_vectors", "history", "corpus_words", "backend_note", "engine_note"}:
+        if name in {
+            "wv",
+            "outside_vectors",
+            "history",
+            "corpus_words",
+            "epochs_trained",
+            "backend_note",
+            "engine_note",
+        }:
             msg = f"the model has no {name} yet: call fit first"
             raise NotFittedError(msg)
         raise AttributeError(name)
@@ -155,66 +167,104 @@ class Word2Vec:
         NumericalError      training diverged; `wv` is of the last checkpoint, if there is one
         KeyboardInterrupt   after Ctrl-C or SIGTERM; what was learned until then is in `wv`
         """
-        config = self.config
+        how = {name: value for name, value in locals().items() if name not in ("self", "corpus")}
+        return self._learn(corpus, self.config, None, **how)
+
+    def partial_fit(
+        self,
+        corpus: Any,
+        *,
+        epochs: int | None = None,
+        alpha: float | None = None,
+        min_alpha: float | None = None,
+        **how: Any,
+    ) -> Word2Vec:
+        """Go on learning, from the same corpus or another one, after `fit` or `load`.
+
+        Words keep their rows and keys; words that are new and frequent enough (`min_count`) get rows after them.
+        Counts are those of all texts together, unless this is the old text again. Draws differ from those of
+        earlier epochs. `history` goes on. A model that was not fitted is fitted.
+
+        Parameters
+        ----------
+        corpus : as in `fit`
+        epochs, alpha, min_alpha : for this call; None: the model's options
+        how : the other keywords of `fit`
+
+        Raises
+        ------
+        As `fit`.
+        """
+        given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
+        config = self.config.replace(**{name: value for name, value in given.items() if value is not None})
+        learned = None
+        if hasattr(self, "wv"):
+            counts = self.wv.counts if self.wv.counts is not None else np.zeros(len(self.wv), np.int64)
+            vocabulary = Vocabulary(self.wv.index_to_key, counts)
+            learned = Learned(vocabulary, self.wv.vectors, self.outside_vectors, self.epochs_trained, self.history)
+        return self._learn(corpus, config, learned, **how)
+
+    def _learn(
+        self,
+        corpus: Any,
+        config: Config,
+        learned: Learned | None,
+        *,
+        lower: bool = False,
+        errors: str = "strict",
+        column: str | None = None,
+        encoded_dir: str | os.PathLike[str] | None = None,
+        on_encode: Encoding | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_note: Callable[[str], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | str = "60s",
+        resume: bool | None = None,
+    ) -> Word2Vec:
         backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
         checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
         if resume and checkpoints is None:
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
             raise ConfigError(msg)
+        known = learned.vocabulary if learned is not None else None
         if isinstance(corpus, EncodedCorpus):
-            return self._fit(corpus, backend, checkpoints, resume, on_progress, on_note)
-        with encode(
-            corpus,
-            encoded_dir,
-            min_count=config.min_count,
-            max_final_vocab=config.max_final_vocab,
-            lower=lower,
-            errors=errors,
-            column=column,
-            progress=on_encode,
-        ) as encoded:
-            return self._fit(encoded, backend, checkpoints, resume, on_progress, on_note)
-
-    def _fit(
-        self,
-        corpus: EncodedCorpus,
-        backend: Backend,
-        checkpoints: Checkpoints | None,
-        resume: bool | None,
-        on_progress: Callable[[Progress], None] | None,
-        on_note: Callable[[str], None] | None,
-    ) -> Word2Vec:
-        counts = corpus.vocabulary.counts
-        if len(counts) < 2:
-            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({self.min_count})"
-            raise CorpusError(msg)
-        engine, why = choose_engine(self.config, counts, backend)
-        with _noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
-            engine.compile()
-        check_memory(len(counts), len(corpus.ids), self.config, backend, engine)
-        with _memory_errors_named(backend):
-            tables = initial_tables(len(counts), self.config, backend)
-            fitting = Fitting(corpus, self.config, backend, engine, tables)
-            self.corpus_words = corpus.raw_words
+            opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))
+        else:
+            opened = encode(
+                corpus,
+                encoded_dir,
+                min_count=config.min_count,
+                max_final_vocab=config.max_final_vocab,
+                lower=lower,
+                errors=errors,
+                column=column,
+                progress=on_encode,
+                known=known,
+            )
+        with opened as encoded, memory_errors_named(backend):
+            fitting = Fitting(encoded, config, backend, learned, on_note)
+            self.corpus_words, self.engine_note = encoded.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
-            self.engine_note = f"{engine.name}: {why}"
             try:
                 fitting.run(checkpoints, resume, on_progress, on_note)
             except (KeyboardInterrupt, NumericalError):
-                self._take(fitting, corpus, backend)
+                self._take(fitting)
                 raise
-            if not self._take(fitting, corpus, backend):
-                msg = f"some vectors are not finite: training diverged; lower alpha ({self.alpha}) or sample"
+            if not self._take(fitting):
+                msg = f"some vectors are not finite: training diverged; lower alpha ({config.alpha}) or sample"
                 raise NumericalError(msg)
         return self
 
-    def _take(self, fitting: Fitting, corpus: EncodedCorpus, backend: Backend) -> bool:
+    def _take(self, fitting: Fitting) -> bool:
         """Bring the tables to the host, if they are any good; the history in any case."""
-        self.history: list[Progress] = fitting.history
-        centers, outside = map(backend.to_host, fitting.tables)
+        self.history: list[Progress] = fitting.whole_history
+        self.epochs_trained: int = fitting.epochs_trained
+        centers, outside = map(fitting.backend.to_host, fitting.tables)
         finite = fitting.usable and first_bad_row(centers) is None and first_bad_row(outside) is None
         if finite:
-            self.wv = WordVectors(corpus.vocabulary.words, centers, corpus.vocabulary.counts)
+            vocabulary = fitting.corpus.vocabulary
+            self.wv = WordVectors(vocabulary.words, centers, vocabulary.counts)
             self.outside_vectors = outside
         return finite
 
@@ -234,6 +284,7 @@ class Word2Vec:
             {
                 "config": self.config.to_dict(),
                 "corpus_words": self.corpus_words,
+                "epochs_trained": self.epochs_trained,
                 "backend": self.backend_note,
                 "engine": self.engine_note,
                 "history": [dataclasses.asdict(record) for record in self.history],
@@ -254,33 +305,15 @@ class Word2Vec:
             model = cls(**metadata["config"])
             model.history = [Progress(**record) for record in metadata["history"]]
             model.corpus_words = int(metadata["corpus_words"])
+            model.epochs_trained = int(metadata.get("epochs_trained", model.config.epochs))
             model.backend_note, model.engine_note = str(metadata["backend"]), str(metadata["engine"])
             model.outside_vectors = stored.tables["outside_vectors"]
+            wanted = (len(model.outside_vectors), model.config.vector_size)
+            if not model.outside_vectors.shape == stored.tables["center_vectors"].shape == wanted:
+                msg = "the tables are not of the options' vector_size"
+                raise FormatError(msg)
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{folder} is not a whole Word2Vec model ({error}); WordVectors.load reads vectors alone"
             raise FormatError(msg) from error
         model.wv = WordVectors.load(folder)
         return model
-
-
-@contextmanager
-def _memory_errors_named(backend: Backend) -> Iterator[None]:
-    """One line in place of the traceback of whoever asked for too much memory."""
-    try:
-        yield
-    except MemoryError as error:
-        text = " ".join(str(error).split())
-        msg = f"backend {backend.name!r} ran out of memory: {text}; lower vector_size, max_final_vocab or batch_size"
-        raise BackendError(msg) from error
-
-
-@contextmanager
-def _noted_if_long(on_note: Callable[[str], None] | None, text: str, seconds: float = 1.0) -> Iterator[None]:
-    """Say what is waited for, if it takes long."""
-    timer = threading.Timer(seconds, on_note or (lambda text: None), [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import ConfigError, NumericalError
+from xw2v.errors import BackendError, ConfigError, CorpusError, NumericalError
 from xw2v.interrupts import stopped_by_signals
 from xw2v.text.store import EncodedCorpus
+from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoint, Checkpoints, check_same_run
-from xw2v.training.engines import Engine, Tables
-from xw2v.training.trainer import Training
+from xw2v.training.engines import Tables, choose_engine
+from xw2v.training.trainer import Training, check_memory, initial_tables
 from xw2v.training.walk import Position, Progress
 
-__all__ = ["Fitting"]
+__all__ = ["Fitting", "Learned", "memory_errors_named", "noted_if_long"]
 
 Note = Callable[[str], None]
+
+
+class Learned(NamedTuple):
+    """What a model knows before it learns more."""
+
+    vocabulary: Vocabulary
+    center_vectors: np.ndarray  # (V, D)
+    outside_vectors: np.ndarray  # (V, D)
+    epochs: int  # passes that were begun
+    history: list[Progress]
 
 
 class Fitting:
@@ -28,9 +42,10 @@ class Fitting:
 
     Parameters
     ----------
-    corpus, config, backend, engine
-    tables : Tables       on the backend's device; changed
-    first_epoch : int     epochs that these tables were trained before, so that this run draws as others than theirs
+    corpus : EncodedCorpus      of a vocabulary that begins with the learned one, if there is one
+    config, backend
+    learned : Learned or None   where to begin; None: anew
+    on_note : callable or None  called with a line of text when a wait wants a reason
 
     Attributes
     ----------
@@ -44,15 +59,45 @@ class Fitting:
         corpus: EncodedCorpus,
         config: Config,
         backend: Backend,
-        engine: Engine,
-        tables: Tables,
-        first_epoch: int = 0,
+        learned: Learned | None = None,
+        on_note: Note | None = None,
     ) -> None:
-        self.corpus, self.config, self.backend, self.engine = corpus, config, backend, engine
-        self.tables, self.first_epoch = tables, first_epoch
+        self.corpus, self.config, self.backend, self.learned = corpus, config, backend, learned
+        counts = corpus.vocabulary.counts
+        if len(counts) < 2:
+            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({config.min_count})"
+            raise CorpusError(msg)
+        self.engine, why = choose_engine(config, counts, backend)
+        self.engine_note = f"{self.engine.name}: {why}"
+        with noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
+            self.engine.compile()
+        check_memory(len(counts), len(corpus.ids), config, backend, self.engine)
+        self.tables = self._first_tables()
+        self.first_epoch = learned.epochs if learned is not None else 0
         self.history: list[Progress] = []
         self.usable = True
         self._identity = cache(self._make_identity)
+
+    def _first_tables(self) -> Tables:
+        """New rows as every run begins with, below those that were learned."""
+        new = initial_tables(len(self.corpus.vocabulary), self.config, self.backend)
+        if self.learned is None:
+            return new
+        old = Tables(self.learned.center_vectors, self.learned.outside_vectors)
+        for table, rows in zip(new, old, strict=True):
+            table[: len(rows), :] = self.backend.from_host(np.array(rows, dtype=np.float32))
+        return new
+
+    @property
+    def epochs_trained(self) -> int:
+        """Passes begun over any corpus."""
+        return self.first_epoch + (self.history[-1].epoch + 1 if self.history else 0)
+
+    @property
+    def whole_history(self) -> list[Progress]:
+        """The records of this run after those of earlier ones."""
+        earlier = self.learned.history if self.learned is not None else []
+        return earlier + [record.after(earlier[-1]) if earlier else record for record in self.history]
 
     def run(
         self,
@@ -170,3 +215,26 @@ def _is_finished(checkpoint: Checkpoint) -> bool:
     if config.get("steps") is not None:
         return position.steps >= int(config["steps"])
     return position.epoch >= int(config["epochs"]) and not position.begun
+
+
+@contextmanager
+def memory_errors_named(backend: Backend) -> Iterator[None]:
+    """One line in place of the traceback of whoever asked for too much memory."""
+    try:
+        yield
+    except MemoryError as error:
+        text = " ".join(str(error).split())
+        msg = f"backend {backend.name!r} ran out of memory: {text}; lower vector_size, max_final_vocab or batch_size"
+        raise BackendError(msg) from error
+
+
+@contextmanager
+def noted_if_long(on_note: Callable[[str], None] | None, text: str, seconds: float = 1.0) -> Iterator[None]:
+    """Say what is waited for, if it takes long."""
+    timer = threading.Timer(seconds, on_note or (lambda text: None), [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from xw2v.errors import CorpusError, FileAccessError, XW2VError
 from xw2v.text.blocks import TokenBlock
 from xw2v.text.readers import Source
-from xw2v.text.vocabulary import Vocabulary, choose_vocabulary
+from xw2v.text.vocabulary import Vocabulary, choose_vocabulary, extend_vocabulary
 
 __all__ = ["ID", "OFFSET", "NumberFile", "Progress", "encode_blocks", "reporting"]
 
@@ -87,6 +87,7 @@ def encode_blocks(
     min_count: int,
     max_final_vocab: int | None,
     progress: Progress | None,
+    known: Vocabulary | None = None,
 ) -> tuple[Vocabulary, int]:
     """Read all of `source` into the two files.
 
@@ -109,8 +110,12 @@ def encode_blocks(
         msg = f"{source.name} holds no words"
         raise CorpusError(msg)
     counts = counter.counts[: len(counter.index)]
-    vocabulary, lookup = choose_vocabulary(list(counter.index), counts, min_count, max_final_vocab)
-    if not len(vocabulary):
+    words = list(counter.index)
+    if known is None:
+        vocabulary, lookup = choose_vocabulary(words, counts, min_count, max_final_vocab)
+    else:
+        vocabulary, lookup = extend_vocabulary(known, words, counts, min_count, max_final_vocab)
+    if not (lookup >= 0).any():
         top = int(counts.max())
         msg = (
             f"no word of {source.name} occurs {min_count} times (min_count): of its {len(counts)} distinct words "

@@ -33,7 +33,7 @@ from xw2v.errors import (
 )
 from xw2v.text.encoder import ID, OFFSET, NumberFile, Progress, encode_blocks, reporting
 from xw2v.text.readers import open_source
-from xw2v.text.vocabulary import Vocabulary
+from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 
 __all__ = ["EncodedCorpus", "encode", "is_encoded"]
 
@@ -139,6 +139,14 @@ class EncodedCorpus:
             msg = f"sentence offsets must go up from 0 to the number of ids, {len(self.ids)}"
             raise IdRangeError(msg)
 
+    def renumbered(self, known: Vocabulary) -> EncodedCorpus:
+        """The same corpus with the ids of words that are known already, and new ids after them for the others."""
+        words = self.vocabulary.words
+        if words == known.words[: len(words)] == known.words:
+            return self
+        vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=0)
+        return EncodedCorpus(lookup.take(self.ids), self.offsets, vocabulary, self.raw_words)
+
     def verify(self) -> None:
         """Compare the checksum of every file with the manifest's; without a folder there is nothing to do.
 
@@ -181,6 +189,7 @@ def encode(
     errors: str = "strict",
     column: str | None = None,
     progress: Progress | None = None,
+    known: Vocabulary | None = None,
 ) -> EncodedCorpus:
     """Any corpus as token ids, in one pass over it.
 
@@ -192,6 +201,7 @@ def encode(
         another one that is replaced. None: in memory, beyond 64 MiB in unnamed temporary files (TMPDIR says where).
     min_count, max_final_vocab : as in `xw2v.text.vocabulary.choose_vocabulary`
     progress : called after each block with (bytes read, bytes in all or None, words so far)
+    known : words that keep their ids and come first, however rare they are here; see `extend_vocabulary`
 
     Raises
     ------
@@ -207,11 +217,13 @@ def encode(
         place = Path(tempfile.gettempdir())
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ids, tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ends:
             files = NumberFile(ids, ID, place), NumberFile(ends, OFFSET, place)
-            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress)
+            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
             return EncodedCorpus(_loaded(ids, ID), _loaded(ends, OFFSET), vocabulary, raw_words)
     folder = Path(folder).resolve()
     record: dict[str, Any] = {"source": opened.stamps, "min_count": min_count, "max_final_vocab": max_final_vocab}
     record |= {"lower": bool(lower), "errors": errors, "column": column}
+    if known is not None:
+        record["known"] = hashlib.sha256(known.to_json().encode()).hexdigest()
     _check_target(folder, opened.stamps)
     found = _reusable(folder, record)
     if found is not None:
@@ -219,7 +231,7 @@ def encode(
     with _new_folder(folder) as part:
         with (part / _IDS).open("w+b") as ids, (part / _OFFSETS).open("w+b") as ends:
             files = NumberFile(ids, ID, folder), NumberFile(ends, OFFSET, folder)
-            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress)
+            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
         _finish_folder(part, folder, vocabulary, raw_words, record)
     return EncodedCorpus.open(folder, check_ids=False)  # ids come from the vocabulary itself
 
@@ -330,7 +342,7 @@ def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
         return None
     try:
         manifest = _read_manifest(folder)
-        if any(manifest.get(key) != value for key, value in record.items()):
+        if any(manifest.get(key) != record.get(key) for key in record.keys() | {"known"}):
             return None
         corpus = EncodedCorpus.open(folder)
     except XW2VError:

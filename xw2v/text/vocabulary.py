@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from xw2v.errors import FormatError, ShapeError
 
-__all__ = ["Vocabulary", "choose_vocabulary"]
+__all__ = ["Vocabulary", "choose_vocabulary", "extend_vocabulary"]
 
 _INT64_MAX = 2**63 - 1
 
@@ -131,3 +131,37 @@ def choose_vocabulary(
     lookup = np.full(len(counts), -1, dtype=np.int32)
     lookup[order] = np.arange(len(order), dtype=np.int32)
     return Vocabulary([words[place] for place in order.tolist()], counts[order]), lookup
+
+
+def extend_vocabulary(
+    known: Vocabulary,
+    words: Sequence[str],
+    counts: npt.NDArray[np.int64],
+    min_count: int = 5,
+    max_final_vocab: int | None = None,
+) -> tuple[Vocabulary, npt.NDArray[np.int32]]:
+    """The known words under their ids, then the new ones that are frequent enough; where each given word went.
+
+    Parameters
+    ----------
+    known : the words so far and how often they occurred, all of which stay
+    words, counts : as in `choose_vocabulary`, of the new text
+    min_count, max_final_vocab : for new words; there are no new ones beyond `max_final_vocab` words in all
+
+    Returns
+    -------
+    vocabulary : counts are those of the old text and the new together. A text in which every known word occurs as
+        often as before, and no other is new, is taken for the old text, and the counts stay.
+    lookup : (W,) int32, the new id of each given word, -1 where it was left out
+    """
+    counts = np.asarray(counts, dtype=np.int64)
+    lookup = np.fromiter((known.index.get(word, -1) for word in words), np.int32, len(words))
+    (others,) = np.nonzero(lookup < 0)
+    room = None if max_final_vocab is None else max(0, max_final_vocab - len(known))
+    new, places = choose_vocabulary([words[other] for other in others.tolist()], counts[others], min_count, room)
+    seen = np.zeros(len(known), np.int64)
+    seen[lookup[lookup >= 0]] = counts[lookup >= 0]
+    is_old_text = not len(new) and np.array_equal(seen, known.counts)
+    lookup[others] = np.where(places >= 0, places + len(known), -1)
+    together = known.counts if is_old_text else known.counts + seen
+    return Vocabulary([*known.words, *new.words], np.concatenate([together, new.counts])), lookup

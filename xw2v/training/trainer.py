@@ -257,10 +257,7 @@ class Training:
 
     def _check(self, place: Place, result: ChunkResult) -> None:
         """Notice within a chunk that training left the finite numbers, or is about to."""
-        if np.isfinite(result.loss):
-            what = self._exploded(place)
-        else:
-            what = f"the loss is {result.loss}"
+        what = self._exploded(place) if np.isfinite(result.loss) else f"the loss is {result.loss}"
         if what is not None:
             config = self.config
             msg = (

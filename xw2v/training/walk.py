@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from xw2v.config import Config
@@ -34,6 +34,20 @@ class Progress:
     alpha: float  # learning rate
     seconds: float  # since training began; of a resumed run, in all its parts
     words_per_second: float
+
+    def after(self, earlier: Progress) -> Progress:
+        """The record in a history that goes on after another run's last one."""
+        return replace(
+            self,
+            epoch=self.epoch + earlier.epoch + 1,
+            epochs=self.epochs + earlier.epoch + 1,
+            step=self.step + earlier.step,
+            words=self.words + earlier.words,
+            total_words=self.total_words + earlier.words,
+            centers=self.centers + earlier.centers,
+            pairs=self.pairs + earlier.pairs,
+            seconds=self.seconds + earlier.seconds,
+        )
 
 
 class Place(NamedTuple):

@@ -1,0 +1,138 @@
+"""Learning more: further epochs, other text, new words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v import EncodedCorpus, Word2Vec, encode
+from xw2v.errors import CorpusError, FormatError
+from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
+from xw2v.training.walk import Progress
+
+OLD = [["a", "b", "c", "d"]] * 60
+NEW = [["d", "e", "f", "a"]] * 40 + [["g"]]
+OPTIONS: dict[str, Any] = {"vector_size": 6, "min_count": 2, "epochs": 2, "workers": 1, "backend": "numpy", "sample": 0}
+
+
+def test_extend_vocabulary() -> None:
+    known = Vocabulary(["a", "b"], np.array([7, 5]))
+    grown, lookup = extend_vocabulary(known, ["c", "b", "d", "e"], np.array([4, 1, 9, 2]), min_count=3)
+    assert grown.words == ["a", "b", "d", "c"]
+    assert grown.counts.tolist() == [7, 6, 9, 4]
+    assert lookup.tolist() == [3, 1, 2, -1]
+    grown, lookup = extend_vocabulary(known, ["c", "b", "d"], np.array([4, 1, 9]), min_count=3, max_final_vocab=3)
+    assert grown.words == ["a", "b", "d"]
+    assert lookup.tolist() == [-1, 1, 2]
+    assert extend_vocabulary(known, ["c"], np.array([9]), max_final_vocab=1)[0].words == ["a", "b"]
+
+
+def test_the_old_text_does_not_count_twice() -> None:
+    known = Vocabulary(["a", "b"], np.array([7, 5]))
+    grown, lookup = extend_vocabulary(known, ["b", "rare", "a"], np.array([5, 1, 7]), min_count=2)
+    assert grown.counts.tolist() == [7, 5]
+    assert lookup.tolist() == [1, -1, 0]
+
+
+def test_new_text_with_new_words() -> None:
+    model = Word2Vec(**OPTIONS).fit(OLD)
+    before = model.wv
+    outside = model.outside_vectors.copy()
+    model.partial_fit(NEW)
+    assert model.wv.index_to_key == ["a", "b", "c", "d", "e", "f"]  # g is too rare
+    assert model.wv.counts is not None
+    assert model.wv.counts.tolist() == [100, 60, 60, 100, 40, 40]
+    assert model.outside_vectors.shape == (6, 6)
+    for word in "bc":  # not in the new text, so no centre of a window there
+        np.testing.assert_array_equal(model.wv[word], before[word])
+    assert (model.wv["a"] != before["a"]).any()
+    assert (model.outside_vectors[:4] != outside).any()
+    assert np.abs(model.wv["e"]).max() > 0
+
+
+def test_more_epochs_of_a_loaded_model(tmp_path: Path) -> None:
+    model = Word2Vec(**OPTIONS).fit(OLD)
+    model.save(tmp_path / "m")
+    loaded = Word2Vec.load(tmp_path / "m")
+    assert loaded.epochs_trained == 2
+    for each in (model, loaded):
+        each.partial_fit(OLD, epochs=3, alpha=0.01, min_alpha=0.005)
+    assert loaded.wv.vectors.tobytes() == model.wv.vectors.tobytes()
+    assert loaded.config == Word2Vec(**OPTIONS).config
+    assert loaded.epochs_trained == 5
+    assert loaded.wv.counts is not None
+    assert loaded.wv.counts.tolist() == [60] * 4
+    assert [record.epoch for record in loaded.history] == sorted(record.epoch for record in loaded.history)
+    assert loaded.history[-1].epoch == 4
+    assert loaded.history[-1].words == loaded.history[-1].total_words == 5 * 240
+    assert loaded.history[-1].alpha == pytest.approx(0.005, rel=0.1)
+    loaded.save(tmp_path / "m")
+    assert Word2Vec.load(tmp_path / "m").epochs_trained == 5
+
+
+def test_further_epochs_draw_anew() -> None:
+    """Two epochs and two more are not the same two epochs twice: with sample they keep other words."""
+    options = OPTIONS | {"sample": 0.05}
+    model = Word2Vec(**options).fit(OLD)
+    first = [record.centers for record in model.history]
+    model.partial_fit(OLD)
+    second = [record.centers - first[-1] for record in model.history[len(first) :]]
+    assert first != second
+    whole = Word2Vec(**(options | {"epochs": 4})).fit(OLD)
+    assert whole.history[-1].centers == model.history[-1].centers
+
+
+def test_a_model_that_was_not_fitted_is_fitted() -> None:
+    model = Word2Vec(**OPTIONS).partial_fit(OLD)
+    assert model.wv.vectors.tobytes() == Word2Vec(**OPTIONS).fit(OLD).wv.vectors.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["text", "encoded", "folder"])
+def test_every_source(kind: str, tmp_path: Path) -> None:
+    wanted = Word2Vec(**OPTIONS).fit(OLD).partial_fit(NEW[:-1])
+    text = tmp_path / "new.txt"
+    text.write_text("\n".join(map(" ".join, NEW[:-1])))
+    how: dict[str, Any] = {"encoded_dir": tmp_path / "e"} if kind == "folder" else {}
+    for _ in range(2):
+        source: Any = encode(text, min_count=2) if kind == "encoded" else text
+        ours = Word2Vec(**OPTIONS).fit(OLD).partial_fit(source, **how)
+        assert ours.wv.index_to_key == wanted.wv.index_to_key
+        assert ours.wv.vectors.tobytes() == wanted.wv.vectors.tobytes()
+    if kind == "folder":
+        assert len(EncodedCorpus.open(tmp_path / "e").vocabulary) == 6
+        # The folder was encoded for other words: it is not taken for a corpus of its own.
+        assert not encode(text, tmp_path / "e", min_count=2).reused
+
+
+def test_text_without_any_word_of_ours() -> None:
+    with pytest.raises(CorpusError, match=r"no word of .* occurs 2 times"):
+        Word2Vec(**OPTIONS).fit(OLD).partial_fit([["x", "y", "z"]])
+
+
+def test_it_goes_on_from_checkpoints_too(tmp_path: Path) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(record: Progress) -> None:
+        if record.epoch == 1:
+            raise StopError
+
+    wanted = Word2Vec(**OPTIONS).fit(OLD).partial_fit(NEW, epochs=4)
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path, "checkpoint_every": 10}
+    with pytest.raises(StopError):
+        Word2Vec(**OPTIONS).fit(OLD).partial_fit(NEW, epochs=4, **keep, on_progress=stop)
+    ours = Word2Vec(**OPTIONS).fit(OLD).partial_fit(NEW, epochs=4, **keep, resume=True)
+    assert ours.wv.vectors.tobytes() == wanted.wv.vectors.tobytes()
+    assert ours.history[-1].words == wanted.history[-1].words
+
+
+def test_a_model_of_another_size_is_no_model(tmp_path: Path) -> None:
+    model = Word2Vec(**OPTIONS).fit(OLD)
+    model.save(tmp_path / "m")
+    config = tmp_path / "m" / "config.json"
+    config.write_text(config.read_text().replace('"vector_size": 6', '"vector_size": 7'))
+    with pytest.raises(FormatError, match="vector_size"):
+        Word2Vec.load(tmp_path / "m")
