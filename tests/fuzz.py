@@ -1,0 +1,217 @@
+"""Loaders fed with damaged files: only an XW2VError may leave them.
+
+    python -m tests.fuzz TARGET [libFuzzer options, as -max_total_time=600]     (needs atheris)
+
+A target is a folder of valid files, one of which is damaged, and what loads it. Damage is a short program of edits,
+which hypothesis (tests/test_fuzz.py) and atheris write.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xw2v import EncodedCorpus, Word2Vec, WordVectors, encode
+from xw2v.config import Config
+from xw2v.errors import XW2VError
+from xw2v.text.readers import open_source
+from xw2v.text.vocabulary import Vocabulary
+from xw2v.training.checkpoint import read_checkpoint
+from xw2v.vectors.model_folder import load_model_folder
+
+SENTENCES = [["king", "queen", "man"], ["Ärger", "war", "da"]] * 6
+NUMBERS = [b"0", b"1", b"-1", b"7", b"255", b"65536", b"4294967296", b"9223372036854775807", b"99999999999999999999",
+           b"1e999", b"NaN", b"-Infinity", b"null", b"true", b'"x"', b"[]", b"{}", b"[[[[[[[["]  # fmt: skip
+
+
+class Target(NamedTuple):
+    """What is fuzzed."""
+
+    make: Callable[[Path], Any]  # writes the valid files into a folder
+    damaged: str  # the file in it that is damaged
+    load: Callable[[Path], Any]  # gets the folder
+
+
+def _model(folder: Path) -> None:
+    options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "epochs": 1, "workers": 1, "backend": "numpy"}
+    Word2Vec(**options, engine="array").fit(SENTENCES).save(folder / "m")
+
+
+def _checkpoint(folder: Path) -> None:
+    options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "epochs": 1, "workers": 1, "backend": "numpy"}
+    Word2Vec(**options, engine="array").fit(SENTENCES, checkpoint_dir=folder / "c")
+    (folder / "c" / "checkpoint-000001.safetensors").rename(folder / "c.safetensors")
+
+
+def _vectors(name: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        vectors = WordVectors(["king", "queen", "Ärger"], np.arange(12, dtype=np.float32).reshape(3, 4) / 3)
+        vectors.save_word2vec_format(folder / name, binary=".bin" in name)
+
+    return make
+
+
+def _parquet(folder: Path) -> None:
+    columns = {"text": [" ".join(sentence) for sentence in SENTENCES], "n": list(range(12))}
+    pq.write_table(pa.table(columns), folder / "t.parquet", compression="snappy")
+
+
+def _read_all(path: Path, **how: Any) -> None:
+    for block in open_source(path, workers=1, **how).blocks:
+        assert block.codes.max(initial=-1) < len(block.words)
+
+
+def _load_both_ways(folder: Path) -> None:
+    for mmap in (True, False):
+        stored = load_model_folder(folder / "m", mmap=mmap)
+        assert all(len(table) == len(stored.words) for table in stored.tables.values())
+    WordVectors.load(folder / "m")
+
+
+def _open_encoded(folder: Path) -> None:
+    corpus = EncodedCorpus.open(folder / "e")
+    assert corpus.ids.max(initial=0) < len(corpus.vocabulary)
+    assert corpus.offsets[-1] == len(corpus.ids)
+
+
+def _config(folder: Path) -> None:
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8", errors="replace"))
+    Config.from_dict(values)
+
+
+TARGETS = {
+    "word2vec-text": Target(_vectors("v.txt"), "v.txt", lambda f: WordVectors.load_word2vec_format(f / "v.txt")),
+    "word2vec-binary": Target(
+        _vectors("v.bin"), "v.bin", lambda f: WordVectors.load_word2vec_format(f / "v.bin", binary=True)
+    ),
+    "word2vec-gzip": Target(
+        _vectors("v.bin.gz"), "v.bin.gz", lambda f: WordVectors.load_word2vec_format(f / "v.bin.gz", binary=True)
+    ),
+    "model-tables": Target(_model, "m/tables.safetensors", _load_both_ways),
+    "model-vocabulary": Target(_model, "m/vocabulary.json", _load_both_ways),
+    "model-config": Target(_model, "m/config.json", lambda f: Word2Vec.load(f / "m")),
+    "vocabulary": Target(
+        lambda f: (f / "v.json").write_text(Vocabulary(["a", "b"], np.array([3, 2])).to_json()),
+        "v.json",
+        lambda f: Vocabulary.from_json((f / "v.json").read_bytes()),
+    ),
+    "manifest": Target(
+        lambda f: encode(SENTENCES, f / "e", min_count=1), "e/manifest.json", _open_encoded
+    ),
+    "encoded-ids": Target(lambda f: encode(SENTENCES, f / "e", min_count=1), "e/ids.int32", _open_encoded),
+    "encoded-offsets": Target(lambda f: encode(SENTENCES, f / "e", min_count=1), "e/offsets.int64", _open_encoded),
+    "parquet": Target(_parquet, "t.parquet", lambda f: _read_all(f / "t.parquet", column="text")),
+    "text": Target(
+        lambda f: (f / "t.txt").write_text("\n".join(map(" ".join, SENTENCES))), "t.txt",
+        lambda f: _read_all(f / "t.txt"),
+    ),
+    "text-gzip": Target(
+        lambda f: (f / "t.txt.gz").write_bytes(gzip.compress("\n".join(map(" ".join, SENTENCES)).encode())), "t.txt.gz",
+        lambda f: _read_all(f / "t.txt.gz"),
+    ),
+    "checkpoint": Target(_checkpoint, "c.safetensors", lambda f: read_checkpoint(f / "c.safetensors")),
+}  # fmt: skip
+
+
+def damage(data: bytes, program: bytes) -> bytes:
+    """`data` after a program of edits, four bytes each: what, where (two bytes), with what."""
+    for place in range(0, len(program) - 3, 4):
+        what, where, value = program[place], int.from_bytes(program[place + 1 : place + 3], "big"), program[place + 3]
+        data = _edited(data, what % 9, where % (len(data) + 1), value)
+    return data
+
+
+def _edited(data: bytes, what: int, at: int, value: int) -> bytes:
+    head, few, number = data[:at], value % 9, NUMBERS[value % len(NUMBERS)]
+    match what:
+        case 0:
+            return head + bytes([value]) + data[at + 1 :]
+        case 1:  # one bit
+            return head + bytes(byte ^ (1 << value % 8) for byte in data[at : at + 1]) + data[at + 1 :]
+        case 2:
+            return head + bytes(few) + data[at + few :]
+        case 3:
+            return head + b"\xff" * few + data[at + few :]
+        case 4:
+            return head + data[at + value :]
+        case 5:
+            return head
+        case 6:  # something twice
+            return head + data[at : at + value] + data[at:]
+        case 7:
+            return head + number + data[at:]
+        case _:
+            return _other_number(data, at, number)
+
+
+def _other_number(data: bytes, at: int, number: bytes) -> bytes:
+    """The digits at or after a place replaced."""
+    while at < len(data) and not 48 <= data[at] < 58:
+        at += 1
+    end = at
+    while end < len(data) and 48 <= data[end] < 58:
+        end += 1
+    return data[:at] + number + data[end:]
+
+
+class Fuzzer:
+    """A target made ready in a folder."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.target, self.folder = TARGETS[name], folder
+        self.target.make(folder)
+        self.path = folder / self.target.damaged
+        self.valid = self.path.read_bytes()
+        self.target.load(folder)
+
+    def load(self, data: bytes) -> bool:
+        """Load a file of these bytes; whether that went well.
+
+        Raises
+        ------
+        Whatever leaves the loader and is no XW2VError.
+        """
+        self.path.write_bytes(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self.target.load(self.folder)
+            except XW2VError as error:
+                assert str(error)  # noqa: PT017
+                assert "\n" not in str(error)  # noqa: PT017
+                return False
+        return True
+
+
+def main(name: str, options: list[str]) -> None:
+    """Fuzz a target with atheris until it is stopped."""
+    import atheris
+
+    folder = Path(tempfile.mkdtemp())
+    fuzzer = Fuzzer(name, folder)
+    atheris.instrument_all()
+
+    def one(data: bytes) -> None:
+        # The first byte says whether the rest is a file or a program that damages the valid one.
+        fuzzer.load(data[1:] if data[:1] > b"\xc0" else damage(fuzzer.valid, data[1:]))
+
+    try:
+        atheris.Setup([name, *options], one)
+        atheris.Fuzz()
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
