@@ -303,7 +303,7 @@ class Word2Vec:
         metadata = stored.metadata
         try:
             model = cls(**metadata["config"])
-            model.history = [Progress(**record) for record in metadata["history"]]
+            model.history = [Progress.of(record) for record in metadata["history"]]
             model.corpus_words = int(metadata["corpus_words"])
             model.epochs_trained = int(metadata.get("epochs_trained", model.config.epochs))
             model.backend_note, model.engine_note = str(metadata["backend"]), str(metadata["engine"])
@@ -312,7 +312,7 @@ class Word2Vec:
             if not model.outside_vectors.shape == stored.tables["center_vectors"].shape == wanted:
                 msg = "the tables are not of the options' vector_size"
                 raise FormatError(msg)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             msg = f"{folder} is not a whole Word2Vec model ({error}); WordVectors.load reads vectors alone"
             raise FormatError(msg) from error
         model.wv = WordVectors.load(folder)

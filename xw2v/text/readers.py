@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError
+from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError, XW2VError
 from xw2v.text.blocks import (
     LONGEST,
     TextOptions,
@@ -322,11 +322,11 @@ def _parquet_jobs(path: Path, column: str | None, options: TextOptions, before: 
             else:
                 for rows, done in batches:
                     yield partial(from_rows, rows, options, done, str(path))
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, FileAccessError):
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # names that are no UTF-8 are ValueErrors
+        if isinstance(error, XW2VError):
             raise
         kind = FileAccessError if isinstance(error, PermissionError) else CorpusError
-        msg = f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}"
+        msg = f"{path} cannot be read as Parquet: {' '.join(str(error).split())[:200]}"
         raise kind(msg) from error
 
 
@@ -340,7 +340,7 @@ def _batches(file: Any, column: str, before: int, size: int) -> Iterator[tuple[A
         values = batch.column(0)
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
-        yield values, before + size * seen // meta.num_rows
+        yield values, before + size * seen // max(1, meta.num_rows)
 
 
 def _lines(rows: Any) -> bytes:

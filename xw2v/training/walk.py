@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 from xw2v.config import Config
 from xw2v.errors import ConfigError
@@ -34,6 +34,23 @@ class Progress:
     alpha: float  # learning rate
     seconds: float  # since training began; of a resumed run, in all its parts
     words_per_second: float
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Progress:
+        """A record from a file that is not trusted.
+
+        Raises
+        ------
+        TypeError, ValueError   not the right names, or not numbers
+        """
+        record = cls(**values)
+        for item in fields(cls):
+            number = getattr(record, item.name)
+            # JSON keeps integers and other numbers apart; true is an int in Python and none here.
+            if type(number) is not int and (item.type == "int" or type(number) is not float):
+                msg = f"{item.name} is {number!r}"
+                raise ValueError(msg)
+        return record
 
     def after(self, earlier: Progress) -> Progress:
         """The record in a history that goes on after another run's last one."""
