@@ -76,7 +76,10 @@ def _load_both_ways(folder: Path) -> None:
     for mmap in (True, False):
         stored = load_model_folder(folder / "m", mmap=mmap)
         assert all(len(table) == len(stored.words) for table in stored.tables.values())
-    WordVectors.load(folder / "m")
+        assert len(set(stored.words)) == len(stored.words)
+    vectors = WordVectors.load(folder / "m")
+    for word in vectors.index_to_key:
+        assert vectors[word].shape == (vectors.vector_size,)
 
 
 def _open_encoded(folder: Path) -> None:
@@ -99,7 +102,7 @@ TARGETS = {
         _vectors("v.bin.gz"), "v.bin.gz", lambda f: WordVectors.load_word2vec_format(f / "v.bin.gz", binary=True)
     ),
     "model-tables": Target(_model, "m/tables.safetensors", _load_both_ways),
-    "model-vocabulary": Target(_model, "m/vocabulary.json", _load_both_ways),
+    "model-vocabulary": Target(_model, "m/vocabulary.safetensors", _load_both_ways),
     "model-config": Target(_model, "m/config.json", lambda f: Word2Vec.load(f / "m")),
     "vocabulary": Target(
         lambda f: (f / "v.json").write_text(Vocabulary(["a", "b"], np.array([3, 2])).to_json()),
