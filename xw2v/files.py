@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from xw2v.errors import FileAccessError, MissingFileError, XW2VError
 
-__all__ = ["PathLike", "atomic_write", "locked", "reading", "remove_leftovers", "sync", "sync_folder", "writing"]
+__all__ = [
+    "PathLike",
+    "atomic_write",
+    "locked",
+    "new_folder",
+    "reading",
+    "remove_leftovers",
+    "sync",
+    "sync_folder",
+    "writing",
+]
 
 PathLike = str | os.PathLike[str]
 
@@ -68,28 +80,80 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
     FileAccessError   any failure of the file system; `path` is then what it was before.
     """
     shown, target = Path(path), Path(os.path.realpath(path))
-    temporary = target.with_name(f".xw2v-{secrets.token_hex(8)}.tmp")
     if target.exists() and not target.is_file():
         # Replacing would remove a folder or a device node.
         msg = f"cannot write {shown}: it exists and is not a regular file; choose another name"
         raise FileAccessError(msg)
-    with writing(shown):
-        try:
-            with temporary.open("xb") as file:
-                yield cast("BinaryIO", file)
-                sync(cast("BinaryIO", file))
-            temporary.replace(target)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    with writing(shown), _beside(target, shown) as temporary:
+        with temporary.open("xb") as file:
+            yield cast("BinaryIO", file)
+            sync(cast("BinaryIO", file))
+        temporary.replace(target)
         sync_folder(target.parent)
+
+
+@contextmanager
+def new_folder(path: PathLike) -> Iterator[Path]:
+    """A new folder that takes the place of the folder `path` when the block ends well, and vanishes when it does not.
+
+    What is written into it is brought to the disk by whoever writes it.
+
+    Raises
+    ------
+    FileAccessError   any failure of the file system; `path` is then what it was before.
+    """
+    shown, target = Path(path), Path(os.path.realpath(path))
+    with writing(shown), _beside(target, shown) as temporary:
+        temporary.mkdir()
+        yield temporary
+        sync_folder(temporary)
+        old = temporary.with_suffix(".old")
+        replaced = target.exists()
+        if replaced:
+            target.rename(old)
+        try:
+            temporary.rename(target)
+        except BaseException:
+            if replaced:
+                old.rename(target)
+            raise
+        sync_folder(target.parent)
+        if replaced:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _beside(target: Path, shown: Path) -> Iterator[Path]:
+    """A hidden name beside `target`, nothing of which is left at the end; what killed runs left is put right first."""
+    # A digest, because the name with something added may be too long for the file system.
+    prefix = f".xw2v-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]}"
+    with locked(target.with_name(f"{prefix}.lock"), str(shown)):
+        for old in target.parent.glob(f"{prefix}-*.old"):
+            # Killed between two renames: the old folder is all there is.
+            if os.path.lexists(target):
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.rename(target)
+        _remove(target.parent.glob(f"{prefix}-*.tmp"))
+        temporary = target.with_name(f"{prefix}-{secrets.token_hex(4)}.tmp")
+        try:
+            yield temporary
+        finally:
+            _remove([temporary])
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed runs left half-written in a folder that nobody else writes to now."""
-    for path in folder.glob(".xw2v-*.tmp"):
-        with suppress(OSError):
-            path.unlink()
+    _remove(folder.glob(".xw2v-*.tmp"))
 
 
 @contextmanager
@@ -118,18 +182,21 @@ def _take_lock(path: Path, what: str) -> int | None:
         import fcntl
     except ImportError:
         return None
-    with writing(path):
-        while True:
+    while True:
+        try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(handle).st_nlink:  # else its last holder has just deleted it
-                    return handle
-            except BlockingIOError:
-                os.close(handle)
-                msg = f"another process is working on {what}; wait for it, or choose another name"
-                raise FileAccessError(msg) from None
-            except OSError:
-                os.close(handle)
-                return None
+        except OSError as error:
+            msg = f"cannot write {what}: {error.strerror}; nothing was changed"
+            raise FileAccessError(msg) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_nlink:  # else its last holder has just deleted it
+                return handle
+        except BlockingIOError:
             os.close(handle)
+            msg = f"another process is working on {what}; wait for it, or choose another name"
+            raise FileAccessError(msg) from None
+        except OSError:
+            os.close(handle)
+            return None
+        os.close(handle)

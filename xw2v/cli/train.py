@@ -98,7 +98,7 @@ def train(
     reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded}
     folder = checkpoint_dir or output.with_name(f"{output.name}.checkpoints")
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
-    with locked(output.absolute().with_name(f".{output.name}.lock"), str(output)):
+    with locked(output.absolute().with_name(f".{output.name}.training"), str(output)):
         try:
             status = fit(model, _source(corpus), screen, **reading, **keeping)
         except NumericalError:

@@ -10,11 +10,7 @@ import hashlib
 import json
 import mmap
 import os
-import secrets
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +27,7 @@ from xw2v.errors import (
     MissingFileError,
     XW2VError,
 )
+from xw2v.files import new_folder
 from xw2v.text.encoder import ID, OFFSET, NumberFile, Progress, encode_blocks, reporting
 from xw2v.text.readers import open_source
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
@@ -228,7 +225,7 @@ def encode(
     found = _reusable(folder, record)
     if found is not None:
         return found
-    with _new_folder(folder) as part:
+    with new_folder(folder) as part:
         with (part / _IDS).open("w+b") as ids, (part / _OFFSETS).open("w+b") as ends:
             files = NumberFile(ids, ID, folder), NumberFile(ends, OFFSET, folder)
             vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
@@ -351,37 +348,6 @@ def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
     return corpus
 
 
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder beside `folder` to write into, renamed to it at the end, removed after an error."""
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-    with reporting("written", folder):
-        part.mkdir()
-    try:
-        yield part
-        with reporting("written", folder):
-            _publish(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _publish(part: Path, folder: Path) -> None:
-    """Put `part` in the place of `folder`; of what was there before only one of ours can be replaced."""
-    old = part.with_suffix(".old")
-    replaced = folder.exists()
-    if replaced:
-        folder.rename(old)
-    try:
-        part.rename(folder)
-    except OSError:
-        if replaced:
-            old.rename(folder)
-        raise
-    if replaced:
-        shutil.rmtree(old, ignore_errors=True)
-    _sync(folder.parent)
-
-
 def _finish_folder(part: Path, folder: Path, vocabulary: Vocabulary, raw_words: int, record: dict[str, Any]) -> None:
     """Add the vocabulary and the manifest and have the disk take everything."""
     with reporting("written", folder):
@@ -393,14 +359,12 @@ def _finish_folder(part: Path, folder: Path, vocabulary: Vocabulary, raw_words: 
             entries[name] = {"bytes": (part / name).stat().st_size, "sha256": digest}
         manifest = {"format": _FORMAT, "version": _VERSION, "raw_words": raw_words, "files": entries, **record}
         (part / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
-        for name in (*entries, _MANIFEST, "."):
+        for name in (*entries, _MANIFEST):
             _sync(part / name)
 
 
 def _sync(path: Path) -> None:
-    """Have the disk take a file or, where the system can, a folder."""
-    if os.name == "nt" and path.is_dir():
-        return
+    """Have the disk take a file."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
-from xw2v.files import PathLike, reading, sync, sync_folder, writing
+from xw2v.files import PathLike, new_folder, reading, sync, writing
 from xw2v.tensors import read_tensors, write_tensors
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import FloatTable, as_table
@@ -73,7 +71,6 @@ def save_model_folder(
                       or holds more than would be written; nothing is changed then.
     ShapeError, FormatError   tables do not match the words; metadata cannot be stored.
     """
-    shown, target = Path(folder), Path(os.path.realpath(folder))
     if "center_vectors" not in tables:
         msg = f'a model folder needs a table named "center_vectors"; got {sorted(tables)}'
         raise ShapeError(msg)
@@ -87,21 +84,14 @@ def save_model_folder(
             raise ShapeError(msg)
     config = _to_json({"format": FORMAT_NAME, "format_version": FORMAT_VERSION, "metadata": dict(metadata)})
     check_replaceable(folder, set(arrays))
-    temporary = target.with_name(f".xw2v-{secrets.token_hex(8)}.tmp")
-    with writing(shown):
-        try:
-            temporary.mkdir()
-            for name, tensors in ((TABLES, arrays), (VOCABULARY, vocabulary)):
-                with (temporary / name).open("xb") as file:
-                    write_tensors(file, tensors)
-                    sync(file)
-            with (temporary / CONFIG).open("xb") as file:
-                file.write(config)
+    with new_folder(folder) as temporary:
+        for name, tensors in ((TABLES, arrays), (VOCABULARY, vocabulary)):
+            with (temporary / name).open("xb") as file:
+                write_tensors(file, tensors)
                 sync(file)
-            sync_folder(temporary)
-            _move_in(temporary, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with (temporary / CONFIG).open("xb") as file:
+            file.write(config)
+            sync(file)
 
 
 def _to_json(content: Mapping[str, Any]) -> bytes:
@@ -145,23 +135,6 @@ def check_replaceable(folder: PathLike, names: Set[str] = frozenset({"center_vec
             lost = min(old - names)
             msg = f"will not replace {shown}: its table {lost!r} would be lost; choose another folder"
             raise FileAccessError(msg)
-
-
-def _move_in(temporary: Path, target: Path) -> None:
-    """Rename `temporary` to `target`; an older `target` is put back if that fails, else deleted."""
-    if not target.exists():
-        temporary.rename(target)
-        sync_folder(target.parent)
-        return
-    old = target.with_name(f".xw2v-{secrets.token_hex(8)}.old")
-    target.rename(old)
-    try:
-        temporary.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    sync_folder(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
