@@ -426,7 +426,7 @@ def test_a_failed_rename_brings_the_old_corpus_back(
         return real(path, target)
 
     monkeypatch.setattr(Path, "rename", rename)
-    with pytest.raises(FileAccessError, match="cannot write .*e: Permission denied; nothing was changed"):
+    with pytest.raises(FileAccessError, match=r"cannot write .*e: Permission denied; nothing was changed"):
         encode(text, tmp_path / "e", min_count=1)
     assert listed(tmp_path) == ["e", "text.txt"]
     assert sentences(EncodedCorpus.open(tmp_path / "e")) == [["old"]]
