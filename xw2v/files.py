@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from xw2v.errors import FileAccessError, MissingFileError, XW2VError
+from xw2v.errors import FileAccessError, FormatError, MissingFileError, XW2VError
 
 __all__ = [
     "PathLike",
     "atomic_write",
+    "inside",
     "locked",
     "new_folder",
     "reading",
@@ -149,6 +150,20 @@ def _remove(paths: Iterable[Path]) -> None:
         else:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file in a folder that is not trusted.
+
+    Raises
+    ------
+    FormatError   it is a symbolic link that leads out of the folder.
+    """
+    path = folder / name
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        msg = f"{path} is a link that leads out of the folder; put the file itself there"
+        raise FormatError(msg)
+    return path
 
 
 def remove_leftovers(folder: Path) -> None:

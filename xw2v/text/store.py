@@ -27,7 +27,7 @@ from xw2v.errors import (
     MissingFileError,
     XW2VError,
 )
-from xw2v.files import new_folder
+from xw2v.files import inside, new_folder
 from xw2v.text.encoder import ID, OFFSET, NumberFile, Progress, encode_blocks, reporting
 from xw2v.text.readers import open_source
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
@@ -275,7 +275,7 @@ def _loaded(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest, its form and the sizes of the files checked."""
-    path = folder / _MANIFEST
+    path = inside(folder, _MANIFEST)
     if not path.exists():
         what = "is no encoded corpus, it has no" if folder.is_dir() else "does not exist, so there is no"
         msg = f"{folder} {what} {_MANIFEST}; make it with xw2v encode"
@@ -297,7 +297,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         msg = f"{path} is not the manifest of an encoded corpus, or damaged; encode the corpus again"
         raise FormatError(msg)
     for name, size in sizes.items():
-        _check_size(folder / name, size)
+        _check_size(inside(folder, name), size)
     return manifest
 
 

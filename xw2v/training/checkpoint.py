@@ -24,7 +24,7 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.errors import ConfigError, CorpusError, FormatError, XW2VError
-from xw2v.files import PathLike, atomic_write, locked, remove_leftovers, sync_folder, writing
+from xw2v.files import PathLike, atomic_write, inside, locked, remove_leftovers, sync_folder, writing
 from xw2v.tensors import first_bad_row, read_tensors, write_tensors
 from xw2v.training.engines import Tables
 from xw2v.training.walk import Place, Position, Progress
@@ -122,7 +122,7 @@ class Checkpoints:
         errors = []
         for path in reversed(self._paths()):
             try:
-                return read_checkpoint(path)
+                return read_checkpoint(inside(self.folder, path.name))
             except XW2VError as error:
                 errors.append(error)
                 self._warn(f"{error}; trying the one before it")

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
-from xw2v.files import PathLike, new_folder, reading, sync, writing
+from xw2v.files import PathLike, inside, new_folder, reading, sync, writing
 from xw2v.tensors import read_tensors, write_tensors
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import FloatTable, as_table
@@ -157,8 +157,8 @@ def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
             msg = f"{path} is a file; wanted a model folder (for word2vec files use load_word2vec_format)"
             raise FileAccessError(msg)
     metadata = _read_config(path)
-    words, counts = _read_vocabulary(path / VOCABULARY, mmap)
-    tables, _ = read_tensors(path / TABLES, mmap)
+    words, counts = _read_vocabulary(inside(path, VOCABULARY), mmap)
+    tables, _ = read_tensors(inside(path, TABLES), mmap)
     if "center_vectors" not in tables:
         msg = f'{path / TABLES} has no table "center_vectors"; it is not the file of an xw2v model'
         raise FormatError(msg)
@@ -180,7 +180,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
+    path = inside(folder, CONFIG)
     if not path.exists():
         msg = f"{folder} is not an xw2v model folder: it has no {CONFIG}"
         raise MissingFileError(msg)

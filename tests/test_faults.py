@@ -1,0 +1,235 @@
+"""Faults, injected: disks that fill up at any byte, killed writers, two writers, sources that change, hostile links."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v import EncodedCorpus, Word2Vec, WordVectors, cli, encode
+from xw2v.errors import CorpusError, FileAccessError, FormatError, MissingFileError, XW2VError
+from xw2v.files import atomic_write, locked, new_folder
+from xw2v.training.checkpoint import Checkpoints
+
+ROOT = Path(__file__).resolve().parents[1]
+OPTIONS: dict[str, Any] = {
+    "vector_size": 4, "min_count": 1, "epochs": 1, "workers": 1, "backend": "numpy", "engine": "array",
+}  # fmt: skip
+SENTENCES = [["king", "queen", "man"], ["woman", "war", "peace"]] * 20
+
+
+@contextmanager
+def disk_with(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes: the write that would is cut short or fails."""
+    resource = pytest.importorskip("resource", reason="limits of POSIX")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def model() -> Word2Vec:
+    return Word2Vec(**OPTIONS).fit(SENTENCES)
+
+
+WRITERS: dict[str, Callable[[Word2Vec, Path], object]] = {
+    "model": lambda model, folder: model.save(folder / "m"),
+    "text": lambda model, folder: model.wv.save_word2vec_format(folder / "v.txt"),
+    "binary": lambda model, folder: model.wv.save_word2vec_format(folder / "v.bin", binary=True),
+    "gzip": lambda model, folder: model.wv.save_word2vec_format(folder / "v.txt.gz"),
+    "corpus": lambda model, folder: encode(SENTENCES, folder / "e", min_count=1),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_write_that_fails_at_any_byte(kind: str, model: Word2Vec, tmp_path: Path) -> None:
+    """What was there stays, to the byte, and nothing is left beside it; the next attempt goes through."""
+    write = WRITERS[kind]
+    write(model, tmp_path)
+    before = content(tmp_path)
+    largest = max(map(len, before.values()))
+    refused = 0
+    for size in {*range(0, largest, max(1, largest // 40)), largest - 1}:
+        try:
+            with disk_with(size):
+                write(model, tmp_path)
+        except FileAccessError as error:
+            refused += 1
+            assert "File too large" in str(error)  # noqa: PT017
+        assert content(tmp_path) == before
+    assert refused > 10
+    write(model, tmp_path)
+    assert content(tmp_path) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["model", "corpus", "text"])
+def test_what_a_killed_writer_leaves_is_put_right(kind: str, model: Word2Vec, tmp_path: Path) -> None:
+    """Killed while it wrote, and between the two renames that put a folder in another's place."""
+    write = WRITERS[kind]
+    write(model, tmp_path)
+    before = content(tmp_path)
+    (name,) = (path.name for path in tmp_path.iterdir())
+    # What is there is read in a process that dies at each of its file system's doings.
+    for call in ("os.fsync", "pathlib.Path.rename", "pathlib.Path.replace"):
+        for survived in (0, 1):
+            code = f"""
+import os, pathlib, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.test_faults import WRITERS, Word2Vec, OPTIONS, SENTENCES
+model = Word2Vec(**OPTIONS).fit(SENTENCES)
+real, left = {call}, iter(range({survived}))
+def dying(*arguments):
+    if next(left, None) is None:
+        os.kill(os.getpid(), 9)
+    return real(*arguments)
+{call} = dying
+WRITERS[{kind!r}](model, pathlib.Path({str(tmp_path)!r}))
+"""
+            subprocess.run([sys.executable, "-c", code], cwd=tmp_path.parent, check=False, capture_output=True)
+            write(model, tmp_path)
+            assert content(tmp_path) == before, (call, survived)
+            assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_old_folder_comes_back_if_it_is_all_there_is(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "f") as part:
+        (part / "a").write_text("old")
+    # As a kill between the two renames leaves it.
+    with pytest.raises(KeyError), new_folder(tmp_path / "f") as part:  # noqa: PT012
+        (tmp_path / "f").rename(part.with_suffix(".old"))
+        raise KeyError
+    assert not (tmp_path / "f").exists()
+    with pytest.raises(KeyError), new_folder(tmp_path / "f"):
+        raise KeyError
+    assert content(tmp_path) == {"f/a": b"old"}
+
+
+def test_two_processes_on_one_output(model: Word2Vec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                     capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    """The second is refused, and what the first writes is whole."""
+    with atomic_write(tmp_path / "v.txt") as file:
+        file.write(b"half")
+        with pytest.raises(FileAccessError, match="another process is working on .*v.txt; wait for it"):  # noqa: RUF043
+            model.wv.save_word2vec_format(tmp_path / "v.txt")
+    assert content(tmp_path) == {"v.txt": b"half"}
+    with new_folder(tmp_path / "e"):
+        with pytest.raises(FileAccessError, match="another process is working on"):
+            encode(SENTENCES, tmp_path / "e", min_count=1)
+        encode(SENTENCES, tmp_path / "other", min_count=1)
+    monkeypatch.chdir(tmp_path)
+    Path("c.txt").write_text("a b c\n" * 10)
+    with locked(tmp_path / ".m.training", "m"):
+        assert cli.main(["train", "c.txt", "-o", "m", "--min-count", "1"]) == 1
+    assert capsys.readouterr().err == (
+        "xw2v: error: another process is working on m; wait for it, or choose another name\n"
+    )
+    assert not Path("m").exists()
+
+
+def big_text(path: Path, lines: int = 400_000) -> Path:
+    path.write_text("the king and the queen\n" * lines)
+    return path
+
+
+def changing(change: Callable[[], object]) -> Any:
+    """A callback that changes the source once, after the first block."""
+    times = iter([change])
+
+    def progress(*_: Any) -> None:
+        next(times, lambda: None)()
+
+    return progress
+
+
+def test_a_text_that_grows_while_it_is_read(tmp_path: Path) -> None:
+    path = big_text(tmp_path / "t.txt")
+
+    def grow() -> None:
+        with path.open("a") as file:
+            file.write("a new line\n" * 10)
+
+    corpus = encode(path, tmp_path / "e", min_count=1, progress=changing(grow))
+    corpus.check()
+    assert corpus.raw_words >= 2_000_000
+    assert not encode(path, tmp_path / "e", min_count=1).reused  # it is not what was encoded
+
+
+def test_a_text_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
+    path = big_text(tmp_path / "t.txt")
+    corpus = encode(path, tmp_path / "e", min_count=1, progress=changing(lambda: os.truncate(path, 1000)))
+    corpus.check()
+    assert corpus.raw_words <= 2_000_000
+    assert not encode(path, tmp_path / "e", min_count=1).reused
+
+
+def test_a_text_that_vanishes_while_it_is_read(tmp_path: Path) -> None:
+    """One that is open stays; the next one is missing, and nothing is written."""
+    paths = [big_text(tmp_path / name) for name in ("a.txt", "b.txt")]
+    with pytest.raises((MissingFileError, FileAccessError), match=r"b\.txt"):
+        encode(paths, tmp_path / "e", min_count=1, progress=changing(paths[1].unlink))
+    assert sorted(content(tmp_path)) == ["a.txt"]
+
+
+def test_a_packed_text_that_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt.gz"
+    rng = np.random.default_rng(0)
+    path.write_bytes(gzip.compress(" ".join(map(str, rng.integers(0, 10**6, 10**6))).encode()))
+    with pytest.raises(CorpusError, match=r"t\.txt\.gz"):
+        encode(path, tmp_path / "e", min_count=1, progress=changing(lambda: os.truncate(path, 1_500_000)))
+    assert sorted(content(tmp_path)) == ["t.txt.gz"]
+
+
+LOADERS: dict[str, Callable[[Path], object]] = {
+    "m/tables.safetensors": lambda folder: WordVectors.load(folder / "m"),
+    "m/vocabulary.safetensors": lambda folder: WordVectors.load(folder / "m"),
+    "m/config.json": lambda folder: Word2Vec.load(folder / "m"),
+    "e/ids.int32": lambda folder: EncodedCorpus.open(folder / "e"),
+    "e/manifest.json": lambda folder: EncodedCorpus.open(folder / "e"),
+    "e/vocabulary.json": lambda folder: EncodedCorpus.open(folder / "e"),
+    "c/checkpoint-000001.safetensors": lambda folder: Checkpoints(folder / "c").newest(),
+}
+
+
+@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.filterwarnings("ignore:.*is a link:RuntimeWarning")
+def test_links_lead_nowhere_outside(name: str, tmp_path: Path) -> None:
+    """A link to a file of the same folder is followed, one that leads out is not."""
+    model = Word2Vec(**OPTIONS).fit(SENTENCES, checkpoint_dir=tmp_path / "c")
+    model.save(tmp_path / "m")
+    encode(SENTENCES, tmp_path / "e", min_count=1)
+    path = tmp_path / name
+    secret = tmp_path / "secret"
+    path.rename(secret)
+    for target in (secret, Path("..") / "secret"):
+        path.symlink_to(target)
+        with pytest.raises(FormatError, match="is a link that leads out of the folder"):
+            LOADERS[name](tmp_path)
+        path.unlink()
+    secret.rename(path.with_name("stored"))
+    path.symlink_to("stored")
+    LOADERS[name](tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", "ids.int32/../../secret"])
+def test_names_in_a_manifest_lead_nowhere(name: str, tmp_path: Path) -> None:
+    encode(SENTENCES, tmp_path / "e", min_count=1)
+    manifest = tmp_path / "e" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("ids.int32", name))
+    with pytest.raises(XW2VError, match="not the manifest of an encoded corpus"):
+        EncodedCorpus.open(tmp_path / "e")
