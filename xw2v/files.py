@@ -101,26 +101,33 @@ def new_folder(path: PathLike) -> Iterator[Path]:
 
     Raises
     ------
-    FileAccessError   any failure of the file system; `path` is then what it was before.
+    FileAccessError   it cannot be made or put in place; `path` is then what it was before.
     """
     shown, target = Path(path), Path(os.path.realpath(path))
-    with writing(shown), _beside(target, shown) as temporary:
-        temporary.mkdir()
-        yield temporary
-        sync_folder(temporary)
-        old = temporary.with_suffix(".old")
-        replaced = target.exists()
+    with _beside(target, shown) as temporary:
+        with writing(shown):
+            temporary.mkdir()
+        yield temporary  # errors of the block are its own
+        with writing(shown):
+            _publish(temporary, target)
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    """Put a folder in the place of another, which is put back if that fails."""
+    sync_folder(temporary)
+    old = temporary.with_suffix(".old")
+    replaced = target.exists()
+    if replaced:
+        target.rename(old)
+    try:
+        temporary.rename(target)
+    except BaseException:
         if replaced:
-            target.rename(old)
-        try:
-            temporary.rename(target)
-        except BaseException:
-            if replaced:
-                old.rename(target)
-            raise
-        sync_folder(target.parent)
-        if replaced:
-            shutil.rmtree(old, ignore_errors=True)
+            old.rename(target)
+        raise
+    sync_folder(target.parent)
+    if replaced:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -134,7 +141,8 @@ def _beside(target: Path, shown: Path) -> Iterator[Path]:
             if os.path.lexists(target):
                 shutil.rmtree(old, ignore_errors=True)
             else:
-                old.rename(target)
+                with writing(shown):
+                    old.rename(target)
         _remove(target.parent.glob(f"{prefix}-*.tmp"))
         temporary = target.with_name(f"{prefix}-{secrets.token_hex(4)}.tmp")
         try:

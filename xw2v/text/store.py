@@ -11,6 +11,8 @@ import json
 import mmap
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,8 +228,8 @@ def encode(
     if found is not None:
         return found
     with new_folder(folder) as part:
-        with (part / _IDS).open("w+b") as ids, (part / _OFFSETS).open("w+b") as ends:
-            files = NumberFile(ids, ID, folder), NumberFile(ends, OFFSET, folder)
+        with _number_file(part / _IDS, ID, folder) as ids, _number_file(part / _OFFSETS, OFFSET, folder) as ends:
+            files = ids, ends
             vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
         _finish_folder(part, folder, vocabulary, raw_words, record)
     return EncodedCorpus.open(folder, check_ids=False)  # ids come from the vocabulary itself
@@ -346,6 +348,21 @@ def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
         return None
     corpus.reused = True
     return corpus
+
+
+@contextmanager
+def _number_file(path: Path, dtype: np.dtype[Any], shown: Path) -> Iterator[NumberFile]:
+    """A new file of numbers. Closing it after a failed write fails once more, which is not what is to be reported."""
+    with reporting("written", shown):
+        file = path.open("w+b")
+    try:
+        yield NumberFile(file, dtype, shown)
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        raise
+    with reporting("written", shown):
+        file.close()
 
 
 def _finish_folder(part: Path, folder: Path, vocabulary: Vocabulary, raw_words: int, record: dict[str, Any]) -> None:

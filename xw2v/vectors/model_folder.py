@@ -84,7 +84,7 @@ def save_model_folder(
             raise ShapeError(msg)
     config = _to_json({"format": FORMAT_NAME, "format_version": FORMAT_VERSION, "metadata": dict(metadata)})
     check_replaceable(folder, set(arrays))
-    with new_folder(folder) as temporary:
+    with writing(Path(folder)), new_folder(folder) as temporary:
         for name, tensors in ((TABLES, arrays), (VOCABULARY, vocabulary)):
             with (temporary / name).open("xb") as file:
                 write_tensors(file, tensors)
