@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -113,6 +122,15 @@ class Screen:
         )
         with Progress(*columns, console=self.err, transient=True, disable=not self.live) as progress:
             yield LiveProgress(progress)
+
+    @contextmanager
+    def bytes(self, text: str) -> Iterator[Callable[[int, int | None], None]]:
+        """A bar of bytes until the block ends; call what is given with those done and those in all."""
+        columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), DownloadColumn(),
+                   TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+        with Progress(*columns, console=self.err, transient=True, disable=not self.live) as progress:
+            task = progress.add_task(text, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from xw2v import __version__
-from xw2v.cli.data import data_list, data_write
+from xw2v.cli.data import data_get, data_list, data_path, data_write
 from xw2v.cli.demo import demo
 from xw2v.cli.files import convert, info, plot
 from xw2v.cli.questions import analogy, evaluate, neighbors
@@ -128,5 +128,7 @@ _register(
 _register(app, convert, "xw2v convert model vectors.bin", "xw2v convert GoogleNews.bin.gz model")
 _register(app, info, "xw2v info", "xw2v info model --json")
 _register(data_app, data_list, "xw2v data list --json", name="list")
+_register(data_app, data_get, "xw2v data get text8", name="get")
+_register(data_app, data_path, "xw2v train $(xw2v data path text8) -o model", name="path")
 _register(data_app, data_write, "xw2v data write docs docs.txt", "xw2v data write world - | head", name="write")
 app.add_typer(data_app, name="data")

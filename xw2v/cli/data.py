@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
-from xw2v.cli.options import Json
+from xw2v.cli.options import Json, Quiet
 from xw2v.cli.outputs import print_json
 from xw2v.screen import Screen
 from xw2v.text.datasets import DATASETS, built_in_corpus
 
-__all__ = ["data_list", "data_write"]
+__all__ = ["data_get", "data_list", "data_path", "data_write"]
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where corpora are kept; by default $XW2V_DATA or the user's cache folder."),
+]
 
 
 def data_list(as_json: Json = False) -> None:
@@ -23,6 +28,29 @@ def data_list(as_json: Json = False) -> None:
         return
     rows = [[item.name, "built in" if item.built_in else str(item.url), item.meaning] for item in DATASETS.values()]
     Screen().table("", ["name", "where", "what"], rows)
+
+
+def data_get(
+    name: Annotated[str, typer.Argument(help="text8 or sst.", show_default=False)],
+    folder: Folder = None,
+    quiet: Quiet = False,
+) -> None:
+    """Download a known corpus, check and unpack it; one that broke off goes on where it was."""
+    from xw2v.text.downloads import download
+
+    screen = Screen(quiet)
+    with screen.bytes(f"downloading {name}") as report:
+        path = download(name, folder, report)
+    screen.line(str(path))
+
+
+def data_path(
+    name: Annotated[str, typer.Argument(help="text8 or sst.", show_default=False)], folder: Folder = None
+) -> None:
+    """Where the text of a downloaded corpus lies."""
+    from xw2v.text.downloads import downloaded_path
+
+    Screen().line(str(downloaded_path(name, folder)))
 
 
 def data_write(
