@@ -27,7 +27,9 @@ ALLOWED = {
     "training": {"training", "backend", "config", "losses", "errors", "files", "tensors"},
     "interrupts": set(),
     "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},
-    "estimator": {"fitting", "tensors", "text", "training", "vectors", "backend", "config", "errors"},
+    "estimator": {"backend", "config", "errors", "fitting", "tensors", "text", "training", "vectors"},
+    "walk_loops": set(),
+    "walks": {"errors", "files", "training", "walk_loops"},
     "screen": {"errors", "training"},
 }
 TOP = {"cli", "__main__", "__init__"}  # may import everything

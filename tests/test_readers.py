@@ -501,3 +501,30 @@ def test_threads_end_when_reading_is_given_up(tmp_path: Path, tiny_blocks: None)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("xw2v-read")]
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "pandas", "polars"])
+@pytest.mark.parametrize("tokens", [[[3, 1], [1], [3, 17, 3]], [["a b", "c"], ["a b"], ["c"]]])
+def test_tables_and_columns_of_other_libraries(library: str, tokens: list[list[Any]]) -> None:
+    module = pytest.importorskip(library, reason=f"{library} is not installed")
+    columns = {"basket": tokens, "price": [1.5, 2.5, 3.5]}
+    if library == "pyarrow":
+        table, column = module.table(columns), module.array(tokens)
+    else:
+        table = module.DataFrame(columns)
+        column = table["basket"]
+    wanted = [[str(token) for token in sentence] for sentence in tokens]
+    for source, options in ((table, {}), (table, {"column": "basket"}), (column, {})):
+        assert sentences(source, **options) == wanted
+    with pytest.raises(CorpusError, match="the table has no column 'x'"):
+        sentences(table, column="x")
+
+
+def test_a_column_of_text_in_a_table() -> None:
+    table = pa.table({"text": ["the king", None, "a queen  reigns"]})
+    assert sentences(table) == [["the", "king"], ["a", "queen", "reigns"]]
+
+
+def test_strings_with_offsets() -> None:
+    names = np.array(["anna", "bert", "čeněk"])
+    assert sentences((names, np.array([0, 2, 3]))) == [["anna", "bert"], ["čeněk"]]

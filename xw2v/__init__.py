@@ -17,6 +17,7 @@ from xw2v.losses import (
 )
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.vectors.word_vectors import WordVectors
+from xw2v.walks import random_walks
 
 __all__ = [
     "Config",
@@ -31,6 +32,7 @@ __all__ = [
     "log_softmax",
     "naive_softmax",
     "negative_sampling",
+    "random_walks",
     "shared_negative_sampling",
     "sigmoid",
     "skipgram",

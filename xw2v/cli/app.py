@@ -17,6 +17,7 @@ from xw2v.cli.questions import analogy, evaluate, neighbors
 from xw2v.cli.runs import interrupted_status
 from xw2v.cli.spellings import translated
 from xw2v.cli.train import encode, train
+from xw2v.cli.walk import walk
 from xw2v.errors import ConfigError, XW2VError
 
 __all__ = ["app", "main"]
@@ -111,6 +112,12 @@ _register(
     "xw2v train datasetSentences.txt -o cs224n --preset cs224n",
 )  # fmt: skip
 _register(app, encode, "xw2v encode 'wiki/*.txt.gz' -o wiki.encoded --min-count 10", "xw2v train wiki.encoded -o model")
+_register(
+    app,
+    walk,
+    "xw2v walk friends.tsv -o walks.txt --p 1 --q 0.5",
+    "xw2v train walks.txt -o nodes --min-count 1 --window 10",
+)
 _register(app, neighbors, "xw2v neighbors model king queen -n 5", "xw2v neighbors vectors.bin king --json")
 _register(app, analogy, "xw2v analogy model man king woman      man is to king as woman is to ?")
 _register(

@@ -83,8 +83,9 @@ def open_source(
         are left out), "-" for standard input, or a list of these. Files named .gz, .bz2, .xz or .zst are
         decompressed, .parquet and .pq read as Parquet, all others as UTF-8 text;
         an iterable of sentences, each a list of strings or integers, read once, tokens taken as they are;
+        a table of pandas, polars or pyarrow, or a column of one, with text or tokens as in Parquet;
         integer ids: (ids (N,), offsets (n + 1,)), two NumPy arrays in a tuple, or a NumPy array with a sentence
-        a row. An id's word is its decimal number.
+        a row. An id's word is its decimal number. In the pair the ids may be strings.
     lower : lower-case the words of text (not of integer arrays)
     errors : "strict", wrong UTF-8 and zero bytes are an error, or "replace", they become U+FFFD
     column : of Parquet the column with the text (a string: split at white space) or the tokens (a list of
@@ -111,6 +112,8 @@ def open_source(
         stamps, total = _stamps(files)
         jobs = _file_jobs(files, column, options)
         return Source(name, _in_parallel(jobs, workers or min(4, _cores())), total, stamps)
+    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
+        return Source("the table", _table_blocks(source, column, options))
     if column is not None:
         msg = f"column={column!r} needs a file, got {type(source).__name__}"
         raise CorpusError(msg)
@@ -363,7 +366,7 @@ def _is_tokens(kind: Any) -> Any:
     return pa.types.is_integer(kind.value_type) or _is_text(kind.value_type)
 
 
-def _parquet_column(schema: Any, column: str | None, path: Path) -> str:
+def _parquet_column(schema: Any, column: str | None, path: Path | str) -> str:
     """The name of the column to read."""
     usable = [field.name for field in schema if _is_text(field.type) or _is_tokens(field.type)]
     if column is None and len(usable) == 1:
@@ -378,6 +381,27 @@ def _parquet_column(schema: Any, column: str | None, path: Path) -> str:
     else:
         msg = f"{path} has no column {column!r}; {had}"
     raise CorpusError(msg)
+
+
+# Tables in memory ------------------------------------------------------------------------------------------
+
+
+def _table_blocks(source: Any, column: str | None, options: TextOptions) -> Iterator[TokenBlock]:
+    """Blocks of a column of what speaks Arrow: tables and columns of pandas, polars and pyarrow."""
+    try:
+        table = pa.table(source)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):  # a column alone
+        values = pa.array(source) if hasattr(source, "__arrow_c_array__") else pa.chunked_array(source)
+        table = pa.table({"the column": values})
+    chosen = _parquet_column(table.schema, column, "the table")
+    columns = (batch.column(0) for batch in table.select([chosen]).to_batches(max_chunksize=1 << 16))
+    decoded = (rows.dictionary_decode() if pa.types.is_dictionary(rows.type) else rows for rows in columns)
+    if _is_text(table.schema.field(chosen).type):
+        for block in cut_blocks(((_lines(rows), 0) for rows in decoded), f"column {chosen!r}"):
+            yield tokenise(block, options)
+    else:
+        for rows in decoded:
+            yield from_rows(rows, options, 0, "the table")
 
 
 # Arrays of ids ---------------------------------------------------------------------------------------------
@@ -397,8 +421,8 @@ def _ids_and_offsets(source: Any) -> tuple[Any, Any]:
             )
             raise CorpusError(msg)
         return source.reshape(-1), np.arange(len(source) + 1, dtype=np.int64) * source.shape[1]
-    for array, what in zip(source, ("ids", "offsets"), strict=True):
-        if array.ndim != 1 or array.dtype.kind not in "iu":
+    for array, what, kinds in zip(source, ("ids", "offsets"), ("iuU", "iu"), strict=True):
+        if array.ndim != 1 or array.dtype.kind not in kinds:
             msg = f"{what} must be 1-D and of integers, got shape {array.shape}, dtype {array.dtype}"
             raise CorpusError(msg)
     ids, offsets = source

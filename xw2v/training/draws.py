@@ -26,6 +26,8 @@ class Purpose(IntEnum):
     NOISE = 2  # counter: token position x draws a token + index
     INITIAL = 3  # counter: row x D + column
     CENTER = 4  # counter: number of the draw; high half: sentence, low half: token
+    WALK = 5  # counter: walk x its length + step; gives the key of the step's own stream
+    START = 6  # epoch: turn, counter: node; the order in which walks start
 
 
 def stream_key(seed: int, purpose: Purpose, epoch: int = 0) -> int:

@@ -1,0 +1,138 @@
+"""Random walks: where they go, how often, and that they are the same however they are drawn."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse, stats
+
+from xw2v import Word2Vec, cli, random_walks
+from xw2v.errors import ConfigError, FormatError, ShapeError
+from xw2v.training.draws import draw
+from xw2v.walk_loops import random_bits
+from xw2v.walks import Walks, as_graph, read_edges
+
+# Two triangles that share node 2, and a tail 4 - 5.
+EDGES = np.array([[0, 1], [0, 2], [1, 2], [2, 3], [2, 4], [3, 4], [4, 5]])
+
+
+def steps(walks: Walks, length: int) -> np.ndarray:
+    """All runs of so many nodes that follow each other in a walk."""
+    found = [walks.ids[a:b] for a, b in pairwise(walks.offsets)]
+    return np.array([walk[i : i + length] for walk in found for i in range(len(walk) - length + 1)])
+
+
+def test_the_compiled_draws_are_the_draws() -> None:
+    for key in (0, 12345, 2**64 - 1):
+        counters = np.array([0, 1, 77, 2**40])
+        wanted = draw(key, counters, xp=np).astype(np.uint64)
+        found = [random_bits(np.uint64(key), np.uint64(counter)) for counter in counters]
+        assert [int(bits) for bits in found] == wanted.tolist()
+
+
+def test_walks_start_everywhere_and_follow_edges() -> None:
+    walks = random_walks(EDGES, num_walks=7, walk_length=9)
+    assert np.bincount(walks.ids[walks.offsets[:-1]]).tolist() == [7] * 6
+    assert (np.diff(walks.offsets) == 9).all()
+    allowed = {tuple(edge) for edge in EDGES.tolist()} | {tuple(edge[::-1]) for edge in EDGES.tolist()}
+    assert {tuple(step) for step in steps(walks, 2).tolist()} == allowed
+
+
+@pytest.mark.parametrize("options", [{}, {"p": 0.5, "q": 3.0}])
+def test_the_number_of_threads_does_not_show(options: dict[str, float]) -> None:
+    one = random_walks(EDGES, num_walks=50, walk_length=20, workers=1, **options)  # type: ignore[arg-type]
+    for workers in (2, 5):
+        other = random_walks(EDGES, num_walks=50, walk_length=20, workers=workers, **options)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(one.ids, other.ids)
+    assert (random_walks(EDGES, num_walks=50, walk_length=20, seed=2).ids != one.ids).any()
+
+
+@pytest.mark.parametrize(("p", "q"), [(1.0, 1.0), (0.25, 1.0), (4.0, 0.5), (1.0, 3.0)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_steps_are_as_likely_as_node2vec_says(p: float, q: float, weighted: bool) -> None:
+    weights = np.array([1, 2, 3, 1, 4, 2, 5]) if weighted else np.ones(len(EDGES))
+    matrix = np.zeros((6, 6))
+    for (a, b), weight in zip(EDGES, weights, strict=True):
+        matrix[a, b] = matrix[b, a] = weight
+    walks = random_walks((EDGES[:, 0], EDGES[:, 1], weights), num_walks=400, walk_length=40, p=p, q=q)
+    triples = steps(walks, 3)
+    for before, node in {(0, 2), (1, 2), (3, 4), (5, 4), (2, 4), (4, 2)}:
+        share = np.where(matrix[before] > 0, 1.0, 1 / q)
+        share[before] = 1 / p
+        wanted = matrix[node] * share
+        seen = np.bincount(triples[(triples[:, 0] == before) & (triples[:, 1] == node), 2], minlength=6)
+        kept = wanted > 0
+        assert seen[~kept].sum() == 0
+        expected = wanted[kept] / wanted.sum() * seen.sum()
+        if kept.sum() > 1:
+            assert stats.chisquare(seen[kept], expected).pvalue > 1e-4
+
+
+def test_matrices_and_directed_edges() -> None:
+    matrix = sparse.csr_array((np.ones(3), ([0, 1, 2], [1, 2, 0])), shape=(4, 4))
+    walks = random_walks(matrix, num_walks=1, walk_length=5)
+    by_start = {int(walks.ids[a]): walks.ids[a:b].tolist() for a, b in pairwise(walks.offsets)}
+    assert by_start == {0: [0, 1, 2, 0, 1], 1: [1, 2, 0, 1, 2], 2: [2, 0, 1, 2, 0], 3: [3]}
+    one_way = random_walks(np.array([[7, 8], [8, 9]]), num_walks=1, walk_length=5, directed=True)
+    assert sorted(np.diff(one_way.offsets).tolist()) == [1, 2, 3]
+    forced = random_walks(np.array([[7, 8]]), num_walks=1, walk_length=4, p=1e6).ids.reshape(2, 4).tolist()
+    assert sorted(forced) == [[7, 8, 7, 8], [8, 7, 8, 7]]  # there is nowhere else to go
+
+
+def test_parallel_edges_add_their_weights() -> None:
+    graph = as_graph((np.array([0, 1, 0]), np.array([1, 0, 2]), np.array([1.0, 2.0, 4.0])))
+    assert graph.starts.tolist() == [0, 2, 3, 4]
+    assert graph.totals.tolist() == [3, 7, 10, 14]
+
+
+@pytest.mark.parametrize(
+    ("graph", "options", "error", "match"),
+    [
+        (EDGES, {"num_walks": 0}, ConfigError, "num_walks must be an integer of at least 1, got 0"),
+        (EDGES, {"walk_length": 2.5}, ConfigError, "walk_length"),
+        (EDGES, {"p": 0}, ConfigError, "p must be a number above 0, got 0"),
+        (EDGES, {"q": np.nan}, ConfigError, "q must be"),
+        (np.empty((0, 2), int), {}, ShapeError, "has no edges"),
+        (np.array([1, 2, 3]), {}, ShapeError, "a graph must be"),
+        (np.array([[0.5, 1.0]]), {}, ShapeError, "nodes must be integers or strings, got float64"),
+        ((np.array([0]), np.array([1]), np.array([-1.0])), {}, ShapeError, "weights of edges"),
+        ((np.array([0]), np.array([1, 2])), {}, ShapeError, "of one length"),
+        (sparse.csr_array((2, 3)), {}, ShapeError, "must be square"),
+    ],
+)
+def test_refusals(graph: Any, options: dict[str, Any], error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        random_walks(graph, **options)
+
+
+def test_groups_of_friends_become_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    group = np.arange(60) // 20
+    edges = np.array(
+        [(a, b) for a in range(60) for b in range(a) if rng.random() < (0.5 if group[a] == group[b] else 0.02)]
+    )
+    model = Word2Vec(vector_size=16, window=5, min_count=1, sample=0, epochs=3, seed=1, workers=1)
+    model.fit(random_walks(edges, num_walks=20, walk_length=40))
+    right = [group[int(near)] == group[node] for node in range(60) for near, _ in model.wv.most_similar(node, topn=5)]
+    assert np.mean(right) > 0.9
+
+
+def test_names_and_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "edges").write_text("# who knows whom\nanna bert 2\nbert čeněk 1\n\n")
+    walks = random_walks(read_edges(tmp_path / "edges"), num_walks=2, walk_length=3)
+    assert set(walks.ids.tolist()) == {"anna", "bert", "čeněk"}
+    command = ["walk", str(tmp_path / "edges"), "-o", str(tmp_path / "w.txt"), "--num-walks", "2", "--walk-length", "3"]
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out.startswith("6 walks, 18 steps")
+    assert (tmp_path / "w.txt").read_text().split() == walks.ids.tolist()
+    model = Word2Vec(vector_size=4, min_count=1, epochs=1, workers=1)
+    assert sorted(model.fit(walks).wv.index_to_key) == sorted(model.fit(tmp_path / "w.txt").wv.index_to_key)
+    for text, match in (("a b\na b 1\n", "line 2: wanted"), ("a\n", "line 1: wanted"), ("a b x\n", "no number")):
+        (tmp_path / "edges").write_text(text)
+        with pytest.raises(FormatError, match=match):
+            read_edges(tmp_path / "edges")
+    assert cli.main(["walk", str(tmp_path / "edges"), "-o", str(tmp_path / "w.txt")]) == 1

@@ -1,0 +1,47 @@
+"""`xw2v walk`: a graph as sentences."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xw2v.cli.options import Quiet
+from xw2v.screen import Screen
+
+__all__ = ["walk"]
+
+
+def walk(
+    edges: Annotated[
+        Path,
+        typer.Argument(metavar="EDGES", show_default=False,
+                       help="A file with an edge a line: two names and maybe a weight; lines with # are left out."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Text with a walk a line.")
+    ],
+    num_walks: Annotated[int, typer.Option(help="Walks from each node.")] = 10,
+    walk_length: Annotated[int, typer.Option(help="Nodes of a walk.")] = 80,
+    p: Annotated[float, typer.Option("--p", help="Above 1: walks seldom turn back.")] = 1.0,
+    q: Annotated[float, typer.Option("--q", help="Above 1: walks stay near where they were.")] = 1.0,
+    directed: Annotated[bool, typer.Option("--directed", help="Take edges one way only.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same walks.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a core.")] = None,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
+    from xw2v.walks import random_walks, read_edges, write_walks
+
+    screen = Screen(quiet)
+    start = time.perf_counter()
+    with screen.status("walking"):
+        walks = random_walks(
+            read_edges(edges), num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed,
+            workers=workers,
+        )  # fmt: skip
+        write_walks(output, walks)
+    seconds = time.perf_counter() - start
+    screen.line(f"{len(walks.offsets) - 1:,} walks, {len(walks.ids):,} steps, in {seconds:.1f} s\nwrote {output}")
