@@ -2,6 +2,7 @@
 
 from xw2v.backend import get_backend
 from xw2v.config import Config
+from xw2v.conventions import DocumentVectors
 from xw2v.errors import XW2VError
 from xw2v.estimator import Word2Vec
 from xw2v.gradcheck import check_gradient
@@ -21,6 +22,7 @@ from xw2v.walks import random_walks
 
 __all__ = [
     "Config",
+    "DocumentVectors",
     "EncodedCorpus",
     "Word2Vec",
     "WordVectors",

@@ -12,6 +12,7 @@ import numpy as np
 
 from xw2v.backend import get_backend
 from xw2v.config import Config
+from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting, Learned, memory_errors_named
 from xw2v.tensors import first_bad_row
@@ -34,7 +35,7 @@ class NotFittedError(CorpusError, AttributeError):
     """Vectors were asked of a model before `fit`."""
 
 
-class Word2Vec:
+class Word2Vec(Transformer):
     """Skip-gram word vectors. Parameter names and defaults are gensim's wherever gensim has one.
 
     Every parameter is a field of `xw2v.config.Config`, which says what it means and its range.
@@ -98,7 +99,12 @@ class Word2Vec:
         options = {name: value for name, value in locals().items() if name != "self"}
         for name, value in options.items():
             setattr(self, name, value)
-        self.config = Config(**options)
+        _ = self.config  # refuses what is wrong
+
+    @property
+    def config(self) -> Config:
+        """The parameters, checked."""
+        return Config(**self.get_params())
 
     def __repr__(self) -> str:
         default = Config().to_dict()
@@ -123,6 +129,7 @@ class Word2Vec:
     def fit(
         self,
         corpus: Any,
+        y: Any = None,
         *,
         lower: bool = False,
         errors: str = "strict",
@@ -142,6 +149,7 @@ class Word2Vec:
         ----------
         corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, arrays of integer
             ids, or EncodedCorpus; see `xw2v.text.readers.open_source`. An EncodedCorpus keeps its own vocabulary.
+        y : whatever a pipeline of scikit-learn has there; not used
         lower, errors, column : bool, str, str or None
             fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
         encoded_dir : path or None
@@ -167,7 +175,7 @@ class Word2Vec:
         NumericalError      training diverged; `wv` is of the last checkpoint, if there is one
         KeyboardInterrupt   after Ctrl-C or SIGTERM; what was learned until then is in `wv`
         """
-        how = {name: value for name, value in locals().items() if name not in ("self", "corpus")}
+        how = {name: value for name, value in locals().items() if name not in ("self", "corpus", "y")}
         return self._learn(corpus, self.config, None, **how)
 
     def partial_fit(
@@ -267,6 +275,25 @@ class Word2Vec:
             self.wv = WordVectors(vocabulary.words, centers, vocabulary.counts)
             self.outside_vectors = outside
         return finite
+
+    def transform(self, documents: Any) -> Any:
+        """(n, D) float32: the mean of the vectors of each document's known words, zero where there are none.
+
+        Parameters
+        ----------
+        documents : n lists of words; `xw2v.DocumentVectors` weighs words by how rare they are
+
+        Raises
+        ------
+        CorpusError   a document is a string.   NotFittedError   nothing was learned yet.
+        """
+        return mean_vectors(self.wv, documents)
+
+    def _vectors(self) -> WordVectors:
+        return self.wv
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "wv" in self.__dict__
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write both tables, the vocabulary, the options and the history to a folder, all or nothing.

@@ -1,0 +1,167 @@
+"""scikit-learn's conventions, without importing it: parameters, documents to vectors, names of features."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import ConfigError, CorpusError
+from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["DocumentVectors", "Parameters", "Transformer", "mean_vectors"]
+
+Documents = Iterable[Sequence[Any]]
+FloatArray = npt.NDArray[np.float32]
+
+
+class Parameters:
+    """`get_params` and `set_params`: parameters are those of `__init__`, each an attribute of its name."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name; with `deep` those of parameters that have their own, as "model__epochs"."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        found = {name: getattr(self, name) for name in names}
+        for name in names if deep else ():
+            if isinstance(found[name], Parameters):
+                found |= {f"{name}__{inner}": value for inner, value in found[name].get_params().items()}
+        return found
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters; what was learned stays until the next `fit`.
+
+        Raises
+        ------
+        ConfigError   there is no such parameter, or the value is out of its range. Nothing is changed then.
+        """
+        own = self.get_params(deep=False)
+        inner: dict[str, dict[str, Any]] = {}
+        for name, value in params.items():
+            first, split, rest = name.partition("__")
+            if first not in own or (split and not isinstance(own[first], Parameters)):
+                msg = f"{type(self).__name__} has no parameter {name!r}; known: {', '.join(own)}"
+                raise ConfigError(msg)
+            if split:
+                inner.setdefault(first, {})[rest] = value
+            else:
+                own[first] = value
+        type(self)(**own)  # refuses what is wrong
+        for name, value in own.items():
+            setattr(self, name, value)
+        for name, values in inner.items():
+            own[name].set_params(**values)
+        return self
+
+
+class Transformer(Parameters):
+    """What a pipeline asks of a step that turns documents into vectors."""
+
+    def fit_transform(self, documents: Documents, y: Any = None, **how: Any) -> FloatArray:
+        """`fit(documents)`, then `transform(documents)`; documents must be a list, which can be read twice."""
+        fitted = self.fit(documents, y, **how)  # type: ignore[attr-defined]
+        found: FloatArray = fitted.transform(documents)
+        return found
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Names of the D numbers of a document's vector: "word2vec0", "word2vec1", ..."""
+        del input_features
+        size = self._vectors().vector_size
+        return np.array([f"{type(self).__name__.lower()}{column}" for column in range(size)], dtype=object)
+
+    def _vectors(self) -> WordVectors:
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type="transformer",
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=[]),
+            input_tags=InputTags(two_d_array=False),
+        )
+
+
+def mean_vectors(wv: WordVectors, documents: Documents, weights: npt.NDArray[np.float64] | None = None) -> FloatArray:
+    """(n, D) means of the vectors of each document's known words; zero where it has none.
+
+    Parameters
+    ----------
+    documents : n lists of words or integer keys
+    weights : (V,) weight of each word; by default 1
+
+    Raises
+    ------
+    CorpusError   a document is a string, not a list of words.
+    """
+    found = []
+    for number, document in enumerate(documents):
+        if isinstance(document, (str, bytes)):
+            msg = f"document {number} is a string, wanted a list of words: split it first"
+            raise CorpusError(msg)
+        rows = [wv.get_index(word) for word in document if word in wv]
+        shares = np.ones(len(rows)) if weights is None else weights[rows]
+        total = shares.sum()
+        vectors = wv.vectors[rows].astype(np.float64)
+        found.append(shares @ vectors / total if total > 0 else np.zeros(wv.vector_size))
+    return np.array(found, dtype=np.float32).reshape(len(found), wv.vector_size)
+
+
+class DocumentVectors(Transformer):
+    """Documents to weighted means of word vectors.
+
+    Parameters
+    ----------
+    model : a `Word2Vec`, which `fit` trains on the documents, or `WordVectors`, which stay as they are
+    weights : "idf", log((1 + n) / (1 + n_w)) + 1 with n documents of which n_w hold the word, as scikit-learn's
+        TfidfTransformer has it; or "mean", 1 for every occurrence
+
+    Examples
+    --------
+    >>> from xw2v import WordVectors
+    >>> wv = WordVectors(["good", "bad", "the"], [[1, 0], [-1, 0], [0, 1]])
+    >>> documents = [["the", "good"], ["the", "bad", "bad"]]
+    >>> DocumentVectors(wv).fit_transform(documents).astype(float).round(2).tolist()
+    [[0.58, 0.42], [-0.74, 0.26]]
+    """
+
+    def __init__(self, model: Any, weights: str = "idf") -> None:
+        if weights not in ("idf", "mean"):
+            msg = f"weights must be 'idf' or 'mean', got {weights!r}"
+            raise ConfigError(msg)
+        self.model = model
+        self.weights = weights
+
+    def fit(self, documents: Documents, y: Any = None) -> Self:
+        """Train the model, if it is one to train, and count in how many documents each word is."""
+        del y
+        documents = list(documents)
+        if isinstance(self.model, WordVectors):
+            self.wv_ = self.model
+        else:
+            self.wv_ = type(self.model)(**self.model.get_params(deep=False)).fit(documents).wv
+        counts = Counter(word for document in documents for word in set(map(self.wv_.get_index, self._known(document))))
+        frequencies = np.zeros(len(self.wv_))
+        frequencies[list(counts)] = list(counts.values())
+        self.idf_ = np.log((1 + len(documents)) / (1 + frequencies)) + 1
+        return self
+
+    def _known(self, document: Sequence[Any]) -> list[Any]:
+        return [word for word in document if word in self.wv_]
+
+    def transform(self, documents: Documents) -> FloatArray:
+        """(n, D) float32: a vector of each document, zero where no word is known."""
+        return mean_vectors(self._vectors(), documents, self.idf_ if self.weights == "idf" else None)
+
+    def _vectors(self) -> WordVectors:
+        if not self.__sklearn_is_fitted__():
+            msg = "the document vectors have no words yet: call fit first"
+            raise CorpusError(msg)
+        return self.wv_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "wv_")
