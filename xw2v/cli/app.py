@@ -12,7 +12,7 @@ import typer
 from xw2v import __version__
 from xw2v.cli.data import data_get, data_list, data_path, data_write
 from xw2v.cli.demo import demo
-from xw2v.cli.files import convert, info, plot
+from xw2v.cli.files import convert, export, info, plot
 from xw2v.cli.questions import analogy, evaluate, neighbors
 from xw2v.cli.runs import interrupted_status
 from xw2v.cli.spellings import translated
@@ -133,6 +133,12 @@ _register(
     "xw2v plot model --loss -o loss.png",
 )
 _register(app, convert, "xw2v convert model vectors.bin", "xw2v convert GoogleNews.bin.gz model")
+_register(
+    app,
+    export,
+    "xw2v export model projector --to tensorboard --top 10000",
+    "xw2v export model shared --to huggingface --half",
+)
 _register(app, info, "xw2v info", "xw2v info model --json")
 _register(data_app, data_list, "xw2v data list --json", name="list")
 _register(data_app, data_get, "xw2v data get text8", name="get")

@@ -15,7 +15,7 @@ from xw2v.cli.train import corpus_facts
 from xw2v.errors import BackendError
 from xw2v.screen import Screen
 
-__all__ = ["convert", "info", "plot"]
+__all__ = ["convert", "export", "info", "plot"]
 
 
 def plot(
@@ -64,6 +64,22 @@ def convert(
     vectors = load(source)
     save(vectors, output, kind)
     Screen().line(f"{len(vectors):,} words of {vectors.vector_size} numbers\nwrote {output}")
+
+
+def export(
+    source: ModelPath,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="KIND", show_default=False,
+                                    help="tensorboard, huggingface, npy or spacy.")],
+    top: Annotated[int | None, typer.Option(min=1, help="Only the most frequent words.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="Numbers of 16 bits (huggingface, npy).")] = False,
+) -> None:  # fmt: skip
+    """Vectors for other tools: the embedding projector, Hugging Face, NumPy, spaCy."""
+    from xw2v.vectors.exports import export as write
+
+    vectors = load(source)
+    write(vectors, output, to, top=top, half=half)
+    Screen().line(f"{min(len(vectors), top or len(vectors)):,} words of {vectors.vector_size} numbers\nwrote {output}")
 
 
 def info(

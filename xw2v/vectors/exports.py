@@ -1,0 +1,189 @@
+"""Word vectors for other tools: each writes a new folder, whole or not at all.
+
+V words, D vector size.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xw2v.errors import ConfigError, FileAccessError, FormatError, NumericalError
+from xw2v.files import PathLike, writing
+from xw2v.tensors import first_bad_row
+
+if TYPE_CHECKING:
+    from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["EXPORTS", "export"]
+
+_LARGEST_HALF = 65504.0
+
+_CARD = """---
+library_name: xw2v
+tags: [word2vec, skip-gram, word-embeddings]
+---
+
+# Word vectors
+
+{V:,} words, {D} numbers each ({dtype}), learned with xw2v (word2vec, skip-gram).
+
+- `model.safetensors`: the table `embeddings` ({V}, {D}), a row a word
+- `vocab.json`: the row of each word
+- `config.json`: the sizes
+
+```python
+import json
+from safetensors.numpy import load_file
+
+vectors = load_file("model.safetensors")["embeddings"]
+rows = json.load(open("vocab.json"))
+vectors[rows[{word}]]
+```
+
+Nearest words: {examples}
+
+Fill in before you share it: the text it was learned from, its licence, and what it should not be used for.
+"""
+
+
+def export(
+    wv: WordVectors, folder: PathLike, kind: str, top: int | None = None, half: bool = False, name: str = "words"
+) -> None:
+    """Write word vectors for another tool.
+
+    Parameters
+    ----------
+    folder : a new folder, or an empty one
+    kind : "tensorboard" (vectors.tsv, metadata.tsv for the embedding projector), "huggingface" (model.safetensors,
+        vocab.json, config.json, a model card), "npy" (vectors.npy, vocabulary.txt) or "spacy" (a pipeline that
+        `spacy.load` takes; spaCy must be installed)
+    top : only so many words, the first, which are the most frequent where a training made them
+    half : numbers of 16 bits where the tool takes them: "huggingface" and "npy"
+    name : the language of a spaCy pipeline is "xx"; this is its name
+
+    Raises
+    ------
+    ConfigError       no such kind, `half` for one that has none, spaCy is not installed.
+    FormatError       a word that the files cannot carry.   NumericalError   a number too large for 16 bits.
+    FileAccessError   the folder cannot be written or holds something.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from xw2v import WordVectors
+    >>> wv = WordVectors(["a", "b", "c"], [[1, 2], [3, 4], [5, 6]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(wv, Path(folder) / "out", "npy", top=2, half=True)
+    ...     np.load(Path(folder) / "out" / "vectors.npy")
+    array([[1., 2.],
+           [3., 4.]], dtype=float16)
+    """
+    if kind not in EXPORTS:
+        msg = f"the kind of an export must be one of {', '.join(EXPORTS)}; got {kind!r}"
+        raise ConfigError(msg)
+    if top is not None and top < 1:
+        msg = f"top must be at least 1, got {top}"
+        raise ConfigError(msg)
+    if half and kind not in ("huggingface", "npy"):
+        msg = f"{kind} has no numbers of 16 bits; leave half out"
+        raise ConfigError(msg)
+    words, vectors = wv.index_to_key[:top], wv.vectors[:top]
+    bad = first_bad_row(vectors)
+    if bad is None and half and (np.abs(vectors) > _LARGEST_HALF).any():
+        bad = int(np.argmax((np.abs(vectors) > _LARGEST_HALF).any(axis=1)))
+    if bad is not None:
+        msg = f"the vector of {words[bad]!r} holds NaN, infinity or a number too large"
+        raise NumericalError(msg)
+    chosen = type(wv)(words, vectors, None if wv.counts is None else wv.counts[:top])
+    with _new_folder(Path(folder)) as target:
+        EXPORTS[kind](chosen, target, np.dtype(np.float16 if half else np.float32), name)
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears at `path` when the block ends well."""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".xw2v-{secrets.token_hex(8)}.tmp")
+    with writing(path):
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            msg = f"will not write {path}: something is there; choose a new folder"
+            raise FileAccessError(msg)
+        try:
+            temporary.mkdir()
+            yield temporary
+            temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _tensorboard(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
+    del dtype, name
+    np.savetxt(folder / "vectors.tsv", wv.vectors, delimiter="\t", fmt="%.9g")
+    # The projector takes lines and tabs as they come.
+    shown = [" ".join(word.split()) or "(blank)" for word in wv.index_to_key]
+    lines = shown if wv.counts is None else [f"{word}\t{n}" for word, n in zip(shown, wv.counts.tolist(), strict=True)]
+    head = [] if wv.counts is None else ["word\tcount"]
+    (folder / "metadata.tsv").write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
+    (folder / "projector_config.pbtxt").write_text(
+        'embeddings {\n  tensor_path: "vectors.tsv"\n  metadata_path: "metadata.tsv"\n}\n', encoding="utf-8"
+    )
+
+
+def _npy(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
+    del name
+    for word in wv.index_to_key:
+        if word.splitlines() not in ([], [word]):
+            msg = f"the word {word!r} holds a line end, which vocabulary.txt cannot carry; use the kind huggingface"
+            raise FormatError(msg)
+    np.save(folder / "vectors.npy", wv.vectors.astype(dtype), allow_pickle=False)
+    text = "".join(word + "\n" for word in wv.index_to_key)
+    (folder / "vocabulary.txt").write_bytes(text.encode("utf-8", "surrogatepass"))
+
+
+def _huggingface(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
+    del name
+    from safetensors.numpy import save_file
+
+    save_file({"embeddings": np.ascontiguousarray(wv.vectors.astype(dtype))}, folder / "model.safetensors")
+    sizes = {"vocab_size": len(wv), "hidden_size": wv.vector_size, "torch_dtype": dtype.name}
+    config = {"model_type": "word2vec", "architectures": ["Word2Vec"], **sizes}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="ascii")
+    (folder / "vocab.json").write_text(json.dumps(wv.key_to_index), encoding="ascii")
+    asked = [word for word in wv.index_to_key if len(word) > 3][:5]
+    found = {word: ", ".join(near for near, _ in wv.most_similar(word, topn=3)) for word in asked}
+    card = _CARD.format(
+        V=len(wv), D=wv.vector_size, dtype=dtype.name, word=json.dumps(wv.index_to_key[0], ensure_ascii=False),
+        examples="; ".join(f"{word}: {near}" for word, near in found.items()) or "none",
+    )  # fmt: skip
+    (folder / "README.md").write_text(card, encoding="utf-8", errors="replace")
+
+
+def _spacy(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
+    del dtype
+    try:
+        import spacy
+        from spacy.vectors import Vectors
+    except ImportError as error:
+        msg = "spaCy is not installed: pip install spacy"
+        raise ConfigError(msg) from error
+    pipeline = spacy.blank("xx", meta={"name": name})
+    pipeline.vocab.vectors = Vectors(data=np.array(wv.vectors), keys=wv.index_to_key, strings=pipeline.vocab.strings)
+    pipeline.to_disk(folder)
+
+
+EXPORTS: dict[str, Callable[[WordVectors, Path, np.dtype[np.generic], str], None]] = {
+    "tensorboard": _tensorboard,
+    "huggingface": _huggingface,
+    "npy": _npy,
+    "spacy": _spacy,
+}
