@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pytest
 
 from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
-from xw2v.vectors.plots import plot_loss, plot_words, project_2d, words_figure
+from xw2v.vectors.plots import plot_loss, plot_words, words_figure
+from xw2v.vectors.projection import project, project_2d
 
 Floats = npt.NDArray[np.float64]
 
@@ -293,3 +294,40 @@ def test_the_callers_settings_do_not_show(tmp_path: Path) -> None:
         plot_words(words, vectors, tmp_path / "b.png", title="T")
         assert dict(matplotlib.rcParams) == before
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+# --- other projections ---
+
+
+def three_groups() -> Any:
+    rng = np.random.default_rng(0)
+    return np.repeat(np.eye(3, 20) * 3, 12, axis=0) + 0.3 * rng.standard_normal((36, 20))
+
+
+@pytest.mark.parametrize(("method", "package"), [("tsne", "sklearn"), ("umap", "umap")])
+def test_neighbours_stay_neighbours(method: str, package: str) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    vectors = three_groups()
+    found = project(vectors, method)
+    assert found.shape == (36, 2)
+    np.testing.assert_array_equal(found, project(vectors, method))
+    distances = np.linalg.norm(found[:, None] - found, axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    assert (distances.argmin(axis=1) // 12 == np.arange(36) // 12).all()
+
+
+def test_few_vectors_and_no_such_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = three_groups()
+    np.testing.assert_array_equal(project(vectors[:4], "tsne"), project_2d(vectors[:4]))
+    np.testing.assert_array_equal(project(vectors, "pca"), project_2d(vectors))
+    with pytest.raises(ConfigError, match="must be one of pca, tsne, umap; got 'mds'"):
+        project(vectors, "mds")
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ConfigError, match="UMAP needs umap-learn: pip install umap-learn"):
+        project(vectors, "umap")
+
+
+def test_a_map_says_what_its_axes_are() -> None:
+    pytest.importorskip("sklearn", reason="sklearn is not installed")
+    figure, _ = words_figure([f"w{i}" for i in range(36)], three_groups(), method="tsne")
+    assert "t-SNE" in figure.axes[0].get_xlabel()

@@ -130,6 +130,7 @@ _register(
     app,
     plot,
     "xw2v plot model king queen man woman prince -o words.png --analogy man,king,woman,queen",
+    "xw2v plot model --near king --near rain --method tsne -o near.png",
     "xw2v plot model --loss -o loss.png",
 )
 _register(app, convert, "xw2v convert model vectors.bin", "xw2v convert GoogleNews.bin.gz model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,10 @@ def plot(
         list[str] | None,
         typer.Option("--analogy", metavar="A,B[,C,D]", help="Arrows from A to B and C to D; may be repeated."),
     ] = None,
+    near: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Add the 15 nearest to this word; may be repeated.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="pca; tsne or umap where scikit-learn or umap-learn is there.")] = "pca",
     loss: Annotated[bool, typer.Option("--loss", help="Draw the loss of the training instead.")] = False,
 ) -> None:  # fmt: skip
     """A picture of words in the plane, or of the loss while a model was trained."""
@@ -43,9 +48,12 @@ def plot(
     else:
         vectors = load(model)
         analogies = [arrow.split(",") for arrow in arrows or ()]
-        drawn = words or [word for word in vectors.index_to_key if len(word) > 3][:50]
-        drawn = list(dict.fromkeys([*drawn, *(word for analogy in analogies for word in analogy)]))
-        plot_words(drawn, vectors[drawn], output, analogies=analogies)
+        around = {word: [word, *(other for other, _ in vectors.most_similar(word, topn=15))] for word in near or ()}
+        drawn = words or ([] if around else [word for word in vectors.index_to_key if len(word) > 3][:50])
+        drawn = list(dict.fromkeys([*drawn, *chain(*analogies), *chain(*around.values())]))
+        home = {word: centre for centre, found in reversed(around.items()) for word in found}
+        groups = [home.get(word, "") for word in drawn] if around else None
+        plot_words(drawn, vectors[drawn], output, analogies=analogies, groups=groups, method=method)
     Screen().line(f"wrote {output}")
 
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
+from xw2v.errors import ConfigError, FileAccessError, ShapeError, UnknownWordError
 from xw2v.files import PathLike, atomic_write
+from xw2v.vectors.projection import METHODS, project, project_2d
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,44 +64,6 @@ def _own_settings() -> Iterator[None]:
         yield
 
 
-# --- projection ---------------------------------------------------------------------------------------------
-
-
-def project_2d(vectors: npt.ArrayLike) -> Points:
-    """Coordinates of vectors on the two directions in which they vary most.
-
-    The mean is taken off and the rest multiplied by the first two right singular vectors, which are the
-    eigenvectors of the covariance (CS224n assignment 2 takes the SVD of that). A direction's sign is free: its
-    entry of largest size is made positive, so that a picture comes out the same every time.
-
-    Parameters
-    ----------
-    vectors : (n, D) finite numbers, n > 0
-
-    Returns
-    -------
-    (n, 2) float64; zeros in a direction that does not exist (n = 1 or D = 1)
-
-    Raises
-    ------
-    ShapeError   not two-dimensional, or empty.  NumericalError   NaN or infinity.
-    """
-    table = np.asarray(vectors, dtype=np.float64)
-    if table.ndim != 2 or table.size == 0:
-        msg = f"vectors to project must have shape (n, D), n and D > 0; got {table.shape}"
-        raise ShapeError(msg)
-    if not np.isfinite(table).all():
-        msg = "vectors to project must be finite; some hold NaN or infinity"
-        raise NumericalError(msg)
-    centred = table - table.mean(axis=0)
-    directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
-    largest = np.abs(directions).argmax(axis=1)
-    directions *= np.where(directions[np.arange(len(directions)), largest] < 0, -1.0, 1.0)[:, None]
-    coordinates = np.zeros((len(table), 2))
-    coordinates[:, : len(directions)] = centred @ directions.T
-    return coordinates
-
-
 # --- words --------------------------------------------------------------------------------------------------
 
 
@@ -112,6 +75,7 @@ def plot_words(
     title: str | None = None,
     analogies: Sequence[Sequence[str]] = (),
     groups: Sequence[object] | None = None,
+    method: str = "pca",
 ) -> Points:
     """Draw words in two dimensions, with labels that do not overlap, and return their coordinates.
 
@@ -123,10 +87,11 @@ def plot_words(
     title : above the picture
     analogies : pairs (a, b) or quadruples (a, b, c, d) of the words; arrows go from a to b and from c to d
     groups : n values; words of one value get one colour
+    method : "pca", "tsne" or "umap"; see `xw2v.vectors.projection.project`
 
     Returns
     -------
-    (n, 2) float64 of `project_2d`
+    (n, 2) float64 of `xw2v.vectors.projection.project`
 
     Raises
     ------
@@ -139,9 +104,9 @@ def plot_words(
     Characters that no installed font has are drawn as boxes, and a line is logged.
     """
     if path is None:
-        return project_2d(vectors)
+        return project(vectors, method)
     _check_suffix(Path(path))
-    figure, coordinates = words_figure(words, vectors, title=title, analogies=analogies, groups=groups)
+    figure, coordinates = words_figure(words, vectors, title=title, analogies=analogies, groups=groups, method=method)
     _save(figure, Path(path))
     return coordinates
 
@@ -154,9 +119,10 @@ def words_figure(
     title: str | None = None,
     analogies: Sequence[Sequence[str]] = (),
     groups: Sequence[object] | None = None,
+    method: str = "pca",
 ) -> tuple[Figure, Points]:
     """The matplotlib figure of `plot_words` and the (n, 2) coordinates, nothing written."""
-    coordinates = project_2d(vectors)
+    coordinates = project(vectors, method)
     if len(coordinates) != len(words) or (groups is not None and len(groups) != len(words)):
         given = f"{len(coordinates)} vectors" + ("" if groups is None else f" and {len(groups)} groups")
         msg = f"each of {len(words)} words needs one vector and one group; got {given}"
@@ -164,7 +130,7 @@ def words_figure(
     arrows = _arrows(words, analogies)
     scale = 1.0
     while True:
-        figure, axes, texts = _draw_words(words, vectors, coordinates, arrows, groups, title, scale)
+        figure, axes, texts = _draw_words(words, vectors, coordinates, arrows, groups, title, scale, method)
         if _place_labels(figure, axes, texts, coordinates, arrows) or scale > 3:
             return figure, coordinates
         scale *= 1.25  # too little room: a larger picture has more of it, letters stay as they are
@@ -195,14 +161,14 @@ def _draw_words(
     groups: Sequence[object] | None,
     title: str | None,
     scale: float,
+    method: str,
 ) -> tuple[Figure, Axes, list[Text]]:
     """Points, arrows and labels, these not yet in place."""
     width = scale * min(16.0, 6.5 + 0.06 * len(words))
     figure, axes = _new_figure(width, 0.75 * width, title)
-    total = float(np.var(np.asarray(vectors, dtype=np.float64), axis=0).sum())
-    shares = np.var(coordinates, axis=0) / total if total > 0 else np.zeros(2)
-    axes.set_xlabel(f"component 1 ({shares[0]:.0%} of the variance)", color=_GREY, fontsize=9)
-    axes.set_ylabel(f"component 2 ({shares[1]:.0%})", color=_GREY, fontsize=9)
+    for name, label in zip(("x", "y"), _axis_labels(vectors, coordinates, method), strict=True):
+        axes.set(**{f"{name}label": label})
+        getattr(axes, f"{name}axis").label.set(color=_GREY, fontsize=9)
     kinds: list[object] = list(dict.fromkeys(groups if groups is not None else ()))
     numbers = [kinds.index(group) for group in groups] if groups is not None else [0] * len(words)
     colours = [_COLOURS[number % len(_COLOURS)] for number in numbers]
@@ -222,6 +188,14 @@ def _draw_words(
         for word in shown
     ]
     return figure, axes, texts
+
+
+def _axis_labels(vectors: npt.ArrayLike, coordinates: Points, method: str) -> tuple[str, str]:
+    if method != "pca":
+        return f"{METHODS[method]}: what is near is alike, far says little", ""
+    total = float(np.var(np.asarray(vectors, dtype=np.float64), axis=0).sum())
+    shares = np.var(coordinates, axis=0) / total if total > 0 else np.zeros(2)
+    return f"component 1 ({shares[0]:.0%} of the variance)", f"component 2 ({shares[1]:.0%})"
 
 
 def _new_figure(width: float, height: float, title: str | None) -> tuple[Figure, Axes]:
