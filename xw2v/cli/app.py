@@ -14,6 +14,7 @@ from xw2v.cli.data import data_get, data_list, data_path, data_write
 from xw2v.cli.demo import demo
 from xw2v.cli.files import convert, export, info, plot
 from xw2v.cli.questions import analogy, evaluate, neighbors
+from xw2v.cli.report import report
 from xw2v.cli.runs import interrupted_status
 from xw2v.cli.spellings import translated
 from xw2v.cli.train import encode, train
@@ -132,6 +133,9 @@ _register(
     "xw2v plot model king queen man woman prince -o words.png --analogy man,king,woman,queen",
     "xw2v plot model --near king --near rain --method tsne -o near.png",
     "xw2v plot model --loss -o loss.png",
+)
+_register(
+    app, report, "xw2v report model --pairs wordsim353.tsv -o model.html", "xw2v report vectors.bin --method tsne"
 )
 _register(app, convert, "xw2v convert model vectors.bin", "xw2v convert GoogleNews.bin.gz model")
 _register(

@@ -1,0 +1,92 @@
+"""A report of word vectors: one HTML file that needs no network to be looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from xw2v.errors import ConfigError
+from xw2v.files import PathLike, atomic_write
+from xw2v.vectors.projection import METHODS, project
+
+if TYPE_CHECKING:
+    from xw2v.vectors.evaluation import Score
+    from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["write_report"]
+
+_POINTS = 600  # of a curve
+
+
+def write_report(
+    path: PathLike,
+    wv: WordVectors,
+    *,
+    title: str = "Word vectors",
+    options: Mapping[str, Any] | None = None,
+    history: Sequence[Any] = (),
+    scores: Sequence[Score] = (),
+    words: int = 400,
+    neighbors: int = 10,
+    method: str = "pca",
+) -> None:
+    """Write the report: scores, a map with search and the nearest words, curves of the training, options.
+
+    Parameters
+    ----------
+    path : an .html file
+    options : name and value of whatever should be said of the model
+    history : records of a training with words, loss and alpha
+    scores : of `WordVectors.evaluate`
+    words : how many on the map, the first, which are the most frequent where a training made them
+    method : of the map; see `xw2v.vectors.projection.project`
+
+    Raises
+    ------
+    ConfigError       no words, or no such method.
+    FileAccessError   it cannot be written; an older one stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from xw2v import WordVectors
+    >>> wv = WordVectors(["a", "b", "c"], [[1, 2], [3, 4], [5, 7]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(Path(folder) / "report.html", wv)
+    ...     (Path(folder) / "report.html").read_text(encoding="utf-8")[:15]
+    '<!doctype html>'
+    """
+    shown = wv.index_to_key[:words]
+    if not shown:
+        msg = "there are no words to report on"
+        raise ConfigError(msg)
+    data = {
+        "title": f"{title}: {len(wv):,} words, {wv.vector_size} numbers each",
+        "words": shown,
+        "points": project(wv[shown], method).round(4).tolist(),
+        "near": [[[word, round(cosine, 4)] for word, cosine in row] for row in wv.most_similar_batch(shown, neighbors)],
+        "method": f"{METHODS[method]} of the {len(shown)} most frequent words; click on one, or search",
+        "options": [[name, str(value)] for name, value in (options or {}).items()],
+        "scores": [
+            [s.file, s.measure, f"{s.score:.4f}", f"{s.low:.3f} to {s.high:.3f}", f"{s.used}/{s.total}"] for s in scores
+        ],
+        "curves": _curves(history),
+    }
+    # "<" in a word must not end the script that holds the data.
+    text = json.dumps(data).replace("<", "\\u003c")
+    page = files("xw2v.vectors").joinpath("report.html").read_text(encoding="utf-8").replace("DATA", text, 1)
+    with atomic_write(path) as file:
+        file.write(page.encode())
+
+
+def _curves(history: Sequence[Any]) -> list[list[Any]]:
+    if len(history) < 2:
+        return []
+    some = history[:: -(-len(history) // _POINTS)]
+    return [
+        [title, [[record.words, round(float(getattr(record, field)), 6)] for record in some]]
+        for title, field in (("loss of a pair, in nats", "loss"), ("learning rate", "alpha"))
+    ]
