@@ -51,3 +51,8 @@ def test_commands_for_ci_stand_in_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for mark in ("demo", "tests"):
         assert re.search(rf"<!-- {mark} -->\n```sh\npython3 -m venv .*\n```", readme)
+
+
+@pytest.mark.parametrize("name", xw2v.__all__)
+def test_every_public_name_has_an_example(name: str) -> None:
+    assert ">>>" in (getattr(xw2v, name).__doc__ or "")

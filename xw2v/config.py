@@ -51,6 +51,15 @@ class Config:
     Raises
     ------
     ConfigError   an option has a wrong type or lies outside its range; the text names it and both.
+
+    Examples
+    --------
+    >>> Config(window=3).window
+    3
+    >>> Config(window=0)
+    Traceback (most recent call last):
+        ...
+    xw2v.errors.ConfigError: window must be an integer >= 1 and <= 32768, got 0
     """
 
     # What is learned

@@ -20,7 +20,13 @@ __all__ = [
 
 
 class XW2VError(Exception):
-    """Base of all errors that xw2v raises on purpose; its text is one line fit for a person."""
+    """Base of all errors that xw2v raises on purpose; its text is one line fit for a person.
+
+    Examples
+    --------
+    >>> issubclass(ConfigError, XW2VError), issubclass(ConfigError, ValueError)
+    (True, True)
+    """
 
 
 class ConfigError(XW2VError, ValueError):

@@ -49,6 +49,12 @@ def check_gradient(
     MixedArraysError   x is not float64: differences in less precision prove nothing
 
     Source: CS224n a2, utils/gradcheck.py; the error measure is its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_gradient(lambda x: ((x**2).sum(), 2 * x), np.array([1.0, -3.0])) < 1e-6
+    True
     """
     xp = array_namespace(x)
     if x.dtype != xp.float64:

@@ -101,6 +101,12 @@ def sigmoid(x: Array) -> Array:
     Returns
     -------
     (...) array of x's dtype, in [0, 1]. Its derivative is sigmoid(x) (1 - sigmoid(x)): CS224n a2 (d).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.5, 1.0]
     """
     return _logistic(-x, xp=_namespace(x=x))[1]
 
@@ -115,6 +121,12 @@ def log_sigmoid(x: Array) -> Array:
     Returns
     -------
     (...) array of x's dtype, at most 0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_sigmoid(np.array([-1000.0, 1000.0])).tolist()
+    [-1000.0, 0.0]
     """
     return _logistic(x, xp=_namespace(x=x))[0]
 
@@ -130,6 +142,12 @@ def softmax(x: Array, axis: int = -1) -> Array:
     Returns
     -------
     (...) array of x's dtype; sums to 1 along the axis
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]])).tolist()
+    [[0.5, 0.5], [1.0, 0.0]]
     """
     xp = _namespace(x=x)
     powers = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
@@ -147,6 +165,12 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     Returns
     -------
     (...) array of x's dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_softmax(np.array([0.0, 0.0])).round(4).tolist()
+    [-0.6931, -0.6931]
     """
     xp = _namespace(x=x)
     shifted = x - xp.max(x, axis=axis, keepdims=True)
@@ -174,6 +198,14 @@ def naive_softmax(center: Array, outside_ids: Array, outside_vectors: Array) -> 
     IdRangeError   an id outside 0 .. V-1
 
     Source: CS224n a2 (a), (b), (c); Mikolov et al. 2013 eq. 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> v, U = np.array([0.0, 0.0]), np.eye(4, 2)
+    >>> result = naive_softmax(v, np.array(1), U)
+    >>> round(float(result.loss), 4), result.d_center.tolist()  # log 4; expected minus observed
+    (1.3863, [0.25, -0.75])
     """
     xp = _namespace(center=center, outside_vectors=outside_vectors)
     _same_library(center=center, outside_ids=outside_ids)
@@ -270,6 +302,14 @@ def negative_sampling(center: Array, outside: Array, negatives: Array) -> Negati
     ShapeError   shapes do not agree;  MixedArraysError   other libraries, devices or not floating point
 
     Source: CS224n a2 (e); Mikolov et al. 2013 eq. 4, sign changed so that it is minimised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> v, u, noise = np.zeros(2), np.array([1.0, 0.0]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    >>> result = negative_sampling(v, u, noise)
+    >>> round(float(result.loss), 4), result.d_center.tolist()  # 3 log 2
+    (2.0794, [-0.5, 1.0])
     """
     xp = _namespace(center=center, outside=outside, negatives=negatives)
     _check_shape("outside", outside, center.shape)
@@ -312,6 +352,15 @@ def shared_negative_sampling(
 
     Source: the objective of Mikolov et al. 2013 eq. 4; noise shared in a window as in Ji et al. 2016
     (arXiv:1604.04661), here over a group of windows and with weights that keep the expectation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> centers, contexts, noise = np.zeros((2, 3)), np.ones((4, 3)), np.ones((5, 3))
+    >>> positives = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])  # one outside word each
+    >>> result = shared_negative_sampling(centers, contexts, positives, noise, np.full(2, 1 / 5))
+    >>> result.loss.round(4).tolist()  # 2 log 2
+    [1.3863, 1.3863]
     """
     xp = _namespace(centers=centers, contexts=contexts, positives=positives, negatives=negatives)
     _same_library(centers=centers, negative_weights=negative_weights)
@@ -390,6 +439,14 @@ def skipgram(
     IdRangeError   an id outside 0 .. V-1
 
     Source: CS224n a2 (f).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> V, U = np.zeros((4, 2)), np.eye(4, 2)
+    >>> result = skipgram(2, np.array([0, 1]), V, U)
+    >>> round(float(result.loss), 4), result.d_center_vectors.any(axis=1).tolist()  # only the centre's row moves
+    (2.7726, [False, False, True, False])
     """
     xp = _namespace(center_vectors=center_vectors, outside_vectors=outside_vectors)
     _same_library(center_vectors=center_vectors, outside_ids=outside_ids)

@@ -60,6 +60,15 @@ class EncodedCorpus:
 
     As a context manager it lets go of its arrays at the end; memory and temporary files are given back when
     no array of them is in use any more.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = encode([["a", "b"], ["a"]], folder + "/corpus", min_count=1)
+    ...     with EncodedCorpus.open(folder + "/corpus") as corpus:
+    ...         len(corpus), corpus.offsets.tolist()
+    (2, [0, 2, 3])
     """
 
     ids: npt.NDArray[np.int32]
@@ -208,6 +217,12 @@ def encode(
     MissingFileError  a source is not there
     FileAccessError   a source cannot be read, or the folder not written, or something else lies there
     ConfigError       an option is out of its range
+
+    Examples
+    --------
+    >>> corpus = encode([["to", "be", "or", "not", "to", "be"]], min_count=2)
+    >>> corpus.vocabulary.words, corpus.ids.tolist(), corpus.raw_words
+    (['to', 'be'], [0, 1, 0, 1], 6)
     """
     _check_options(min_count, max_final_vocab)
     _refuse_encoded(source)
