@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
-from xw2v.vectors.plots import plot_loss, plot_words, words_figure
+from xw2v.vectors.plots import plot_loss, plot_runs, plot_words, words_figure
 from xw2v.vectors.projection import project, project_2d
 
 Floats = npt.NDArray[np.float64]
@@ -331,3 +331,14 @@ def test_a_map_says_what_its_axes_are() -> None:
     pytest.importorskip("sklearn", reason="sklearn is not installed")
     figure, _ = words_figure([f"w{i}" for i in range(36)], three_groups(), method="tsne")
     assert "t-SNE" in figure.axes[0].get_xlabel()
+
+
+def test_several_runs_in_one_picture(tmp_path: Path) -> None:
+    runs = {name: [(x, start / (1 + x / 50)) for x in range(100)] for name, start in (("fast", 2.0), ("slow", 3.0))}
+    curves = plot_runs(runs, tmp_path / "runs.svg")
+    assert (curves["slow"][:, 2] > curves["fast"][:, 2]).all()
+    drawn = (tmp_path / "runs.svg").read_text()
+    assert drawn.count("stroke: #0072b2") >= 1
+    assert drawn.count("stroke: #d55e00") >= 1
+    with pytest.raises(ConfigError, match="no record with a finite loss"):
+        plot_runs({"none": []}, tmp_path / "runs.svg")

@@ -133,6 +133,7 @@ _register(
     "xw2v plot model king queen man woman prince -o words.png --analogy man,king,woman,queen",
     "xw2v plot model --near king --near rain --method tsne -o near.png",
     "xw2v plot model --loss -o loss.png",
+    "xw2v plot model other --loss -o both.png",
 )
 _register(
     app, report, "xw2v report model --pairs wordsim353.tsv -o model.html", "xw2v report vectors.bin --method tsne"

@@ -36,15 +36,21 @@ def plot(
         list[str] | None, typer.Option(metavar="WORD", help="Add the 15 nearest to this word; may be repeated.")
     ] = None,
     method: Annotated[str, typer.Option(help="pca; tsne or umap where scikit-learn or umap-learn is there.")] = "pca",
-    loss: Annotated[bool, typer.Option("--loss", help="Draw the loss of the training instead.")] = False,
+    loss: Annotated[
+        bool, typer.Option("--loss", help="Draw the loss of the training; with more models in place of words.")
+    ] = False,
 ) -> None:  # fmt: skip
     """A picture of words in the plane, or of the loss while a model was trained."""
-    from xw2v.vectors.plots import plot_loss, plot_words
+    from xw2v.vectors.plots import plot_loss, plot_runs, plot_words
 
     if loss:
         from xw2v.estimator import Word2Vec
 
-        plot_loss(Word2Vec.load(model).history, output)
+        histories = {str(path): Word2Vec.load(path).history for path in [model, *map(Path, words or ())]}
+        if len(histories) == 1:
+            plot_loss(histories[str(model)], output)
+        else:
+            plot_runs(histories, output)
     else:
         vectors = load(model)
         analogies = [arrow.split(",") for arrow in arrows or ()]

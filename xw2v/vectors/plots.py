@@ -10,7 +10,7 @@ import io
 import logging
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-__all__ = ["plot_loss", "plot_words", "project_2d", "words_figure"]
+__all__ = ["plot_loss", "plot_runs", "plot_words", "project_2d", "words_figure"]
 
 Points = npt.NDArray[np.float64]
 
@@ -369,6 +369,38 @@ def plot_loss(records: Iterable[Any], path: PathLike, *, title: str | None = Non
     axes.set_ylabel("loss", color=_INK, fontsize=10)
     _save(figure, Path(path))
     return curve
+
+
+@_own_settings()
+def plot_runs(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str | None = None) -> dict[str, Points]:
+    """Draw the moving averages of the losses of several runs in one picture.
+
+    Parameters
+    ----------
+    runs : by name, what `plot_loss` takes of each
+
+    Returns
+    -------
+    by name, (n, 3) float64 as `plot_loss`
+
+    Raises
+    ------
+    ConfigError, FileAccessError   as `plot_loss`
+    """
+    from matplotlib.ticker import EngFormatter
+
+    _check_suffix(Path(path))
+    curves = {run: _curve(records) for run, records in runs.items()}
+    figure, axes = _new_figure(7.5, 4.6, title)
+    for number, (run, (_, curve)) in enumerate(curves.items()):
+        line = ("-", "--", ":")[number // len(_COLOURS) % 3]
+        axes.plot(curve[:, 0], curve[:, 2], line, color=_COLOURS[number % len(_COLOURS)], linewidth=1.8, label=run)
+    axes.legend(frameon=False, fontsize=9, labelcolor=_INK)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel(next((name for name, _ in curves.values()), ""), color=_INK, fontsize=10)
+    axes.set_ylabel("loss, moving average", color=_INK, fontsize=10)
+    _save(figure, Path(path))
+    return {run: curve for run, (_, curve) in curves.items()}
 
 
 def _curve(records: Iterable[Any]) -> tuple[str, Points]:
