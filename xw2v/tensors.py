@@ -22,9 +22,9 @@ from xw2v.files import reading
 __all__ = ["first_bad_row", "read_tensors", "write_tensors"]
 
 _HEADER_LIMIT = 2**20  # bytes; ours have a few thousand
-_DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in
-                                     (("F32", "<f4"), ("F64", "<f8"), ("I64", "<i8"), ("U8", "u1"))}  # fmt: skip
-_NAMES = {"F32": "2-D float32", "F64": "2-D float64", "I64": "1-D int64", "U8": "1-D uint8"}
+_CODES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "U8": "u1"}
+_DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in _CODES.items()}
+_NAMES = {"F16": "2-D float16", "F32": "2-D float32", "F64": "2-D float64", "I64": "1-D int64", "U8": "1-D uint8"}
 
 Table = npt.NDArray[Any]
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from xw2v.errors import ConfigError, FileAccessError, FormatError, NumericalError
 from xw2v.files import PathLike, writing
-from xw2v.tensors import first_bad_row
+from xw2v.tensors import first_bad_row, write_tensors
 
 if TYPE_CHECKING:
     from xw2v.vectors.word_vectors import WordVectors
@@ -152,9 +152,8 @@ def _npy(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) 
 
 def _huggingface(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
     del name
-    from safetensors.numpy import save_file
-
-    save_file({"embeddings": np.ascontiguousarray(wv.vectors.astype(dtype))}, folder / "model.safetensors")
+    with (folder / "model.safetensors").open("xb") as file:
+        write_tensors(file, {"embeddings": np.ascontiguousarray(wv.vectors.astype(dtype))})
     sizes = {"vocab_size": len(wv), "hidden_size": wv.vector_size, "torch_dtype": dtype.name}
     config = {"model_type": "word2vec", "architectures": ["Word2Vec"], **sizes}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="ascii")
