@@ -43,7 +43,8 @@ def called(tree: ast.AST) -> set[str]:
 def test_no_code_is_made_of_data(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not imported(tree) & _UNSAFE
-    assert not imported(tree) & _NETWORK
+    if path.relative_to(PACKAGE).as_posix() != "text/downloads.py":  # which is asked to download, and not at import
+        assert not imported(tree) & _NETWORK
     assert not called(tree) & {"eval", "exec", "compile", "__import__", "np.load", "numpy.load", "os.system"}
     assert "allow_pickle=True" not in path.read_text(encoding="utf-8")
 
