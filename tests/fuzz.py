@@ -18,6 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+if __name__ == "__main__":  # libFuzzer is guided by what it sees of the modules that are imported here
+    import importlib
+
+    import atheris
+
+    with atheris.instrument_imports(include=["xw2v"]):
+        for module in ("xw2v.estimator", "xw2v.vectors.word2vec_format", "xw2v.text.readers"):
+            importlib.import_module(module)
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -203,7 +212,6 @@ def main(name: str, options: list[str]) -> None:
 
     folder = Path(tempfile.mkdtemp())
     fuzzer = Fuzzer(name, folder)
-    atheris.instrument_all()
 
     def one(data: bytes) -> None:
         # The first byte says whether the rest is a file or a program that damages the valid one.
