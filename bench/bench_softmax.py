@@ -74,8 +74,8 @@ def main() -> None:
         print(f"{name:9} {middle_rates[name]:7.1f} GFLOP/s ({min(values):.1f}-{max(values):.1f})")
     print(f"share {share:.2f}; {middle_rates['softmax'] * 1e9 / (6 * V * D):,.0f} centres/s")
     row = {
-        "commit": commit(), **machine(), "versions": json.dumps(versions()), "vocabulary": V,
-        "vector_size": D, "workers": workers,
+        "commit": commit(), **machine(), "versions": json.dumps(versions()), "vocabulary": V, "vector_size": D,
+        "workers": workers,
         "runs": args.runs, "products_gflops": round(middle_rates["products"], 1),
         "softmax_gflops": round(middle_rates["softmax"], 1), "lowest": round(min(rates["softmax"]), 1),
         "highest": round(max(rates["softmax"]), 1), "share": round(share, 3),

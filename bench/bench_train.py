@@ -5,9 +5,10 @@ alone is timed, without reading the vocabulary. The programs run in processes of
 the other. Scores: WordSim-353 and SimLex-999 (Spearman) and Google analogies among the 30,000 most
 frequent words, counted the same way for both.
 
-    python -m bench.bench_train [TEXT] [--seeds 1 2 3] [--epochs N] [--option name=value ...] [--without gensim]
+    python -m bench.bench_train [TEXT] [--seeds 1 2 3] [--epochs N] [--xw2v NAME=VALUE,... ...] [--without-gensim]
 
-TEXT may be compressed with xz. `--option` goes to xw2v alone.
+TEXT may be compressed with xz. Each `--xw2v` is one more set of options to run xw2v with, such as engine=array; without
+any its defaults run. The whole job, from text file to saved vectors, is timed as well: see results/whole.csv.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -34,56 +35,67 @@ SHARED = ROOT.parent / "shared" / "data"
 SCORES = ("ws353", "simlex999", "analogies")
 
 
-def run_xw2v(text: Path, options: dict[str, Any], extra: dict[str, Any]) -> tuple[float, int, list[str], Any]:
-    """Seconds of training, words trained on, words of the vocabulary, vectors."""
-    from xw2v import Word2Vec, encode
+class Run(NamedTuple):
+    """What a program did."""
 
-    corpus = encode(text, min_count=options["min_count"])
-    model = Word2Vec(**(options | extra)).fit(corpus)
+    seconds: float  # of training
+    words: int  # trained on, over all epochs
+    vocabulary: list[str]
+    vectors: Any
+    whole_seconds: float  # from text file to saved vectors
+
+
+def run_xw2v(text: Path, options: dict[str, Any], folder: Path) -> Run:
+    from xw2v import Word2Vec
+
+    start = time.perf_counter()
+    model = Word2Vec(**options).fit(text)
+    model.wv.save(folder / "vectors")
+    whole = time.perf_counter() - start
     print(f"xw2v: {model.engine_note} engine, {model.backend_note}", file=sys.stderr)
-    return model.history[-1].seconds, model.history[-1].words, model.wv.index_to_key, model.wv.vectors
+    return Run(model.history[-1].seconds, model.history[-1].words, model.wv.index_to_key, model.wv.vectors, whole)
 
 
-def run_gensim(text: Path, options: dict[str, Any], extra: dict[str, Any]) -> tuple[float, int, list[str], Any]:
-    """The same of gensim."""
+def run_gensim(text: Path, options: dict[str, Any], folder: Path) -> Run:
     from gensim.models import Word2Vec
 
-    del extra
+    whole_start = time.perf_counter()
     model = Word2Vec(sg=1, hs=0, **options)
     model.build_vocab(corpus_file=str(text))
     words = model.corpus_total_words
     start = time.perf_counter()
     model.train(corpus_file=str(text), total_examples=model.corpus_count, total_words=words, epochs=options["epochs"])
-    seconds = time.perf_counter() - start
-    return seconds, words * options["epochs"], model.wv.index_to_key, model.wv.vectors
+    end = time.perf_counter()
+    model.wv.save(str(folder / "vectors"))
+    whole = time.perf_counter() - whole_start
+    return Run(end - start, words * options["epochs"], model.wv.index_to_key, model.wv.vectors, whole)
 
 
-PROGRAMS = {"xw2v": run_xw2v, "gensim": run_gensim}
-
-
-def child(program: str, text: Path, options: dict[str, Any], extra: dict[str, Any]) -> None:
+def child(program: str, text: Path, options: dict[str, Any]) -> None:
     """One run in this process; prints its figures as JSON."""
     import numpy as np
 
     from xw2v import WordVectors
 
-    seconds, words, vocabulary, vectors = PROGRAMS[program](text, options, extra)
-    if not np.isfinite(vectors).all():
+    with tempfile.TemporaryDirectory() as folder:
+        done = (run_gensim if program == "gensim" else run_xw2v)(text, options, Path(folder))
+    if not np.isfinite(done.vectors).all():
         msg = f"{program} learned numbers that are not finite"
         raise SystemExit(msg)
-    wv = WordVectors(vocabulary, vectors)
+    wv = WordVectors(done.vocabulary, done.vectors)
     scores = [
         float(wv.evaluate_word_pairs(SHARED / "eval" / "wordsim353.tsv").spearman),
         float(wv.evaluate_word_pairs(SHARED / "eval" / "simlex999.txt").spearman),
         float(wv.evaluate_word_analogies(SHARED / "eval" / "questions-words.txt", restrict_vocab=30_000).accuracy),
     ]
-    print(json.dumps({"words_per_second": words / seconds, **dict(zip(SCORES, scores, strict=True))}))
+    figures = {"words_per_second": done.words / done.seconds, "whole_seconds": done.whole_seconds}
+    print(json.dumps(figures | dict(zip(SCORES, scores, strict=True))))
 
 
-def measured(program: str, text: Path, options: dict[str, Any], extra: dict[str, Any]) -> dict[str, float]:
+def measured(program: str, text: Path, options: dict[str, Any]) -> dict[str, float]:
     """One run in a process of its own."""
     command = [sys.executable, "-m", "bench.bench_train", str(text), "--child", program]
-    command += ["--options", json.dumps([options, extra])]
+    command += ["--options", json.dumps(options)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
@@ -102,13 +114,16 @@ def prepared(source: Path, most_words: int | None) -> Iterator[Path]:
         yield path
 
 
-def option(text: str) -> tuple[str, Any]:
-    """`name=value` with a value in JSON, or a plain string."""
-    name, _, value = text.partition("=")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
+def option_set(text: str) -> dict[str, Any]:
+    """`name=value,name=value` with values in JSON, or plain strings."""
+    options = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        try:
+            options[name] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name] = value
+    return options
 
 
 def parsed() -> argparse.Namespace:
@@ -120,54 +135,71 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sample", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=machine()["cores"])
     parser.add_argument("--words", type=int, help="only the first so many words of the text")
-    parser.add_argument("--option", type=option, action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--without", choices=sorted(PROGRAMS), action="append", default=[])
-    parser.add_argument("--child", choices=sorted(PROGRAMS), help=argparse.SUPPRESS)
+    parser.add_argument("--xw2v", type=option_set, action="append", metavar="NAME=VALUE,...")
+    parser.add_argument("--without-gensim", action="store_true")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--options", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def report(args: argparse.Namespace, runs: dict[str, list[dict[str, float]]], extra: dict[str, Any]) -> None:
+def report(args: argparse.Namespace, runs: dict[str, list[dict[str, float]]], extra: dict[str, dict[str, Any]]) -> None:
     """Print the table and append its rows."""
-    speeds = {program: [run["words_per_second"] for run in done] for program, done in runs.items()}
-    middle = {program: statistics.median(values) for program, values in speeds.items()}
-    print(f"{'program':8} {'M words/s':>10} {'spread':>13} {'ratio':>6}  " + "  ".join(f"{s:>9}" for s in SCORES))
+
+    def middle(program: str, figure: str) -> float:
+        return statistics.median(run[figure] for run in runs[program])
+
+    width = max(map(len, runs))
+    head = f"{'program':{width}} {'M words/s':>10} {'spread':>13} {'ratio':>6} {'whole s':>8} {'ratio':>6}  "
+    print(head + "  ".join(f"{s:>9}" for s in SCORES))
     for program, done in runs.items():
-        ratio = middle[program] / middle["gensim"] if "gensim" in middle else float("nan")
+        ratio = whole_ratio = float("nan")
+        if "gensim" in runs:
+            ratio = middle(program, "words_per_second") / middle("gensim", "words_per_second")
+            whole_ratio = middle("gensim", "whole_seconds") / middle(program, "whole_seconds")
+        speed, whole = middle(program, "words_per_second"), middle(program, "whole_seconds")
+        low, high = (pick(run["words_per_second"] for run in done) for pick in (min, max))
         means = {score: statistics.fmean(run[score] for run in done) for score in SCORES}
-        low, high = min(speeds[program]) / 1e6, max(speeds[program]) / 1e6
         print(
-            f"{program:8} {middle[program] / 1e6:10.3f} {low:6.3f}-{high:6.3f} {ratio:6.2f}  "
-            + "  ".join(f"{means[score]:9.3f}" for score in SCORES)
+            f"{program:{width}} {speed / 1e6:10.3f} {low / 1e6:6.3f}-{high / 1e6:6.3f} {ratio:6.2f} "
+            f"{whole:8.1f} {whole_ratio:6.2f}  " + "  ".join(f"{means[score]:9.3f}" for score in SCORES)
         )
         row = {
             "commit": commit(), **machine(), "versions": json.dumps(versions()), "text": args.text.name,
-            "words": args.words, "program": program, "vector_size": args.vector_size, "epochs": args.epochs,
-            "sample": args.sample, "workers": args.workers, "options": json.dumps(extra if program == "xw2v" else {}),
-            "seeds": len(args.seeds), "words_per_second": round(middle[program]), "lowest": round(low * 1e6),
-            "highest": round(high * 1e6), "ratio_to_gensim": round(ratio, 3),
-            **{score: round(value, 4) for score, value in means.items()},
+            "words": args.words, "program": program.split()[0], "vector_size": args.vector_size, "epochs": args.epochs,
+            "sample": args.sample, "workers": args.workers, "options": json.dumps(extra[program]),
+            "seeds": len(args.seeds), "words_per_second": round(speed), "lowest": round(low), "highest": round(high),
+            "ratio_to_gensim": round(ratio, 3), **{score: round(value, 4) for score, value in means.items()},
         }  # fmt: skip
         append_row(ROOT / "bench" / "results" / "train.csv", row)
+        seconds = [round(run["whole_seconds"], 2) for run in done]
+        row = {name: row[name] for name in row if name not in (*SCORES, "words_per_second", "lowest", "highest")}
+        row |= {
+            "seconds": round(whole, 2),
+            "all_seconds": json.dumps(seconds),
+            "ratio_to_gensim": round(whole_ratio, 3),
+        }
+        append_row(ROOT / "bench" / "results" / "whole.csv", row)
 
 
 def main() -> None:
     args = parsed()
     if args.child:
-        child(args.child, args.text, *json.loads(args.options))
+        child(args.child, args.text, json.loads(args.options))
         return
-    extra = dict(args.option)
-    programs = [program for program in PROGRAMS if program not in args.without]
-    runs: dict[str, list[dict[str, float]]] = {program: [] for program in programs}
+    sets = args.xw2v or [{}]
+    extra = {" ".join(["xw2v", *(f"{k}={v}" for k, v in options.items())]): options for options in sets}
+    if not args.without_gensim:
+        extra["gensim"] = {}
+    runs: dict[str, list[dict[str, float]]] = {program: [] for program in extra}
     with prepared(args.text, args.words) as text:
         for turn, seed in enumerate(args.seeds):
             options = {
                 "vector_size": args.vector_size, "window": 5, "negative": 5, "sample": args.sample,
                 "min_count": 5, "epochs": args.epochs, "seed": seed, "workers": args.workers,
             }  # fmt: skip
-            for program in programs if turn % 2 == 0 else reversed(programs):
-                figures = measured(program, text, options, extra)
-                print(f"seed {seed} {program}: " + json.dumps({k: round(v, 4) for k, v in figures.items()}))
+            for program in extra if turn % 2 == 0 else reversed(extra):
+                figures = measured(program.split()[0], text, options | extra[program])
+                print(f"seed {seed} {program}: " + json.dumps({k: round(v, 4) for k, v in figures.items()}), flush=True)
                 runs[program].append(figures)
     report(args, runs, extra)
 
