@@ -183,7 +183,7 @@ def test_stopping_in_the_middle() -> None:
 def test_batch_size_follows_the_hottest_word() -> None:
     config = Config(sample=0)
     uniform, hot = np.ones(10**5), np.array([1000] + [1] * 1000)
-    assert default_batch_size(config, uniform, "numpy") == 512
+    assert default_batch_size(config, uniform, "numpy") == 1024
     assert default_batch_size(config, uniform, "cupy") == 8192
     assert default_batch_size(config, hot, "numpy") == 256
     assert default_batch_size(config.replace(max_update_norm=None), hot, "numpy") == 32

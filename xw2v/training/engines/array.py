@@ -38,7 +38,7 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 
 Array = Any
 
-_GROUP_NEGATIVES = 32  # with steps of 512 centres, fewer cost SimLex a little (bench/README.md)
+_GROUP_NEGATIVES = 32  # with steps of many groups, fewer cost SimLex a little (bench/README.md)
 # Exact softmax takes some centres at a time, and where even that is too much, some words at a time.
 _SOFTMAX_ROWS = 128  # a product with fewer rows is slow
 _SOFTMAX_FEW = {"cupy": 512 << 20, "numpy": 8 << 20}  # bytes of scores that are worth more rows: a cache holds them
@@ -233,7 +233,7 @@ def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:
     """
     kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
     hottest = float(kept.max() / kept.sum())
-    largest = 8192 if backend == "cupy" else 512
+    largest = 8192 if backend == "cupy" else 1024
     occurrences = 16 if config.max_update_norm is None else 128
     size = config.group_size
     while 2 * size <= min(largest, occurrences / hottest):

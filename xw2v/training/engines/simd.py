@@ -194,7 +194,7 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
         i32 = ir.IntType(32)
         pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        _call(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, i32(0), i32(3), i32(1)])
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, i32(1), i32(3), i32(1)])
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
