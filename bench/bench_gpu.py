@@ -278,13 +278,14 @@ def quality(bench: Bench) -> None:
             score(bench, "xw2v", seed, model.history[-1].words_per_second, model.wv, sets)
         try:
             options |= {"sample": 1e-3, "workers": machine()["cores"]}
-            seconds, words, names, vectors = run_gensim(text, options, {})
+            with tempfile.TemporaryDirectory() as folder:
+                done = run_gensim(text, options, Path(folder))
         except ImportError as error:
             print(f"skipped: gensim ({error})")
             return
         from xw2v import WordVectors
 
-        score(bench, "gensim", 3, words / seconds, WordVectors(names, vectors), sets)
+        score(bench, "gensim", 3, done.words / done.seconds, WordVectors(done.vocabulary, done.vectors), sets)
 
 
 def score(bench: Bench, program: str, seed: int, rate: float, wv: Any, sets: Path) -> None:

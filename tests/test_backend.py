@@ -166,7 +166,7 @@ def test_what_is_wrong_with_the_gpu(
     monkeypatch: pytest.MonkeyPatch, driver: int, count: int, device: int, text: str
 ) -> None:
     fake_cupy(monkeypatch, RuntimeError("broken"))
-    sys.modules["cupy"].cuda.runtime = SimpleNamespace(  # type: ignore[attr-defined]
+    sys.modules["cupy"].cuda.runtime = SimpleNamespace(
         driverGetVersion=lambda: driver, runtimeGetVersion=lambda: 13000, getDeviceCount=lambda: count
     )
     with pytest.raises(BackendError, match=text) as error:

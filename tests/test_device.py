@@ -46,7 +46,7 @@ def test_analogies_are_those_of_the_host(library: Library) -> None:
     rng = np.random.default_rng(5)
     questions = [tuple(WORDS[i] for i in rng.choice(V, 3, replace=False)) for _ in range(40)]
     there = wv.on(library.asarray(vectors()))
-    same(there.analogies(questions, topn=3), [wv.analogy(*question, topn=3) for question in questions])  # type: ignore[arg-type]
+    same(there.analogies(questions, topn=3), [wv.analogy(a, b, c, topn=3) for a, b, c in questions])
 
 
 def test_a_backend_takes_the_vectors_along() -> None:
