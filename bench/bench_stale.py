@@ -26,7 +26,7 @@ from bench.common import ROOT, append_row, commit, machine, versions
 from xw2v import WordVectors, encode, get_backend
 from xw2v.config import Config
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.engines.cuda import update_bounds
+from xw2v.training.engines.cuda import SLACK, update_bounds
 from xw2v.training.sampling import keep_probabilities, noise_probabilities
 from xw2v.training.trainer import Training, initial_tables
 from xw2v.training.walk import Position
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("text", type=Path, nargs="?", default=SHARED / "wiki100.txt.xz")
     for name, default in (("blocks", 132), ("group", 16), ("noise", 32), ("seed", 1), ("words", 10**9), ("epochs", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--bound", type=float, default=0.5)
+    parser.add_argument("--bound", type=float, default=2.0, help="of a word's row that is in flight once")
     args = parser.parse_args()
     config = Config(
         group_size=args.group, group_negatives=args.noise, batch_size=args.blocks * args.group, workers=1,
@@ -61,7 +61,7 @@ def main() -> None:
         counts, backend = np.asarray(corpus.vocabulary.counts), get_backend("numpy")
         engine, tables = ArrayEngine(config, counts, backend), initial_tables(len(counts), config, backend)
         kept, noise = counts * keep_probabilities(counts, config.sample), noise_probabilities(counts)
-        bounded = config.replace(max_update_norm=args.bound)
+        bounded = config.replace(max_update_norm=args.bound / SLACK)
         shortened(engine, update_bounds(bounded, kept / kept.sum(), noise, args.noise, args.blocks), tables)
         begun = time.perf_counter()
         # Chunks so large that groups of one place are not in flight at once, as the runs of blocks are.

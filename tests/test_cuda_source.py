@@ -182,7 +182,7 @@ def test_steps_are_shortened_to_each_words_bound(D: int, kernels: Make) -> None:
     config = exact(D)
     theirs, ours = tables(D), tables(D)
     fused = CudaEngine(
-        config.replace(max_update_norm=0.02), counts, NumpyBackend("a test"), blocks=3, kernels=kernels(64)
+        config.replace(max_update_norm=0.005), counts, NumpyBackend("a test"), blocks=3, kernels=kernels(64)
     )
     fused.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, rate)
     array = ArrayEngine(config, counts, NumpyBackend("a test"))
@@ -196,7 +196,7 @@ def test_steps_are_shortened_to_each_words_bound(D: int, kernels: Make) -> None:
 
 
 def test_bounds_follow_the_groups_in_flight() -> None:
-    config = Config(group_size=16, window=5, max_update_norm=0.5)
+    config = Config(group_size=16, window=5, max_update_norm=0.125)
     shares, noise = np.array([0.5, 0.01, 0.0]), np.array([0.25, 0.0, 0.5])
     center, outside = update_bounds(config, shares, noise, 16, 1)
     np.testing.assert_allclose(center, [0.5 / 8, 0.5, 0.5])

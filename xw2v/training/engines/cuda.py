@@ -2,8 +2,8 @@
 
 With one block it equals the array engine at a step of one group without `max_update_norm`, up to float rounding.
 With all of them the groups that are in flight at once read rows before the others have added to them. A row's
-stale updates add up, so a group's step of a row is shortened to `max_update_norm` divided by the number of groups
-in flight that are expected to hold the word.
+stale updates add up, so a group's step of a row is shortened to four times `max_update_norm` divided by the number
+of rows of the word that the groups in flight are expected to hold.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from xw2v.training.draws import Purpose, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.sampling import alias_table, keep_probabilities, keep_thresholds, noise_probabilities
 
-__all__ = ["LOSS_EVERY", "CudaEngine", "Kernels", "source", "update_bounds"]
+__all__ = ["LOSS_EVERY", "SLACK", "CudaEngine", "Kernels", "source", "update_bounds"]
 
 Array = Any
 
 LOSS_EVERY = 16
 _GROUP_NEGATIVES = 32  # with steps taken at once, fewer cost analogies (bench/README.md)
+SLACK = 4  # steps of a row point different ways, their sum is shorter than they are (bench/README.md)
 _THREADS = 256  # `__launch_bounds__` of train_groups
 _CENTER_TILE, _ROW_TILE = 8, 4  # of sgns.cu
 
@@ -254,14 +255,15 @@ def update_bounds(
 
     Returns
     -------
-    (V,) float32 arrays: `max_update_norm` over the number of rows of the word that the groups in flight are
-    expected to hold, at least one; infinite where `max_update_norm` is None
+    (V,) float32 arrays: four times `max_update_norm` over the number of rows of the word that the groups in flight
+    are expected to hold, at least one; infinite where `max_update_norm` is None
     """
     b, most = config.group_size, config.max_update_norm
     center = blocks * b * shares
     outside = blocks * ((b + 2 * config.window) * shares + group_negatives * noise)
     bounds = [
-        np.full(len(shares), np.inf) if most is None else most / np.maximum(rows, 1) for rows in (center, outside)
+        np.full(len(shares), np.inf) if most is None else SLACK * most / np.maximum(rows, 1)
+        for rows in (center, outside)
     ]
     return bounds[0].astype(np.float32), bounds[1].astype(np.float32)
 
