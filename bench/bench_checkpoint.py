@@ -54,10 +54,11 @@ def run(data: Any, config: Config, seconds: float, folder: Path | None, every: s
                 began = time.perf_counter()
                 super().save(*arguments)
                 stood.append(time.perf_counter() - began)
+                print(f"  stood still for {stood[-1]:.3f} s", file=sys.stderr)
 
         saver = Timed(folder, every)
         run = {"config": config.to_dict(), "corpus": {"words": len(ids)}}
-        saver.begin(lambda: run, [], backend, 0)
+        saver.begin(lambda: run, [], backend, tables)
     training = Training(tables, ids, offsets, config, backend, engine, saver=saver)
     began = time.perf_counter()
     words = 0

@@ -169,7 +169,7 @@ class Fitting:
         else:
             checkpoints.clear()
         words = position.epoch * len(self.corpus.ids) + position.start if position is not None else 0
-        checkpoints.begin(self._identity, self.history, self.backend, words)
+        checkpoints.begin(self._identity, self.history, self.backend, self.tables, words)
         return position
 
     def _keep(self, checkpoints: Checkpoints | None, position: Position) -> None:

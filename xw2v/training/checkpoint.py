@@ -110,10 +110,26 @@ class Checkpoints:
                 with suppress(OSError):  # there is something in it
                     self.folder.rmdir()
 
-    def begin(self, run: Callable[[], dict[str, Any]], history: list[Progress], backend: Backend, words: int) -> None:
+    def begin(
+        self,
+        run: Callable[[], dict[str, Any]],
+        history: list[Progress],
+        backend: Backend,
+        tables: Tables,
+        words: int = 0,
+    ) -> None:
         """Say what is going to be saved: `run` is called when it is needed, `history` grows; `words` are done."""
         self._run, self._history, self._backend = run, history, backend
         self._words, self._time = words, time.monotonic()
+        self._thread = threading.Thread(target=self._make_room, args=(tables,), name="xw2v checkpoint")
+        self._thread.start()
+
+    def _make_room(self, tables: Tables) -> None:
+        """Memory for the copies, touched before training has to wait for it: fresh pages take longer than a copy."""
+        if self._backend.name != "cupy":  # whose `to_host` is a copy; others may show the memory that changes
+            self._copies = tuple(np.empty(tuple(table.shape), np.float32) for table in tables)
+            for copy in self._copies:
+                np.copyto(copy, 0.0)
 
     # Reading
 
@@ -156,9 +172,7 @@ class Checkpoints:
         """Copy the tables and have them written while training goes on."""
         self.wait()
         host = tuple(map(self._backend.to_host, tables))
-        if all(copy is table for copy, table in zip(host, tables, strict=True)):
-            # The same memory each time: fresh pages would cost as much as the copy.
-            self._copies = self._copies or tuple(np.empty_like(table) for table in host)
+        if self._copies:
             for copy, table in zip(self._copies, host, strict=True):
                 np.copyto(copy, table)
             host = self._copies
