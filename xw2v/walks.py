@@ -133,7 +133,8 @@ def as_graph(graph: Any, directed: bool = False) -> Graph:
     from scipy import sparse
 
     if sparse.issparse(graph):
-        matrix = sparse.csr_array(graph)
+        given: Any = graph  # the check narrows it to a class that csr_array is not declared for
+        matrix = sparse.csr_array(given)
         if matrix.shape[0] != matrix.shape[1]:
             msg = f"a graph's matrix must be square, got {matrix.shape}"
             raise ShapeError(msg)
