@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,10 +84,11 @@ def test_engines_agree(D: int, options: dict[str, Any]) -> None:
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(moved, 1), rtol=1e-4)
 
 
-def test_loss_of_every_group_is_the_array_engines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is one group only, it is measured, and the measure is exact."""
+@pytest.mark.parametrize("S", [16, 2000])
+def test_loss_of_every_group_is_the_array_engines(S: int) -> None:
+    """Where there is one group only, it is measured, and the measure is exact, however many factors it multiplies."""
     ids, offsets, counts = corpus()
-    config = Config(vector_size=7, sample=0, group_size=64, group_negatives=16, batch_size=64, max_update_norm=None)
+    config = Config(vector_size=7, sample=0, group_size=64, group_negatives=S, batch_size=64, max_update_norm=None)
     losses = []
     for engine in (ArrayEngine(config, counts, NumpyBackend("a test")), cpu.CpuEngine(config, counts)):
         losses.append(engine.train_chunk(tables(7), read_chunk(ids, offsets, 0, 64), 0, rate).loss)
@@ -122,7 +128,31 @@ def test_nan_stays_nan() -> None:
     assert np.isnan(ours.outside_vectors).any()
 
 
-def test_bits_are_the_published_ones() -> None:
-    for key in (0, 1234567, 2**64 - 1):
-        for counter in (0, 1, 2**40):
-            assert int(cpu._bits(np.uint64(key), counter)) == reference.splitmix64(key, counter)
+SCRIPT = """
+import numpy as np
+from xw2v import Word2Vec
+ids = np.random.default_rng(0).integers(0, 20, 500)
+print(Word2Vec(vector_size=4, epochs=1, min_count=1, workers=1).fit((ids, np.array([0, 500]))).history[-1].loss)
+"""
+
+
+@pytest.mark.slow
+def test_compiled_code_follows_the_text_of_all_its_modules(tmp_path: Path) -> None:
+    """Numba's own cache looks at one file; a change in another must not leave the old code in use."""
+    package = Path(cpu.__file__).parents[2]
+    shutil.copytree(package, tmp_path / "xw2v", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def loss() -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return float(done.stdout)
+
+    once = loss()
+    path = tmp_path / "xw2v" / "training" / "engines" / "group.py"
+    line = "return loss - math.log(product)"
+    text = path.read_text()
+    assert text.count(line) == 1
+    path.write_text(text.replace(line, "return 2.0 * (loss - math.log(product))"))
+    assert loss() == pytest.approx(2 * once)

@@ -29,6 +29,14 @@ def test_known_answers(library: Library) -> None:
     assert unsigned(library.to_host(draw(1234567, counters, xp=library.xp))) == KNOWN
 
 
+def test_compiled_draws_are_the_draws() -> None:
+    compiled = pytest.importorskip("xw2v.training.compiled_draws", reason="Numba is not installed")
+    for key in (0, 12345, 2**64 - 1):
+        counters = np.array([0, 1, 77, 2**40])
+        found = [int(compiled.random_bits(np.uint64(key), counter)) for counter in counters]
+        assert found == unsigned(draw(key, counters, xp=np))
+
+
 @pytest.mark.parametrize("key", [0, 1, 2**63, 2**64 - 1])
 def test_large_keys_and_counters_equal_python_integers(library: Library, key: int) -> None:
     counters = [0, 1, 2**31, 2**40 + 7, 2**62]

@@ -29,7 +29,7 @@ ALLOWED = {
     "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},
     "estimator": {"backend", "config", "conventions", "errors", "fitting", "tensors", "text", "training", "vectors"},
     "conventions": {"errors", "vectors"},
-    "walk_loops": set(),
+    "walk_loops": {"training"},
     "walks": {"errors", "files", "training", "walk_loops"},
     "screen": {"errors", "training"},
 }

@@ -12,8 +12,6 @@ from scipy import sparse, stats
 
 from xw2v import Word2Vec, cli, random_walks
 from xw2v.errors import ConfigError, FormatError, ShapeError
-from xw2v.training.draws import draw
-from xw2v.walk_loops import random_bits
 from xw2v.walks import Walks, as_graph, read_edges
 
 # Two triangles that share node 2, and a tail 4 - 5.
@@ -24,14 +22,6 @@ def steps(walks: Walks, length: int) -> np.ndarray:
     """All runs of so many nodes that follow each other in a walk."""
     found = [walks.ids[a:b] for a, b in pairwise(walks.offsets)]
     return np.array([walk[i : i + length] for walk in found for i in range(len(walk) - length + 1)])
-
-
-def test_the_compiled_draws_are_the_draws() -> None:
-    for key in (0, 12345, 2**64 - 1):
-        counters = np.array([0, 1, 77, 2**40])
-        wanted = draw(key, counters, xp=np).astype(np.uint64)
-        found = [random_bits(np.uint64(key), np.uint64(counter)) for counter in counters]
-        assert [int(bits) for bits in found] == wanted.tolist()
 
 
 def test_walks_start_everywhere_and_follow_edges() -> None:

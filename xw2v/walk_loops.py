@@ -7,25 +7,15 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["random_bits", "walk"]
+from xw2v.training.compiled_draws import random_bits
+
+__all__ = ["walk"]
 
 Array = Any
 
-# As in `training/draws.py`, whose draws these are (tests/test_walks.py compares them).
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _HALF = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
 _UNIT = 2.0**-53
-
-
-@njit(nogil=True, cache=True)
-def random_bits(key: Any, counter: Any) -> Any:
-    """SplitMix64's output number `counter` for the seed `key`, both uint64."""
-    z = key + (counter + _ONE) * _GAMMA
-    z = (z ^ (z >> np.uint64(30))) * _FIRST
-    z = (z ^ (z >> np.uint64(27))) * _SECOND
-    return z ^ (z >> np.uint64(31))
 
 
 @njit(nogil=True, cache=True)

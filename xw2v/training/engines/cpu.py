@@ -13,16 +13,18 @@ The loss is taken of every `LOSS_EVERY`-th group of a chunk and scaled to all pa
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from xw2v.config import Config
-from xw2v.training import batches
+from xw2v.training import batches, compiled_draws
 from xw2v.training.batches import Chunk
+from xw2v.training.compiled_draws import random_bits
 from xw2v.training.draws import Purpose, stream_key
-from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.engines import ChunkResult, Rate, Tables, group, simd
 from xw2v.training.engines.group import add_steps, gather, group_loss, place, prefetch_rows, score, sigmoid, slopes
 from xw2v.training.engines.simd import LANES
 from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
@@ -46,10 +48,9 @@ class CpuEngine:
         self._noise = alias_table(noise_probabilities(counts, config.ns_exponent))
 
     def compile(self) -> None:
-        """Have the loops compiled, or fetched from Numba's cache, by training on one token: nothing is learned."""
-        tables = Tables(*(np.zeros((len(self._thresholds), self.config.vector_size), np.float32) for _ in range(2)))
-        one = Chunk(np.zeros(1, np.int32), np.ones(1, np.int32), 0)
-        self.train_chunk(tables, one, 0, lambda words, step: 0.0)
+        """Have the loops compiled, or fetched from Numba's cache, by training on no token."""
+        tables = Tables(*(np.zeros((1, self.config.vector_size), np.float32) for _ in range(2)))
+        self.train_chunk(tables, Chunk(np.zeros(0, np.int32), np.zeros(0, np.int32), 0), 0, lambda words, step: 0.0)
 
     def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:
         """See `Engine.train_chunk`. Trains a chunk as a whole."""
@@ -57,7 +58,7 @@ class CpuEngine:
         first, last = rate(0, 0), rate(len(chunk.ids), 0)
         if first is None or last is None:
             return ChunkResult(0.0, 0, 0, 0)
-        loss, measured, pairs, centers, steps = _train(
+        loss, measured, pairs, centers, steps = _TRAIN(
             tables.center_vectors,
             tables.outside_vectors,
             chunk.ids,
@@ -80,30 +81,21 @@ class CpuEngine:
         return ChunkResult(loss * pairs / max(measured, 1), pairs, centers, steps)
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _bits(key: Any, counter: Any) -> Any:
-    """64 random bits: `draws.draw` of one counter."""
-    z = key + (np.uint64(counter) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _keep(
     ids: Array, start: int, key: Any, thresholds: Array, window: int, shrink: bool, index: Array, reach: Array
 ) -> int:
     """Fill in the chunk index and the window of each kept token; how many there are. See `keep_tokens`."""
     kept = 0
     for i in range(ids.shape[0]):
-        bits = _bits(key, start + i)
+        bits = random_bits(key, start + i)
         index[kept] = i
         reach[kept] = 1 + (((bits >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32)) if shrink else window
         kept += np.int64(bits & np.uint64(0xFFFFFFFF)) < thresholds[ids[i]]
     return kept
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _windows(sentences: Array, window: int, reach: Array, low: Array, high: Array) -> None:
     """Where each kept token's window begins and ends: low .. high - 1, itself being at `window`."""
     N = sentences.shape[0]
@@ -119,19 +111,19 @@ def _windows(sentences: Array, window: int, reach: Array, low: Array, high: Arra
         high[i] = window + min(reach[i] + 1, end - i)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _draw_noise(key: Any, position: int, thresholds: Array, alias: Array, into: Array) -> None:
     """The noise words of the group that begins at a corpus position. See `draw_words`."""
     S = into.shape[0]
     V = np.uint64(thresholds.shape[0])
     for s in range(S):
-        bits = _bits(key, position * S + s)
+        bits = random_bits(key, position * S + s)
         column = np.int64(((bits >> np.uint64(32)) * V) >> np.uint64(32))
         itself = np.int64(bits & np.uint64(0xFFFFFFFF)) < thresholds[column]
         into[s] = column if itself else alias[column]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _aligned(size: int) -> Array:
     """Zeros that begin where a cache line does."""
     room = np.zeros(size + 16, np.float32)
@@ -139,7 +131,7 @@ def _aligned(size: int) -> Array:
     return room[skip : skip + size]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _train(
     center_vectors: Array, outside_vectors: Array, ids: Array, sentences: Array, start: int, segment: int,
     token_key: Any, noise_key: Any, keep_below: Array, noise_below: Array, noise_alias: Array, window: int,
@@ -210,3 +202,21 @@ def _train(
         groups += 1
         first = last
     return loss, measured, pairs, N, groups
+
+
+def _cached(sources: str) -> Any:
+    """`_train`, whose compiled code is kept between runs.
+
+    Numba compiles anew where the file of a cached function changed, but does not look at the files of what it calls:
+    so this one function alone is cached, and the text of all of them is part of what it is cached under.
+    """
+
+    @njit(nogil=True, cache=True)
+    def train(*options: Any) -> Any:
+        _ = sources
+        return _train(*options)
+
+    return train
+
+
+_TRAIN = _cached("".join(inspect.getsource(module) for module in (group, simd, compiled_draws)))

@@ -5,7 +5,7 @@ row t and place j - 1 of row t + 1 are the same word, and beyond the window's ed
 columns, can always be worked on together, and each row of the other table is read once for both.
 
 Rows are copied into small buffers which the first cache holds, each filled up with zeros to P numbers, a multiple of
-LANES. Everything of a group is read before anything is written.
+LANES. Everything of a group is read before anything is written. Nothing here is cached for itself: see `cpu.py`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Array = Any
 _FAST = {"reassoc", "contract", "nsz", "arcp"}  # all but assuming that NaN and infinity never come
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, inline="always")
 def place(S: int, j: int) -> int:
     """The column of place j of a window. The noise words before it are filled up to a multiple of 4."""
     return (S + 3) // 4 * 4 + 1 + j
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def prefetch_rows(table: Array, D: int, ids: Array) -> None:
     """Ask for rows that will be wanted soon."""
     for i in range(ids.shape[0]):
@@ -52,7 +52,7 @@ def prefetch_rows(table: Array, D: int, ids: Array) -> None:
         prefetch(table, row + D - 1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def gather(table: Array, D: int, ids: Array, into: Array, P: int) -> None:
     """Rows of a table, side by side, each filled up with zeros to P numbers."""
     for i in range(ids.shape[0]):
@@ -65,7 +65,7 @@ def gather(table: Array, D: int, ids: Array, into: Array, P: int) -> None:
             store(into, target + k, load_first(table, source + k, D - k))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, at_other: int) -> None:
     """The products of a row of V with four rows of U, written from `at` on, and of V's next row, from `at_other` on."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
@@ -83,7 +83,7 @@ def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, at_o
     store_totals(into, at_other, b0, b1, b2, b3)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def score(V_rows: Array, U_rows: Array, n: int, P: int, M: int, low: Array, high: Array, S: int, scores: Array) -> None:
     """The products of centres with noise words, and with the words of their windows and some around them."""
     contexts, zero = place(S, -1), place(S, 0)
@@ -97,7 +97,7 @@ def score(V_rows: Array, U_rows: Array, n: int, P: int, M: int, low: Array, high
 
 
 # Python's error model would test each divisor for zero, and LLVM would not vectorise the loop.
-@njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
+@njit(nogil=True, fastmath=_FAST, error_model="numpy")
 def sigmoid(x: Array) -> None:
     """σ of a float32 vector in place, within 2e-7: half of 1 + tanh(x / 2), tanh by a rational function.
 
@@ -122,27 +122,39 @@ def sigmoid(x: Array) -> None:
         x[i] = np.float32(0.5) + np.float32(0.5) * (t * p / q)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
+def _loss(scores: Array, sigma: Array, sign: float) -> float:
+    """The sum of -log σ(sign · score), in float64.
+
+    Each is max(-sign · score, 0) - log max(σ, 1 - σ). The numbers under the logarithm, a half or more, are multiplied
+    first, as long as a float64 holds their product.
+    """
+    loss, product = 0.0, 1.0
+    for i in range(scores.shape[0]):
+        loss += max(-sign * scores[i], 0.0)
+        product *= max(np.float64(sigma[i]), 1.0 - sigma[i])
+        if product < 1e-300:
+            loss -= math.log(product)
+            product = 1.0
+    return loss - math.log(product)
+
+
+@njit(nogil=True)
 def group_loss(
     scores: Array, sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, window: int
 ) -> float:
-    """The loss of a group in float64. -log σ(x) is max(-x, 0) - log max(σ(x), σ(-x)), so a row takes two logarithms."""
+    """The loss of a group from its scores and their σ, in float64."""
     loss = 0.0
     for t in range(n):
-        pull, pull_product, push, push_product = 0.0, 1.0, 0.0, 1.0
-        for s in range(t * M, t * M + S):
-            push += max(np.float64(scores[s]), 0.0)
-            push_product *= max(np.float64(sigma[s]), 1.0 - sigma[s])
-        zero = t * M + place(S, 0)
-        for j in range(zero + low[t], zero + high[t]):
-            if j != zero + window:
-                pull += max(-np.float64(scores[j]), 0.0)
-                pull_product *= max(np.float64(sigma[j]), 1.0 - sigma[j])
-        loss += pull - math.log(pull_product) + weights[t] * (push - math.log(push_product))
+        noise, zero = t * M, t * M + place(S, 0)
+        own = zero + window
+        loss += weights[t] * _loss(scores[noise : noise + S], sigma[noise : noise + S], -1.0)
+        loss += _loss(scores[zero + low[t] : own], sigma[zero + low[t] : own], 1.0)
+        loss += _loss(scores[own + 1 : zero + high[t]], sigma[own + 1 : zero + high[t]], 1.0)
     return loss
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def slopes(
     sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, window: int, alpha: Any
 ) -> None:
@@ -161,7 +173,7 @@ def slopes(
     sigma[n * M : (n + 1) * M] = np.float32(0)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _add_sums(
     table: Array, D: int, row: Any, other: Any, slopes: Array, at: int, at_other: int, step: int, rows: Array,
     first: int, count: int, P: int,
@@ -208,7 +220,7 @@ def _add_sums(
         k += LANES
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def add_steps(
     V_table: Array, U_table: Array, D: int, centers: Array, contexts: Array, noise: Array, here: int, V_rows: Array,
     U_rows: Array, P: int, M: int, low: Array, high: Array, slopes: Array, window: int,

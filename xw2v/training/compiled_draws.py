@@ -1,0 +1,20 @@
+"""`draws.draw` of one counter, for loops that Numba compiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+__all__ = ["random_bits"]
+
+
+# Compiled into its callers, never cached for itself: see `cpu.py` on what Numba's cache does not notice.
+@njit(nogil=True, inline="always")
+def random_bits(key: Any, counter: Any) -> Any:
+    """64 random bits as uint64: SplitMix64's output number `counter` for the seed `key`, a uint64."""
+    z = key + (np.uint64(counter) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
