@@ -69,6 +69,10 @@ def both(config: Config, D: int) -> tuple[tuple[Tables, Any], tuple[Tables, Any]
         {"group_size": 32, "group_negatives": 5, "negative": 9},
         {"group_size": 3, "group_negatives": 7, "window": 2},
         {"sample": 0.0, "ns_exponent": 0.0},
+        {"negatives": "pair", "group_size": 1},
+        {"negatives": "pair", "group_size": 1, "negative": 1, "window": 2, "workers": 1},
+        {"workers": 1},
+        {"workers": 128},
     ],
     ids=str,
 )

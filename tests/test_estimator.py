@@ -48,7 +48,8 @@ def test_fit_from_lists() -> None:
     [
         ({"engine": "array"}, "array: asked for"),
         ({"loss": "softmax"}, "array: for loss='softmax'"),
-        ({"negatives": "pair"}, "array: for negatives='pair'"),
+        ({"negatives": "pair"}, "cpu: compiled by Numba"),
+        ({"negatives": "pair", "centers": "random"}, "array: for centers='random'"),
         ({"batch_size": 32}, "array: for batch_size"),
     ],
 )

@@ -15,8 +15,9 @@ simd = pytest.importorskip("xw2v.training.engines.simd", reason="Numba is not in
 from numba import njit  # noqa: E402 -- it is there
 
 LANES = simd.LANES
-add_first_to, add_to, fma, load, load_first = simd.add_first_to, simd.add_to, simd.fma, simd.load, simd.load_first
-prefetch, splat, store, store_totals = simd.prefetch, simd.splat, simd.store, simd.store_totals
+add_at, add_first_at, fma, load, load_at = simd.add_at, simd.add_first_at, simd.fma, simd.load, simd.load_at
+load_first_at, prefetch, splat, store = simd.load_first_at, simd.prefetch, simd.splat, simd.store
+store_totals = simd.store_totals
 
 
 def numbers(n: int) -> np.ndarray:
@@ -28,7 +29,7 @@ def test_store_and_add(index: int) -> None:
     @njit
     def run(x: Any, y: Any, into: Any, index: int) -> None:
         store(into, index, fma(load(x, index), load(y, index), splat(np.float32(2))))
-        add_to(into, index, load(x, index))
+        add_at(np.int64(into.ctypes.data) + 4 * index, load_at(np.int64(x.ctypes.data) + 4 * index))
 
     x, y, into = numbers(3 * LANES), numbers(3 * LANES)[::-1].copy(), np.zeros(3 * LANES, np.float32)
     run(x, y, into, index)
@@ -44,8 +45,9 @@ def test_first_lanes_only(count: int) -> None:
 
     @njit
     def run(x: Any, into: Any, index: int, count: int) -> None:
-        add_first_to(into, index, count, load_first(x, index, count))
-        store(into, 2 * LANES, load_first(x, index, count))
+        some = load_first_at(np.int64(x.ctypes.data) + 4 * index, count)
+        add_first_at(np.int64(into.ctypes.data) + 4 * index, count, some)
+        store(into, 2 * LANES, some)
 
     x, into = numbers(count + 3), np.ones(3 * LANES, np.float32)
     run(x, into, 3, count)
@@ -60,7 +62,7 @@ def test_totals() -> None:
     @njit
     def run(x: Any, into: Any) -> None:
         store_totals(into, 1, load(x, 0), load(x, LANES), load(x, 2 * LANES), load(x, 3 * LANES))
-        prefetch(into, 0)
+        prefetch(np.int64(into.ctypes.data))
 
     x, into = numbers(4 * LANES), np.zeros(6, np.float32)
     run(x, into)

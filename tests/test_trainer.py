@@ -15,7 +15,8 @@ from xw2v.errors import ConfigError, CorpusError, NumericalError
 from xw2v.training import batches
 from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.trainer import Progress, initial_tables, train, usable_cores
+from xw2v.training.trainer import Progress, initial_tables, train
+from xw2v.training.workers import usable_cores
 
 NUMPY = NumpyBackend("a test")
 

@@ -20,8 +20,9 @@ from xw2v.training.batches import read_chunk
 from xw2v.training.draws import Purpose, draw, high_half, stream_key
 from xw2v.training.engines import AheadEngine, ChunkResult, Engine, Tables
 from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
+from xw2v.training.workers import is_ordered, worker_count
 
-__all__ = ["Progress", "Saver", "Training", "check_memory", "initial_tables", "train", "usable_cores"]
+__all__ = ["Progress", "Saver", "Training", "check_memory", "initial_tables", "train"]
 
 Array = Any
 
@@ -43,24 +44,6 @@ class Saver(Protocol):
     def save(self, tables: Tables, position: Position) -> None:
         """Take a copy; the tables change again when it returns."""
         ...
-
-
-def usable_cores() -> int:
-    """How many cores this process may use: its affinity, and the CPU quota of its control group."""
-    import os
-    from pathlib import Path
-
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        cores = os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
-        if quota != "max":
-            cores = min(cores, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass
-    return max(1, cores)
 
 
 def initial_tables(V: int, config: Config, backend: Backend) -> Tables:
@@ -318,14 +301,11 @@ def train(
 
 
 def _workers(config: Config, backend: Backend) -> int:
-    """Threads to train with: one where a GPU does the work or where the order of steps has a meaning."""
-    ordered = config.steps is not None or config.schedule == "halving"
-    if ordered and config.workers is not None and config.workers > 1:
+    """Threads to train with: one where a GPU does the work."""
+    if is_ordered(config) and config.workers is not None and config.workers > 1:
         msg = f"steps and schedule='halving' count steps in order, so workers must be 1, got {config.workers}"
         raise ConfigError(msg)
     if config.deterministic and backend.name == "cupy":
         msg = "deterministic=True is for the CPU: a GPU adds in no fixed order; use backend='numpy', or False"
         raise ConfigError(msg)
-    if backend.name != "numpy" or ordered or config.deterministic:
-        return 1
-    return config.workers if config.workers is not None else usable_cores()
+    return worker_count(config) if backend.name == "numpy" else 1

@@ -123,7 +123,8 @@ def _only_array(config: Config, backend: Backend) -> str | None:
     wanted = {
         f"backend {backend.name}": backend.name not in _FUSED,
         f"loss={config.loss!r}": config.loss != "negative_sampling",
-        f"negatives={config.negatives!r}": config.negatives != "shared",
+        f"negatives={config.negatives!r}": config.negatives != "shared" and backend.name != "numpy",
+        f"centers={config.centers!r}": config.centers != "all",
         f"reduction={config.reduction!r}": config.reduction != "sum",
         f"schedule={config.schedule!r}": config.schedule != "linear",
         "steps": config.steps is not None,

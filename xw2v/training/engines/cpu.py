@@ -1,7 +1,8 @@
 """The fused CPU engine: one group of centres after the other, in loops that Numba compiles. Holds no GIL.
 
 Equals the array engine at a step of one group without `max_update_norm`, up to float rounding: groups are small
-enough that no row needs a bound. The same draws are made inside the loops. For each group:
+enough that no row needs a bound. With noise words of its own for every pair, a centre is a group. The same draws are
+made inside the loops. For each group:
 
     gather   b rows of V and S + b + 2m rows of U into small buffers, which the first cache holds
     scores   products of the centres with the noise words and with the words of their windows, no others
@@ -9,12 +10,17 @@ enough that no row needs a bound. The same draws are made inside the loops. For 
     add      sums of rows, weighted by the slopes, kept in registers and added to the rows of the tables
 
 The loss is taken of every `LOSS_EVERY`-th group of a chunk and scaled to all pairs.
+
+Several workers write to the tables without locks. The most frequent words are in nearly every group, and each write
+takes their rows out of the other cores' caches: so each worker has rows of its own for them, and adds what they
+changed to the tables after some groups. What others do to such a word is unseen for that long, by as many workers as
+there are; so the time and the number of such words go down with the workers (`OWN_WORDS`, `OWN_TOKENS`).
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -27,14 +33,30 @@ from xw2v.training.draws import Purpose, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables, group, simd
 from xw2v.training.engines.group import add_steps, gather, group_loss, place, prefetch_rows, score, sigmoid, slopes
 from xw2v.training.engines.simd import LANES
-from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
+from xw2v.training.sampling import AliasTable, alias_table, keep_thresholds, noise_probabilities
+from xw2v.training.workers import worker_count
 
-__all__ = ["LOSS_EVERY", "CpuEngine"]
+__all__ = ["LOSS_EVERY", "OWN_TOKENS", "OWN_WORDS", "CpuEngine"]
 
 Array = Any
 
 LOSS_EVERY = 8
+OWN_WORDS = 256  # most frequent words of which all workers together have rows of their own
+OWN_TOKENS = 2048  # centres that all workers together train before they add up those rows
 _GROUP_NEGATIVES = 16
+
+
+class _Options(NamedTuple):
+    """What the loops do, the same for every chunk."""
+
+    window: int
+    shrink: bool
+    negative: int
+    b: int  # centres of a group
+    S: int  # noise words of a group; 0: `negative` for every pair
+    segment: int
+    own_words: int
+    own_groups: int  # after which a worker's own rows are added to the tables
 
 
 class CpuEngine:
@@ -46,6 +68,18 @@ class CpuEngine:
         self.config = config
         self._thresholds = keep_thresholds(counts, config.sample, config.subsampling)
         self._noise = alias_table(noise_probabilities(counts, config.ns_exponent))
+        pair = config.negatives == "pair"
+        workers, b = worker_count(config), 1 if pair else config.group_size
+        self._options = _Options(
+            window=config.window,
+            shrink=config.shrink_windows,
+            negative=config.negative,
+            b=b,
+            S=0 if pair else config.group_negatives or _GROUP_NEGATIVES,
+            segment=batches.SEGMENT,
+            own_words=0 if workers == 1 else min(OWN_WORDS // workers, len(counts)),
+            own_groups=max(1, OWN_TOKENS // workers // b),
+        )
 
     def compile(self) -> None:
         """Have the loops compiled, or fetched from Numba's cache, by training on no token."""
@@ -59,22 +93,16 @@ class CpuEngine:
         if first is None or last is None:
             return ChunkResult(0.0, 0, 0, 0)
         loss, measured, pairs, centers, steps = _TRAIN(
+            self._options,
             tables.center_vectors,
             tables.outside_vectors,
             chunk.ids,
             chunk.sentences,
             chunk.start,
-            batches.SEGMENT,
             np.uint64(stream_key(config.seed, Purpose.TOKEN, epoch)),
             np.uint64(stream_key(config.seed, Purpose.NOISE, epoch)),
             self._thresholds,
-            self._noise.thresholds,
-            self._noise.alias,
-            config.window,
-            config.shrink_windows,
-            config.negative,
-            config.group_size,
-            config.group_negatives or _GROUP_NEGATIVES,
+            self._noise,
             first,
             last,
         )
@@ -112,15 +140,46 @@ def _windows(sentences: Array, window: int, reach: Array, low: Array, high: Arra
 
 
 @njit(nogil=True)
-def _draw_noise(key: Any, position: int, thresholds: Array, alias: Array, into: Array) -> None:
-    """The noise words of the group that begins at a corpus position. See `draw_words`."""
-    S = into.shape[0]
-    V = np.uint64(thresholds.shape[0])
-    for s in range(S):
-        bits = random_bits(key, position * S + s)
-        column = np.int64(((bits >> np.uint64(32)) * V) >> np.uint64(32))
-        itself = np.int64(bits & np.uint64(0xFFFFFFFF)) < thresholds[column]
-        into[s] = column if itself else alias[column]
+def _noise_word(bits: Any, noise: AliasTable) -> Any:
+    """See `draw_words`."""
+    column = np.int64(((bits >> np.uint64(32)) * np.uint64(noise.thresholds.shape[0])) >> np.uint64(32))
+    itself = np.int64(bits & np.uint64(0xFFFFFFFF)) < noise.thresholds[column]
+    return column if itself else noise.alias[column]
+
+
+@njit(nogil=True)
+def _draw_noise(options: _Options, key: Any, position: int, low: int, high: int, noise: AliasTable, into: Array) -> int:
+    """The noise words of the group that begins at a corpus position, or of that centre's pairs; how many they are."""
+    S, K, window = options.S, options.negative, options.window
+    if S > 0:
+        for s in range(S):
+            into[s] = _noise_word(random_bits(key, position * S + s), noise)
+        return S
+    drawn = 0
+    for j in range(low, high):
+        if j != window:
+            slot = j if j < window else j - 1
+            for k in range(K):
+                into[drawn] = _noise_word(random_bits(key, (position * 2 * window + slot) * K + k), noise)
+                drawn += 1
+    return drawn
+
+
+@njit(nogil=True)
+def _locate(words: Array, table: Array, own: Array, rows_at: Array) -> None:
+    """The addresses of words' rows: those of the most frequent words in a worker's own copy."""
+    shared_at, own_at, length = np.int64(table.ctypes.data), np.int64(own.ctypes.data), 4 * table.shape[1]
+    for i in range(words.shape[0]):
+        begin = own_at if words[i] < own.shape[0] else shared_at
+        rows_at[i] = begin + np.int64(words[i]) * length
+
+
+@njit(nogil=True)
+def _share(table: Array, own: Array, before: Array) -> None:
+    """Add to the table what a worker's own rows have changed, and take what others have."""
+    for w in range(own.shape[0]):
+        for k in range(own.shape[1]):
+            own[w, k] = before[w, k] = table[w, k] = table[w, k] + (own[w, k] - before[w, k])
 
 
 @njit(nogil=True)
@@ -133,56 +192,63 @@ def _aligned(size: int) -> Array:
 
 @njit(nogil=True)
 def _train(
-    center_vectors: Array, outside_vectors: Array, ids: Array, sentences: Array, start: int, segment: int,
-    token_key: Any, noise_key: Any, keep_below: Array, noise_below: Array, noise_alias: Array, window: int,
-    shrink: bool, negative: int, b: int, S: int, alpha_first: float, alpha_last: float,
+    options: _Options, center_vectors: Array, outside_vectors: Array, ids: Array, sentences: Array, start: int,
+    token_key: Any, noise_key: Any, keep_below: Array, noise: AliasTable, alpha_first: float, alpha_last: float,
 ) -> Any:  # fmt: skip
     """Train on a chunk. Returns (loss measured, pairs it was measured on, pairs, centres, groups)."""
+    window, b = options.window, options.b
     R, D = ids.shape[0], center_vectors.shape[1]
-    V_table, U_table = center_vectors.reshape(-1), outside_vectors.reshape(-1)
     index, reach = np.empty(R + 1, np.int32), np.empty(R + 1, np.int32)
-    N = _keep(ids, start, token_key, keep_below, window, shrink, index, reach)
+    N = _keep(ids, start, token_key, keep_below, window, options.shrink, index, reach)
     index = index[:N]
     low, high = np.empty(N, np.int32), np.empty(N, np.int32)
     _windows(sentences[index], window, reach, low, high)
     # Context c of a group stands `window` tokens before its centre c, also where there is no such token.
     words = np.zeros(N + 2 * window, np.int32)
     words[window : window + N] = ids[index]
+    own_V, own_U = center_vectors[: options.own_words].copy(), outside_vectors[: options.own_words].copy()
+    before_V, before_U = own_V.copy(), own_U.copy()
+    V_at, U_at = np.empty(words.shape[0], np.int64), np.empty(words.shape[0], np.int64)
+    _locate(words, center_vectors, own_V, V_at)
+    _locate(words, outside_vectors, own_U, U_at)
+
+    most = options.S if options.S > 0 else 2 * window * options.negative
     P = (D + LANES - 1) // LANES * LANES
-    contexts_at = place(S, -1)
-    M = (place(S, 2 * window) + 5 + 15) // 16 * 16
+    M = (place(most, 2 * window) + 5 + 15) // 16 * 16
     # One row more for an odd number of centres; five for blocks of four that begin at a window's last word.
-    V_rows, U_rows = _aligned((b + 1) * P), _aligned((contexts_at + b + 2 * window + 5) * P)
+    V_rows, U_rows = _aligned((b + 1) * P), _aligned((place(most, -1) + b + 2 * window + 5) * P)
     scores, sigma = np.empty((b + 1) * M, np.float32), _aligned((b + 1) * M)
-    noise, next_noise = np.empty(S, np.int32), np.empty(S, np.int32)
+    noise_words, noise_at, next_noise_at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     weights = np.empty(b, np.float32)
     loss, measured, pairs, groups = 0.0, 0, 0, 0
-    first = 0
+    first = next_S = 0
     if N > 0:
-        _draw_noise(noise_key, start + index[0], noise_below, noise_alias, next_noise)
+        next_S = _draw_noise(options, noise_key, start + index[0], low[0], high[0], noise, noise_words)
+        _locate(noise_words[:next_S], outside_vectors, own_U, next_noise_at)
     while first < N:
-        border = (index[first] // segment + 1) * segment
+        border = (index[first] // options.segment + 1) * options.segment
         last = min(first + b, N)
         while index[last - 1] >= border:
             last -= 1
-        n = last - first
-        noise, next_noise = next_noise, noise
+        n, S = last - first, next_S
+        noise_at, next_noise_at = next_noise_at, noise_at
         if last < N:
-            _draw_noise(noise_key, start + index[last], noise_below, noise_alias, next_noise)
-            prefetch_rows(U_table, D, next_noise)
-            prefetch_rows(V_table, D, words[window + last : window + min(last + b, N)])
-            prefetch_rows(U_table, D, words[2 * window + last : window + min(last + b + window, N)])
+            next_S = _draw_noise(options, noise_key, start + index[last], low[last], high[last], noise, noise_words)
+            _locate(noise_words[:next_S], outside_vectors, own_U, next_noise_at)
+            prefetch_rows(next_noise_at[:next_S], D)
+            prefetch_rows(V_at[window + last : window + min(last + b, N)], D)
+            prefetch_rows(U_at[2 * window + last : window + min(last + b + window, N)], D)
         here, there = max(0, window - first), min(n + 2 * window, N + window - first)
-        centers, contexts = words[window + first : window + last], words[first + here : first + there]
+        centers_at, contexts_at = V_at[window + first : window + last], U_at[first + here : first + there]
         group_low, group_high = low[first:last], high[first:last]
         group_pairs = 0
         for t in range(n):
             n_pairs = group_high[t] - group_low[t] - 1
-            weights[t] = np.float32(n_pairs * negative / S)
+            weights[t] = np.float32(n_pairs * options.negative / S) if S > 0 else np.float32(0)
             group_pairs += n_pairs
-        gather(V_table, D, centers, V_rows, P)
-        gather(U_table, D, noise, U_rows, P)
-        gather(U_table, D, contexts, U_rows[(contexts_at + here) * P :], P)
+        gather(centers_at, D, V_rows, P)
+        gather(noise_at[:S], D, U_rows, P)
+        gather(contexts_at, D, U_rows[(place(S, -1) + here) * P :], P)
         score(V_rows, U_rows, n, P, M, group_low, group_high, S, sigma)
         is_measured = groups % LOSS_EVERY == 0
         if is_measured:
@@ -195,11 +261,13 @@ def _train(
         alpha = np.float32(alpha_first + (alpha_last - alpha_first) * ((R * first // N) / R))
         slopes(sigma, n, M, group_low, group_high, weights, S, window, alpha)
         add_steps(
-            V_table, U_table, D, centers, contexts, noise, here, V_rows, U_rows, P, M, group_low, group_high, sigma,
-            window,
-        )  # fmt: skip
+            centers_at, contexts_at, noise_at[:S], here, D, V_rows, U_rows, P, M, group_low, group_high, sigma, window
+        )
         pairs += group_pairs
         groups += 1
+        if groups % options.own_groups == 0 or last == N:
+            _share(center_vectors, own_V, before_V)
+            _share(outside_vectors, own_U, before_U)
         first = last
     return loss, measured, pairs, N, groups
 

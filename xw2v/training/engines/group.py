@@ -5,7 +5,8 @@ row t and place j - 1 of row t + 1 are the same word, and beyond the window's ed
 columns, can always be worked on together, and each row of the other table is read once for both.
 
 Rows are copied into small buffers which the first cache holds, each filled up with zeros to P numbers, a multiple of
-LANES. Everything of a group is read before anything is written. Nothing here is cached for itself: see `cpu.py`.
+LANES. Everything of a group is read before anything is written. A row of a table is known by its address: it may lie in
+the table or in a worker's own copy of some rows. Nothing here is cached for itself: see `cpu.py`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from numba import njit
 
 from xw2v.training.engines.simd import (
     LANES,
-    add_first_to,
-    add_to,
+    add_at,
+    add_first_at,
     fma,
     load,
-    load_first,
+    load_at,
+    load_first_at,
     prefetch,
     splat,
     store,
@@ -33,6 +35,7 @@ __all__ = ["add_steps", "gather", "group_loss", "place", "prefetch_rows", "score
 
 Array = Any
 
+_BYTES = 4  # of a float32
 _FAST = {"reassoc", "contract", "nsz", "arcp"}  # all but assuming that NaN and infinity never come
 
 
@@ -43,26 +46,25 @@ def place(S: int, j: int) -> int:
 
 
 @njit(nogil=True)
-def prefetch_rows(table: Array, D: int, ids: Array) -> None:
+def prefetch_rows(rows_at: Array, D: int) -> None:
     """Ask for rows that will be wanted soon."""
-    for i in range(ids.shape[0]):
-        row = np.int64(ids[i]) * D
+    for address in rows_at:
         for k in range(0, D, 16):
-            prefetch(table, row + k)
-        prefetch(table, row + D - 1)
+            prefetch(address + k * _BYTES)
+        prefetch(address + (D - 1) * _BYTES)
 
 
 @njit(nogil=True)
-def gather(table: Array, D: int, ids: Array, into: Array, P: int) -> None:
-    """Rows of a table, side by side, each filled up with zeros to P numbers."""
-    for i in range(ids.shape[0]):
-        source, target = np.int64(ids[i]) * D, i * P
+def gather(rows_at: Array, D: int, into: Array, P: int) -> None:
+    """Rows side by side, each filled up with zeros to P numbers."""
+    for i in range(rows_at.shape[0]):
+        address, target = rows_at[i], i * P
         k = 0
         while k + LANES <= D:
-            store(into, target + k, load(table, source + k))
+            store(into, target + k, load_at(address + k * _BYTES))
             k += LANES
         if k < D:
-            store(into, target + k, load_first(table, source + k, D - k))
+            store(into, target + k, load_first_at(address + k * _BYTES, D - k))
 
 
 @njit(nogil=True)
@@ -175,11 +177,11 @@ def slopes(
 
 @njit(nogil=True)
 def _add_sums(
-    table: Array, D: int, row: Any, other: Any, slopes: Array, at: int, at_other: int, step: int, rows: Array,
-    first: int, count: int, P: int,
+    row_at: int, other_at: int, D: int, slopes: Array, at: int, at_other: int, step: int, rows: Array, first: int,
+    count: int, P: int,
 ) -> None:  # fmt: skip
-    """To `row` add the sum of slopes[at + i step] rows[first + i], and to `other` the same from `at_other` on."""
-    k, to, to_other = 0, row * D, other * D
+    """To one row add the sum of slopes[at + i step] rows[first + i], and to another the same from `at_other` on."""
+    k, length = 0, LANES * _BYTES
     while k + 4 * LANES <= D:
         a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
         source = first * P + k
@@ -194,14 +196,15 @@ def _add_sums(
             x = load(rows, source + 3 * LANES)
             a3, b3 = fma(a, x, a3), fma(b, x, b3)
             source += P
-        add_to(table, to + k, a0)
-        add_to(table, to + k + LANES, a1)
-        add_to(table, to + k + 2 * LANES, a2)
-        add_to(table, to + k + 3 * LANES, a3)
-        add_to(table, to_other + k, b0)
-        add_to(table, to_other + k + LANES, b1)
-        add_to(table, to_other + k + 2 * LANES, b2)
-        add_to(table, to_other + k + 3 * LANES, b3)
+        to, to_other = row_at + k * _BYTES, other_at + k * _BYTES
+        add_at(to, a0)
+        add_at(to + length, a1)
+        add_at(to + 2 * length, a2)
+        add_at(to + 3 * length, a3)
+        add_at(to_other, b0)
+        add_at(to_other + length, b1)
+        add_at(to_other + 2 * length, b2)
+        add_at(to_other + 3 * length, b3)
         k += 4 * LANES
     while k < D:
         a0 = b0 = splat(np.float32(0))
@@ -211,36 +214,37 @@ def _add_sums(
             a0 = fma(splat(slopes[at + i * step]), x, a0)
             b0 = fma(splat(slopes[at_other + i * step]), x, b0)
             source += P
+        to, to_other = row_at + k * _BYTES, other_at + k * _BYTES
         if k + LANES <= D:
-            add_to(table, to + k, a0)
-            add_to(table, to_other + k, b0)
+            add_at(to, a0)
+            add_at(to_other, b0)
         else:
-            add_first_to(table, to + k, D - k, a0)
-            add_first_to(table, to_other + k, D - k, b0)
+            add_first_at(to, D - k, a0)
+            add_first_at(to_other, D - k, b0)
         k += LANES
 
 
 @njit(nogil=True)
 def add_steps(
-    V_table: Array, U_table: Array, D: int, centers: Array, contexts: Array, noise: Array, here: int, V_rows: Array,
-    U_rows: Array, P: int, M: int, low: Array, high: Array, slopes: Array, window: int,
+    centers_at: Array, contexts_at: Array, noise_at: Array, here: int, D: int, V_rows: Array, U_rows: Array, P: int,
+    M: int, low: Array, high: Array, slopes: Array, window: int,
 ) -> None:  # fmt: skip
-    """Add the group's steps to the tables. Context c is `contexts[c - here]`. An odd last one is paired with zeros."""
-    n, S, there = centers.shape[0], noise.shape[0], here + contexts.shape[0]
+    """Add the group's steps to its rows; context c is number c - here. An odd last one is paired with zeros."""
+    n, S, there = centers_at.shape[0], noise_at.shape[0], here + contexts_at.shape[0]
     first_context, zero = place(S, -1), place(S, 0)
     for t in range(0, n, 2):
         t1 = min(t + 1, n - 1)
-        row, other = np.int64(centers[t]), np.int64(centers[t1])
+        row, other = centers_at[t], centers_at[t1]
         at = t * M
-        _add_sums(V_table, D, row, other, slopes, at, at + M, 1, U_rows, 0, S, P)
+        _add_sums(row, other, D, slopes, at, at + M, 1, U_rows, 0, S, P)
         begin, end = min(low[t], low[t1] + 1), max(high[t], high[t1] + 1)
         at += zero + begin
-        _add_sums(V_table, D, row, other, slopes, at, at + M - 1, 1, U_rows, first_context + t + begin, end - begin, P)
+        _add_sums(row, other, D, slopes, at, at + M - 1, 1, U_rows, first_context + t + begin, end - begin, P)
     for s in range(0, S, 2):
-        row, other = np.int64(noise[s]), np.int64(noise[min(s + 1, S - 1)])
-        _add_sums(U_table, D, row, other, slopes, s, s + 1, M, V_rows, 0, n, P)
+        row, other = noise_at[s], noise_at[min(s + 1, S - 1)]
+        _add_sums(row, other, D, slopes, s, s + 1, M, V_rows, 0, n, P)
     for c in range(here, there, 2):
-        row, other = np.int64(contexts[c - here]), np.int64(contexts[min(c + 1, there - 1) - here])
+        row, other = contexts_at[c - here], contexts_at[min(c + 1, there - 1) - here]
         begin, end = max(0, c - 2 * window), min(n, c + 2)
         at = begin * M + zero + c - begin
-        _add_sums(U_table, D, row, other, slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P)
+        _add_sums(row, other, D, slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P)

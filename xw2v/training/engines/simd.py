@@ -2,6 +2,9 @@
 
 LLVM turns them into whatever the processor has: one register, several, or scalars. Spelling the vectors out keeps
 sums of many rows in registers, which no loop written over single numbers is compiled to.
+
+Buffers are flat arrays with an index. Rows of tables are addresses in memory, since a row may lie in one of several
+tables (see `group.py`); who calls keeps them alive.
 """
 
 from __future__ import annotations
@@ -15,7 +18,10 @@ from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LANES", "add_first_to", "add_to", "fma", "load", "load_first", "prefetch", "splat", "store", "store_totals"]
+__all__ = [
+    "LANES", "add_at", "add_first_at", "fma", "load", "load_at", "load_first_at", "prefetch", "splat", "store",
+    "store_totals",
+]  # fmt: skip
 
 # NUMBA_CPU_FEATURES, where it is set, is what Numba compiles for.
 LANES = 16 if "+avx512f" in (getattr(config, "CPU_FEATURES", None) or get_host_cpu_features().flatten()) else 8
@@ -43,10 +49,21 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, type_, _IR_VECTOR)  # type: ignore[no-untyped-call]
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     """Pointer to LANES numbers from a flat index of a C-contiguous float32 array."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), _IR_VECTOR.as_pointer())
+
+
+def _at(builder: Any, address: Any) -> Any:
+    """Pointer to LANES numbers from an address."""
+    return builder.inttoptr(address, _IR_VECTOR.as_pointer())
+
+
+def _load(builder: Any, pointer: Any) -> Any:
+    loaded = builder.load(pointer)
+    loaded.align = 4
+    return loaded
 
 
 def _first(builder: Any, count: Any) -> Any:
@@ -88,22 +105,29 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
     """The LANES numbers from a flat index on; nobody checks that they are there."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        loaded = builder.load(_address(context, builder, signature.args[0], args[0], args[1]))
-        loaded.align = 4
-        return loaded
+        return _load(builder, _element(context, builder, signature.args[0], args[0], args[1]))
 
     return _VECTOR(array, types.int64), generate
 
 
 @_operation
-def load_first(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
-    """The first `count` numbers from a flat index on, and zeros behind them."""
+def load_at(typing_context: Any, address: Any) -> Any:
+    """The LANES numbers from an address on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _address(context, builder, signature.args[0], args[0], args[1])
-        return _load_first(builder, pointer, _first(builder, args[2]))
+        return _load(builder, _at(builder, args[0]))
 
-    return _VECTOR(array, types.int64, types.int64), generate
+    return _VECTOR(types.int64), generate
+
+
+@_operation
+def load_first_at(typing_context: Any, address: Any, count: Any) -> Any:
+    """The first `count` numbers from an address on, and zeros behind them."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _load_first(builder, _at(builder, args[0]), _first(builder, args[1]))
+
+    return _VECTOR(types.int64, types.int64), generate
 
 
 @_operation
@@ -111,39 +135,36 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
     """Write LANES numbers from a flat index on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=4)
+        builder.store(args[2], _element(context, builder, signature.args[0], args[0], args[1]), align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, _VECTOR), generate
 
 
 @_operation
-def add_to(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Add to the numbers from a flat index on."""
+def add_at(typing_context: Any, address: Any, vector: Any) -> Any:
+    """Add to the numbers from an address on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _address(context, builder, signature.args[0], args[0], args[1])
-        loaded = builder.load(pointer)
-        loaded.align = 4
-        builder.store(builder.fadd(loaded, args[2]), pointer, align=4)
+        pointer = _at(builder, args[0])
+        builder.store(builder.fadd(_load(builder, pointer), args[1]), pointer, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, _VECTOR), generate
+    return types.void(types.int64, _VECTOR), generate
 
 
 @_operation
-def add_first_to(typing_context: Any, array: Any, index: Any, count: Any, vector: Any) -> Any:
-    """Add the first `count` lanes to those from a flat index on."""
+def add_first_at(typing_context: Any, address: Any, count: Any, vector: Any) -> Any:
+    """Add the first `count` lanes to the numbers from an address on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _address(context, builder, signature.args[0], args[0], args[1])
-        mask = _first(builder, args[2])
-        total = builder.fadd(_load_first(builder, pointer, mask), args[3])
+        pointer, mask = _at(builder, args[0]), _first(builder, args[1])
+        total = builder.fadd(_load_first(builder, pointer, mask), args[2])
         arguments = [total, pointer, ir.IntType(32)(4), mask]
         _call(builder, f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), arguments)
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, types.int64, _VECTOR), generate
+    return types.void(types.int64, types.int64, _VECTOR), generate
 
 
 @_operation
@@ -187,14 +208,13 @@ def store_totals(typing_context: Any, array: Any, index: Any, a: Any, b: Any, c:
 
 
 @_operation
-def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of a number, which will be read and written."""
+def prefetch(typing_context: Any, address: Any) -> Any:
+    """Ask for the cache line of an address, which will be read and written."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
         i32 = ir.IntType(32)
-        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
         _call(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, i32(1), i32(3), i32(1)])
         return context.get_dummy_value()
 
-    return types.void(array, types.int64), generate
+    return types.void(types.int64), generate
