@@ -50,6 +50,18 @@ def test_scatter_add_of_zero_rows_makes_no_nan(library: Library, dtype: str) -> 
 
 
 @pytest.mark.parametrize("max_norm", [None, 0.3])
+def test_add_table_is_scatter_add_of_every_row(library: Library, dtype: str, max_norm: float | None) -> None:
+    rng = np.random.default_rng(1)
+    table, rows = rng.standard_normal((5, 3)), rng.standard_normal((5, 3))
+    rows[2] = 0
+    ours = library.table(table, dtype)
+    library.backend.add_table(ours, library.asarray(rows, dtype), scale=-0.5, max_norm=max_norm)
+    host = library.to_host(ours)
+    assert host.dtype == dtype
+    np.testing.assert_allclose(host, summed(table, range(5), rows, -0.5, max_norm), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("max_norm", [None, 0.3])
 def test_product_and_compiled_loops_agree(dtype: str, max_norm: float | None) -> None:
     """The two ways of NumPy's backend; the matrix above runs the compiled one."""
     rng = np.random.default_rng(2)
@@ -58,11 +70,15 @@ def test_product_and_compiled_loops_agree(dtype: str, max_norm: float | None) ->
     tables = []
     for compiled in (True, False):
         backend = NumpyBackend("a test", compiled=compiled)
-        assert (backend._add_rows is not None) == compiled
+        assert (backend._compiled is not None) == compiled
         tables.append(start.copy())
         backend.scatter_add(tables[-1], ids, rows, scale=-0.1, max_norm=max_norm)
     np.testing.assert_allclose(tables[0], tables[1], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(tables[1], summed(start, ids, rows, -0.1, max_norm), rtol=1e-5, atol=1e-6)
+    for compiled in (True, False):
+        table = start.copy()
+        NumpyBackend("a test", compiled=compiled).add_table(table, rows[:20], scale=-0.1, max_norm=max_norm)
+        np.testing.assert_allclose(table, summed(start, range(20), rows[:20], -0.1, max_norm), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -128,7 +144,7 @@ def test_cupy_without_a_gpu_shows_the_drivers_message(monkeypatch: pytest.Monkey
 
 def test_without_numba_rows_are_added_by_products(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xw2v.scatter", None)
-    assert get_backend("numpy")._add_rows is None  # type: ignore[attr-defined]
+    assert get_backend("numpy")._compiled is None  # type: ignore[attr-defined]
 
 
 def test_missing_cupy_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:

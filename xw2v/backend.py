@@ -10,6 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import array_api_compat
@@ -65,6 +66,13 @@ class Backend:
         to_table = xp.arange(table.shape[0], dtype=unique.dtype, device=self.device)[:, None] == unique[None, :]
         table += xp.astype(to_table, rows.dtype) @ sums
 
+    def add_table(self, table: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None) -> None:
+        """Add `scale` times a row of its own to each row of a table, in place: `scatter_add` of every id once."""
+        steps = scale * rows
+        if max_norm is not None:
+            steps *= _shortening(steps, max_norm, xp=self.xp)
+        table += steps
+
     def from_host(self, array: np.ndarray) -> Array:
         """A NumPy array as an array of this backend, on its device."""
         return self.xp.asarray(array, device=self.device)
@@ -108,7 +116,7 @@ class NumpyBackend(Backend):
 
         super().__init__("numpy", xp, "cpu", why)
         self._scratch = threading.local()
-        self._add_rows = _compiled_add_rows() if compiled else None
+        self._compiled = _compiled_loops() if compiled else None
 
     def scatter_add(
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
@@ -116,10 +124,18 @@ class NumpyBackend(Backend):
         """See `Backend.scatter_add`."""
         if ids.shape[0] == 0:
             return
-        if self._add_rows is not None:
-            self._add_rows(table, ids, np.ascontiguousarray(rows), scale, max_norm, self._slots(table.shape[0]))
+        if self._compiled is not None:
+            slots = self._slots(table.shape[0])
+            self._compiled.add_rows(table, ids, np.ascontiguousarray(rows), scale, max_norm, slots)
         else:
             self._add_product(table, ids, rows, scale, max_norm)
+
+    def add_table(self, table: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None) -> None:
+        """See `Backend.add_table`."""
+        if self._compiled is not None:
+            self._compiled.add_table(table, rows, scale, max_norm)
+        else:
+            super().add_table(table, rows, scale=scale, max_norm=max_norm)
 
     def _add_product(self, table: Array, ids: Array, rows: Array, scale: float, max_norm: float | None) -> None:
         from scipy.sparse import csc_array
@@ -340,13 +356,12 @@ def _by_name(name: str, device: int, tf32: bool) -> Backend:
         return NumpyBackend(f"no GPU backend: it {reason}")
 
 
-def _compiled_add_rows() -> Any:
-    """The compiled loops, or None where there is no Numba."""
+def _compiled_loops() -> Any:
+    """The module of compiled loops, or None where there is no Numba."""
     try:
-        from xw2v.scatter import add_rows
+        return import_module("xw2v.scatter")
     except ImportError:
         return None
-    return add_rows
 
 
 def _shortening(sums: Array, max_norm: float, *, xp: Any) -> Array:

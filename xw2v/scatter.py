@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["add_rows"]
+__all__ = ["add_rows", "add_table"]
 
 Array = Any
 
@@ -30,6 +30,12 @@ def add_rows(table: Array, ids: Array, rows: Array, scale: float, max_norm: floa
         _add_bounded(table, ids, rows, kind(scale), kind(max_norm), slots)
 
 
+def add_table(table: Array, rows: Array, scale: float, max_norm: float | None) -> None:
+    """Add `scale` times a row, shortened to `max_norm`, to every row of the table. Shapes as in `add_rows`, N = V."""
+    kind = table.dtype.type
+    _add_table(table, rows, kind(scale), kind(np.inf if max_norm is None else max_norm))
+
+
 # Rows are taken as views and ids as unsigned numbers: with either left out LLVM does not vectorise the loops.
 
 
@@ -43,6 +49,18 @@ def _add(table: Array, ids: Array, rows: Array, scale: Any) -> None:
 
 
 # Sums may be taken in any order, so that they can be vectorised; NaN and infinity keep their meaning.
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _add_shortened(target: Array, row: Array, scale: Any, max_norm: Any) -> None:
+    square = scale * 0
+    for d in range(row.shape[0]):
+        square += row[d] * row[d]
+    square *= scale * scale
+    bound = max_norm * max_norm
+    factor = scale * np.sqrt(bound / square) if square > bound else scale
+    for d in range(row.shape[0]):
+        target[d] += factor * row[d]
+
+
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _add_bounded(table: Array, ids: Array, rows: Array, scale: Any, max_norm: Any, slots: Array) -> None:
     N, D = rows.shape
@@ -65,14 +83,11 @@ def _add_bounded(table: Array, ids: Array, rows: Array, scale: Any, max_norm: An
             for d in range(D):
                 total[d] = row[d]
             distinct += np.uint32(1)
-    bound = max_norm * max_norm
     for slot in range(distinct):  # type: ignore[assignment]
-        total = sums[slot]
-        square = bound * 0
-        for d in range(D):
-            square += total[d] * total[d]
-        square *= scale * scale
-        factor = scale * np.sqrt(bound / square) if square > bound else scale
-        target = table[owners[slot]]
-        for d in range(D):
-            target[d] += factor * total[d]
+        _add_shortened(table[owners[slot]], sums[slot], scale, max_norm)
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _add_table(table: Array, rows: Array, scale: Any, max_norm: Any) -> None:
+    for i in range(table.shape[0]):
+        _add_shortened(table[i], rows[i], scale, max_norm)

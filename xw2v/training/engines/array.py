@@ -13,7 +13,7 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.losses import SoftmaxExpectation, negative_sampling, signed_sampling, softmax_expectation
+from xw2v.losses import negative_sampling, signed_sampling
 from xw2v.training.batches import (
     Chunk,
     Kept,
@@ -25,6 +25,7 @@ from xw2v.training.batches import (
 )
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.engines.softmax import expectation_of
 from xw2v.training.sampling import (
     AliasTable,
     alias_table,
@@ -39,14 +40,10 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 Array = Any
 
 _GROUP_NEGATIVES = 32  # with steps of many groups, fewer cost SimLex a little (bench/README.md)
-# Exact softmax takes some centres at a time, and where even that is too much, some words at a time.
-_SOFTMAX_ROWS = 128  # a product with fewer rows is slow
-_SOFTMAX_FEW = {"cupy": 512 << 20, "numpy": 8 << 20}  # bytes of scores that are worth more rows: a cache holds them
-_SOFTMAX_MOST = 32 << 20  # bytes of scores beyond which words are taken in tiles, though that is a product more
 
 
 class ArrayEngine:
-    """See the module. One object serves several threads: it holds nothing that changes."""
+    """See the module. One object serves several threads: what it holds that changes, each of them has for itself."""
 
     name = "array"
 
@@ -58,6 +55,7 @@ class ArrayEngine:
         self._thresholds = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         self._noise = AliasTable(*map(backend.from_host, noise))
+        self._expectation = expectation_of(backend)
 
     def compile(self) -> None:
         """Nothing: the backend's arrays are ready."""
@@ -156,27 +154,9 @@ class ArrayEngine:
         d_contexts = -xp.matmul(xp.matrix_transpose(pulls), centers)
         d_outside = expected.d_outside_vectors
         self._add(d_outside, context_ids, d_contexts, 1.0, bounded=False)
-        every = xp.arange(d_outside.shape[0], dtype=context_ids.dtype, device=self.backend.device)
         self._add(tables.center_vectors, center_ids, xp.reshape(expected.d_centers, centers.shape) - observed, scale)
-        self._add(tables.outside_vectors, every, d_outside, scale)
+        self.backend.add_table(tables.outside_vectors, d_outside, scale=scale, max_norm=self.config.max_update_norm)
         return xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
-
-    def _expectation(self, centers: Array, pairs: Array, outside_vectors: Array) -> SoftmaxExpectation:
-        """`softmax_expectation` of a step's centres, a block of them after the other."""
-        xp = self.backend.xp
-        few = _SOFTMAX_FEW.get(self.backend.name, _SOFTMAX_FEW["numpy"]) // 4
-        rows = max(_SOFTMAX_ROWS, few // outside_vectors.shape[0])
-        tile = max(few, _SOFTMAX_MOST // 4) // rows
-        parts = []
-        for start in range(0, centers.shape[0], rows):
-            some = slice(start, min(start + rows, centers.shape[0]))
-            parts.append(softmax_expectation(centers[some, :], pairs[some], outside_vectors, tile))
-        d_outside = parts[0].d_outside_vectors
-        for part in parts[1:]:
-            d_outside += part.d_outside_vectors
-        return SoftmaxExpectation(
-            xp.concat([part.log_normalizer for part in parts]), xp.concat([part.d_centers for part in parts]), d_outside
-        )
 
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of pairs, with noise words of their own."""

@@ -1,0 +1,55 @@
+"""The exact softmax in blocks and in kept memory, against the function of all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import Library
+from xw2v.losses import softmax_expectation
+from xw2v.training.engines import softmax
+
+
+def problem(T: int, V: int, D: int = 5) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(T * V)
+    return rng.standard_normal((T, D)), rng.integers(0, 4, T).astype(float), 3 * rng.standard_normal((V, D))
+
+
+def compare(found: Any, wanted: Any, dtype: str, to_host: Any = np.asarray) -> None:
+    for ours, theirs in zip(found, wanted, strict=True):
+        host = to_host(ours)
+        assert host.dtype == dtype
+        np.testing.assert_allclose(host, theirs, rtol=1e-4, atol=1e-4 if dtype == "float32" else 1e-10)
+
+
+@pytest.mark.parametrize("few", [1, 4 * 7 * 30, 1 << 20])
+def test_blocks(library: Library, dtype: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a few rows, tiles of a few words, and all at once."""
+    monkeypatch.setattr(softmax, "_ROWS", 3)
+    monkeypatch.setattr(softmax, "_MOST", few)
+    arrays = problem(20, 30)
+    ours = [library.asarray(array, dtype) for array in arrays]
+    found = softmax.expectation_in_blocks(*ours, few=few, xp=library.xp)
+    compare(found, softmax_expectation(*arrays), dtype, library.to_host)
+
+
+@pytest.mark.parametrize("most", [4 * 3 * 30, 4 * 7 * 30, 1 << 20, 1])
+def test_buffers(dtype: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of three rows, of seven, all rows, and too many words for buffers; one object for all shapes."""
+    monkeypatch.setattr(softmax, "_ROWS", 2)
+    monkeypatch.setattr(softmax, "_MOST", most)
+    expectation = softmax.BufferedExpectation()
+    for T, V in ((20, 30), (3, 8), (1, 30), (21, 29)):
+        arrays = problem(T, V)
+        before = [array.astype(dtype) for array in arrays]
+        ours = [array.copy() for array in before]
+        compare(expectation(*ours), softmax_expectation(*arrays), dtype)
+        for array, untouched in zip(ours, before, strict=True):
+            np.testing.assert_array_equal(array, untouched)
+
+
+def test_numpy_has_buffers_and_other_libraries_blocks(library: Library) -> None:
+    chosen = softmax.expectation_of(library.backend)
+    assert isinstance(chosen, softmax.BufferedExpectation) == (library.backend.name == "numpy")
