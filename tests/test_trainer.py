@@ -16,6 +16,7 @@ from xw2v.training import batches
 from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.trainer import Progress, initial_tables, train
+from xw2v.training.walk import chunk_size
 from xw2v.training.workers import usable_cores
 
 NUMPY = NumpyBackend("a test")
@@ -240,3 +241,23 @@ def test_closing_the_generator_stops_the_threads() -> None:
 
 def test_usable_cores() -> None:
     assert 1 <= usable_cores() <= 4096
+
+
+@pytest.mark.parametrize(
+    ("options", "segments"),
+    [
+        ({}, 8),
+        ({"vector_size": 300}, 8),
+        ({"vector_size": 1024, "negatives": "pair"}, 3),
+        ({"vector_size": 1024, "window": 100}, 1),
+        ({"vector_size": 100_000}, 1),
+        ({"loss": "softmax"}, 1),
+    ],
+    ids=str,
+)
+def test_chunks_are_short_where_tokens_take_long(
+    options: dict[str, Any], segments: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 8192)
+    assert chunk_size(10**9, Config(**options)) == segments * 8192
+    assert chunk_size(8192 * 64, Config(**options)) == min(segments, 2) * 8192  # a small corpus has 32 chunks

@@ -27,7 +27,7 @@ __all__ = ["Progress", "Saver", "Training", "check_memory", "initial_tables", "t
 Array = Any
 
 _GRACE = 0.5  # seconds that a chunk under way has to come to its end when the run is stopped
-_INITIAL_NUMBERS = 2**22  # drawn at a time: their int64 bits take many times what the table does
+_INITIAL_NUMBERS = 2**18  # drawn at a time: their int64 bits take many times what the table does
 _POLL = 0.1  # seconds between two looks at whether the run is to stop
 _SAMPLE = 256  # tokens of a chunk whose rows are looked at: frequent words, where training diverges first
 _LOOK_EVERY = 16  # chunks: looking at rows makes an engine wait that begins chunks ahead

@@ -15,6 +15,7 @@ from xw2v.training.schedule import halving, linear
 __all__ = ["Place", "Position", "Progress", "Walk", "chunk_size"]
 
 _SEGMENTS_A_CHUNK = 8  # 65,536 tokens: the cost of starting on a chunk vanishes, and Ctrl-C is soon noticed
+_MOST_WORK = 1.5e9  # multiply-adds of a chunk, counted below: a core does them in less than half a second
 _CHUNKS_AN_EPOCH = 32  # a small corpus is cut finer, so that there is something to report and to share out
 
 
@@ -100,6 +101,10 @@ def chunk_size(n: int, config: Config, engine: Engine | None = None) -> int:
         return batches.SEGMENT * max(1, min(engine.chunk_segments, segments // engine.chunks_an_epoch))
     # A chunk of exact softmax takes long enough as it is: what is lost with a killed run is counted in chunks.
     most = 1 if config.loss == "softmax" else _SEGMENTS_A_CHUNK
+    # A fused engine stops between chunks, and Ctrl-C must not wait for long: large vectors have small chunks.
+    noise = 2 * config.window * config.negative if config.negatives == "pair" else config.group_negatives or 32
+    work = config.vector_size * (noise + config.window) * batches.SEGMENT
+    most = max(1, min(most, int(_MOST_WORK / work)))
     return batches.SEGMENT * max(1, min(most, segments // _CHUNKS_AN_EPOCH))
 
 
