@@ -19,6 +19,7 @@ from xw2v.training import batches
 from xw2v.training.batches import read_chunk
 from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.trainer import initial_tables
 
 cpu = pytest.importorskip("xw2v.training.engines.cpu", reason="Numba is not installed")
 group = pytest.importorskip("xw2v.training.engines.group", reason="Numba is not installed")
@@ -86,6 +87,60 @@ def test_engines_agree(D: int, options: dict[str, Any]) -> None:
         moved = np.abs(theirs - start).max()
         assert moved > 1e-3
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(moved, 1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("D", [1, 7, 64, 100, 300])
+@pytest.mark.parametrize("bound", [0.02, None])
+def test_bounded_steps_are_the_array_engines(D: int, bound: float | None) -> None:
+    """No word stands twice in a group, so a step of each place is a step of each word."""
+    n, words = 200, 100_000
+    ids, offsets = np.random.default_rng(5).permutation(words)[:n].astype(np.int32), np.array([0, n])
+    counts = np.full(words, 10)
+    config = Config(
+        vector_size=D, sample=0, group_size=5, batch_size=5, group_negatives=7, alpha=1.0, max_update_norm=bound
+    )
+    start = np.random.default_rng(9).standard_normal((2, words, D)).astype(np.float32) / np.sqrt(D, dtype=np.float32)
+    moved = []
+    for engine in (ArrayEngine(config, counts, NumpyBackend("a test")), cpu.CpuEngine(config, counts)):
+        ours = Tables(*start.copy())
+        engine.train_chunk(ours, read_chunk(ids, offsets, 0, n), 0, lambda words, step: 0.05)
+        moved.append(np.stack(ours) - start)
+    np.testing.assert_allclose(moved[1], moved[0], atol=2e-6, rtol=1e-3)
+    longest = np.linalg.norm(moved[0], axis=-1).max()
+    if bound is None:
+        assert longest > 0.1
+    else:
+        assert bound < longest <= 3.01 * bound  # a word is near the centres of three groups at most
+
+
+def test_where_steps_are_bounded() -> None:
+    counts = np.full(30, 10)
+
+    def options(**changes: Any) -> Any:
+        return cpu.CpuEngine(Config(**changes), counts)._options
+
+    assert options().bound == options(window=6).bound == np.inf
+    assert options(window=7).bound == options(alpha=0.1).bound == np.float32(0.5)
+    assert options(window=40, max_update_norm=None).bound == np.inf
+    assert [options(window=m).S for m in (1, 5, 6, 10, 40)] == [16, 16, 32, 32, 128]
+    assert options(window=40, group_negatives=3).S == 3
+    assert options(workers=1).own_words == 0
+
+
+@pytest.mark.parametrize("options", [{"window": 40}, {"alpha": 1.0}, {"negative": 60}], ids=str)
+def test_training_stays_finite_where_steps_are_large(options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(3)
+    ids = np.minimum(rng.zipf(1.3, 60_000) - 1, 2000).astype(np.int32)
+    counts = np.bincount(ids, minlength=2001)
+    config = Config(vector_size=20, workers=1, **options)
+    engine = cpu.CpuEngine(config, counts)
+    ours = initial_tables(2001, config, NumpyBackend("a test"))
+    for epoch in range(3):
+        result = engine.train_chunk(
+            ours, read_chunk(ids, np.array([0, len(ids)]), 0, len(ids)), epoch, lambda words, step: config.alpha
+        )
+        assert np.isfinite(result.loss)
+    assert 0 < max(np.abs(table).max() for table in ours) < 100
 
 
 @pytest.mark.parametrize("S", [16, 2000])

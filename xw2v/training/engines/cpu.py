@@ -1,13 +1,17 @@
 """The fused CPU engine: one group of centres after the other, in loops that Numba compiles. Holds no GIL.
 
-Equals the array engine at a step of one group without `max_update_norm`, up to float rounding: groups are small
-enough that no row needs a bound. With noise words of its own for every pair, a centre is a group. The same draws are
-made inside the loops. For each group:
+Equals the array engine at a step of one group, up to float rounding. With noise words of its own for every pair, a
+centre is a group. The same draws are made inside the loops. For each group:
 
     gather   b rows of V and S + b + 2m rows of U into small buffers, which the first cache holds
     scores   products of the centres with the noise words and with the words of their windows, no others
     slopes   -alpha dJ/dscore
     add      sums of rows, weighted by the slopes, kept in registers and added to the rows of the tables
+
+A group is small: with the default options no step comes near `max_update_norm`, and looking at its length takes a tenth
+of the time. So steps are bounded only where `alpha`, windows and noise words are large enough (`UNBOUNDED`), and then
+for each place in the group, not for each word. Larger windows have more noise words, so that none of them has to stand
+for more draws.
 
 The loss is taken of every `LOSS_EVERY`-th group of a chunk and scaled to all pairs.
 
@@ -31,19 +35,30 @@ from xw2v.training.batches import Chunk
 from xw2v.training.compiled_draws import random_bits
 from xw2v.training.draws import Purpose, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables, group, simd
-from xw2v.training.engines.group import add_steps, gather, group_loss, place, prefetch_rows, score, sigmoid, slopes
+from xw2v.training.engines.group import (
+    add_steps,
+    gather,
+    group_loss,
+    place,
+    prefetch_rows,
+    score,
+    sigmoid,
+    slopes,
+)
 from xw2v.training.engines.simd import LANES
 from xw2v.training.sampling import AliasTable, alias_table, keep_thresholds, noise_probabilities
 from xw2v.training.workers import worker_count
 
-__all__ = ["LOSS_EVERY", "OWN_TOKENS", "OWN_WORDS", "CpuEngine"]
+__all__ = ["LOSS_EVERY", "OWN_TOKENS", "OWN_WORDS", "UNBOUNDED", "CpuEngine"]
 
 Array = Any
 
 LOSS_EVERY = 8
 OWN_WORDS = 256  # most frequent words of which all workers together have rows of their own
 OWN_TOKENS = 2048  # centres that all workers together train before they add up those rows
+UNBOUNDED = 1.0  # alpha · window · (1 + negative), what a centre's slopes may sum up to, that needs no bound
 _GROUP_NEGATIVES = 16
+_DRAWS = 25  # window · negative, noise words of a centre in the textbook, that so many are enough for
 
 
 class _Options(NamedTuple):
@@ -55,6 +70,7 @@ class _Options(NamedTuple):
     b: int  # centres of a group
     S: int  # noise words of a group; 0: `negative` for every pair
     segment: int
+    bound: np.float32  # longest step of a row
     own_words: int
     own_groups: int  # after which a worker's own rows are added to the tables
 
@@ -75,8 +91,9 @@ class CpuEngine:
             shrink=config.shrink_windows,
             negative=config.negative,
             b=b,
-            S=0 if pair else config.group_negatives or _GROUP_NEGATIVES,
+            S=0 if pair else config.group_negatives or _group_negatives(config),
             segment=batches.SEGMENT,
+            bound=np.float32(_bound(config)),
             own_words=0 if workers == 1 else min(OWN_WORDS // workers, len(counts)),
             own_groups=max(1, OWN_TOKENS // workers // b),
         )
@@ -107,6 +124,16 @@ class CpuEngine:
             last,
         )
         return ChunkResult(loss * pairs / max(measured, 1), pairs, centers, steps)
+
+
+def _group_negatives(config: Config) -> int:
+    return _GROUP_NEGATIVES * max(1, -(-config.window * config.negative // _DRAWS))
+
+
+def _bound(config: Config) -> float:
+    """The longest step of a row; infinity where no step is long."""
+    reach = config.alpha * config.window * (1 + config.negative)
+    return np.inf if config.max_update_norm is None or reach <= UNBOUNDED else config.max_update_norm
 
 
 @njit(nogil=True)
@@ -219,7 +246,7 @@ def _train(
     V_rows, U_rows = _aligned((b + 1) * P), _aligned((place(most, -1) + b + 2 * window + 5) * P)
     scores, sigma = np.empty((b + 1) * M, np.float32), _aligned((b + 1) * M)
     noise_words, noise_at, next_noise_at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
-    weights = np.empty(b, np.float32)
+    weights, sums = np.empty(b, np.float32), _aligned(2 * P + 4)
     loss, measured, pairs, groups = 0.0, 0, 0, 0
     first = next_S = 0
     if N > 0:
@@ -261,8 +288,9 @@ def _train(
         alpha = np.float32(alpha_first + (alpha_last - alpha_first) * ((R * first // N) / R))
         slopes(sigma, n, M, group_low, group_high, weights, S, window, alpha)
         add_steps(
-            centers_at, contexts_at, noise_at[:S], here, D, V_rows, U_rows, P, M, group_low, group_high, sigma, window
-        )
+            centers_at, contexts_at, noise_at[:S], here, D, V_rows, U_rows, P, M, group_low, group_high, sigma, window,
+            options.bound, sums,
+        )  # fmt: skip
         pairs += group_pairs
         groups += 1
         if groups % options.own_groups == 0 or last == N:

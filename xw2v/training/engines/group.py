@@ -175,7 +175,38 @@ def slopes(
     sigma[n * M : (n + 1) * M] = np.float32(0)
 
 
-@njit(nogil=True)
+@njit(nogil=True, inline="always")
+def _four(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
+    """Four vectors of each of two sums of slopes[at + i step] rows[first + i], of the same rows."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
+    for i in range(count):
+        a, b = splat(slopes[at + i * step]), splat(slopes[at_other + i * step])
+        x = load(rows, source)
+        a0, b0 = fma(a, x, a0), fma(b, x, b0)
+        x = load(rows, source + LANES)
+        a1, b1 = fma(a, x, a1), fma(b, x, b1)
+        x = load(rows, source + 2 * LANES)
+        a2, b2 = fma(a, x, a2), fma(b, x, b2)
+        x = load(rows, source + 3 * LANES)
+        a3, b3 = fma(a, x, a3), fma(b, x, b3)
+        source += P
+    return a0, a1, a2, a3, b0, b1, b2, b3
+
+
+@njit(nogil=True, inline="always")
+def _one(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
+    """As `_four`, one vector."""
+    a0 = b0 = splat(np.float32(0))
+    for i in range(count):
+        x = load(rows, source)
+        a0 = fma(splat(slopes[at + i * step]), x, a0)
+        b0 = fma(splat(slopes[at_other + i * step]), x, b0)
+        source += P
+    return a0, b0
+
+
+# Each caller has another step, often 1: as a call of its own this takes a tenth longer.
+@njit(nogil=True, forceinline=True)
 def _add_sums(
     row_at: int, other_at: int, D: int, slopes: Array, at: int, at_other: int, step: int, rows: Array, first: int,
     count: int, P: int,
@@ -183,19 +214,7 @@ def _add_sums(
     """To one row add the sum of slopes[at + i step] rows[first + i], and to another the same from `at_other` on."""
     k, length = 0, LANES * _BYTES
     while k + 4 * LANES <= D:
-        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
-        source = first * P + k
-        for i in range(count):
-            a, b = splat(slopes[at + i * step]), splat(slopes[at_other + i * step])
-            x = load(rows, source)
-            a0, b0 = fma(a, x, a0), fma(b, x, b0)
-            x = load(rows, source + LANES)
-            a1, b1 = fma(a, x, a1), fma(b, x, b1)
-            x = load(rows, source + 2 * LANES)
-            a2, b2 = fma(a, x, a2), fma(b, x, b2)
-            x = load(rows, source + 3 * LANES)
-            a3, b3 = fma(a, x, a3), fma(b, x, b3)
-            source += P
+        a0, a1, a2, a3, b0, b1, b2, b3 = _four(slopes, at, at_other, step, rows, first * P + k, count, P)
         to, to_other = row_at + k * _BYTES, other_at + k * _BYTES
         add_at(to, a0)
         add_at(to + length, a1)
@@ -207,13 +226,7 @@ def _add_sums(
         add_at(to_other + 3 * length, b3)
         k += 4 * LANES
     while k < D:
-        a0 = b0 = splat(np.float32(0))
-        source = first * P + k
-        for i in range(count):
-            x = load(rows, source)
-            a0 = fma(splat(slopes[at + i * step]), x, a0)
-            b0 = fma(splat(slopes[at_other + i * step]), x, b0)
-            source += P
+        a0, b0 = _one(slopes, at, at_other, step, rows, first * P + k, count, P)
         to, to_other = row_at + k * _BYTES, other_at + k * _BYTES
         if k + LANES <= D:
             add_at(to, a0)
@@ -224,27 +237,96 @@ def _add_sums(
         k += LANES
 
 
+@njit(nogil=True, inline="always")
+def _keep(sums: Array, at: int, vector: Any, square: Any) -> Any:
+    total = fma(splat(np.float32(1)), vector, load(sums, at))
+    store(sums, at, total)
+    return fma(total, total, square)
+
+
+@njit(nogil=True, forceinline=True)
+def _keep_sums(
+    slopes: Array, at: int, at_other: int, step: int, rows: Array, first: int, count: int, P: int, sums: Array
+) -> None:
+    """Add both sums to `sums`, where they stand one after the other; behind them the squares of their lengths."""
+    square = square_other = splat(np.float32(0))
+    k = 0
+    while k + 4 * LANES <= P:
+        a0, a1, a2, a3, b0, b1, b2, b3 = _four(slopes, at, at_other, step, rows, first * P + k, count, P)
+        square, square_other = _keep(sums, k, a0, square), _keep(sums, P + k, b0, square_other)
+        k += LANES
+        square, square_other = _keep(sums, k, a1, square), _keep(sums, P + k, b1, square_other)
+        k += LANES
+        square, square_other = _keep(sums, k, a2, square), _keep(sums, P + k, b2, square_other)
+        k += LANES
+        square, square_other = _keep(sums, k, a3, square), _keep(sums, P + k, b3, square_other)
+        k += LANES
+    while k < P:
+        a0, b0 = _one(slopes, at, at_other, step, rows, first * P + k, count, P)
+        square, square_other = _keep(sums, k, a0, square), _keep(sums, P + k, b0, square_other)
+        k += LANES
+    store_totals(sums, 2 * P, square, square_other, square, square_other)
+
+
+@njit(nogil=True)
+def _add_bounded(row_at: int, D: int, sums: Array, at: int, square: Any, bound: Any) -> None:
+    """Add a kept sum to a row, shortened to `bound`. NaN is above no bound and stays NaN."""
+    factor = splat(bound / np.float32(math.sqrt(square)) if square > bound * bound else np.float32(1))
+    zero = splat(np.float32(0))
+    for k in range(0, D, LANES):
+        step = fma(factor, load(sums, at + k), zero)
+        if k + LANES <= D:
+            add_at(row_at + k * _BYTES, step)
+        else:
+            add_first_at(row_at + k * _BYTES, D - k, step)
+
+
+@njit(nogil=True)
+def _add_both(row_at: int, other_at: int, D: int, sums: Array, P: int, bound: Any) -> None:
+    """Add two kept sums to their rows, and make room for the next."""
+    _add_bounded(row_at, D, sums, 0, sums[2 * P], bound)
+    _add_bounded(other_at, D, sums, P, sums[2 * P + 1], bound)
+    sums[:] = np.float32(0)
+
+
 @njit(nogil=True)
 def add_steps(
     centers_at: Array, contexts_at: Array, noise_at: Array, here: int, D: int, V_rows: Array, U_rows: Array, P: int,
-    M: int, low: Array, high: Array, slopes: Array, window: int,
+    M: int, low: Array, high: Array, slopes: Array, window: int, bound: Any, sums: Array,
 ) -> None:  # fmt: skip
-    """Add the group's steps to its rows; context c is number c - here. An odd last one is paired with zeros."""
+    """Add the group's steps to its rows; context c is number c - here. An odd last one is paired with zeros.
+
+    A step longer than `bound`, if that is not infinite, is shortened to it; a word that the group holds twice is
+    shortened twice. `sums` holds 2 P + 4 zeros. Without a bound sums go from registers to the tables.
+    """
     n, S, there = centers_at.shape[0], noise_at.shape[0], here + contexts_at.shape[0]
     first_context, zero = place(S, -1), place(S, 0)
+    bounded = bound < np.inf
     for t in range(0, n, 2):
         t1 = min(t + 1, n - 1)
-        row, other = centers_at[t], centers_at[t1]
-        at = t * M
-        _add_sums(row, other, D, slopes, at, at + M, 1, U_rows, 0, S, P)
+        row, other, at = centers_at[t], centers_at[t1], t * M
         begin, end = min(low[t], low[t1] + 1), max(high[t], high[t1] + 1)
-        at += zero + begin
-        _add_sums(row, other, D, slopes, at, at + M - 1, 1, U_rows, first_context + t + begin, end - begin, P)
+        around, first = at + zero + begin, first_context + t + begin
+        if bounded:
+            _keep_sums(slopes, at, at + M, 1, U_rows, 0, S, P, sums)
+            _keep_sums(slopes, around, around + M - 1, 1, U_rows, first, end - begin, P, sums)
+            _add_both(row, other, D, sums, P, bound)
+        else:
+            _add_sums(row, other, D, slopes, at, at + M, 1, U_rows, 0, S, P)
+            _add_sums(row, other, D, slopes, around, around + M - 1, 1, U_rows, first, end - begin, P)
     for s in range(0, S, 2):
         row, other = noise_at[s], noise_at[min(s + 1, S - 1)]
-        _add_sums(row, other, D, slopes, s, s + 1, M, V_rows, 0, n, P)
+        if bounded:
+            _keep_sums(slopes, s, s + 1, M, V_rows, 0, n, P, sums)
+            _add_both(row, other, D, sums, P, bound)
+        else:
+            _add_sums(row, other, D, slopes, s, s + 1, M, V_rows, 0, n, P)
     for c in range(here, there, 2):
         row, other = contexts_at[c - here], contexts_at[min(c + 1, there - 1) - here]
         begin, end = max(0, c - 2 * window), min(n, c + 2)
         at = begin * M + zero + c - begin
-        _add_sums(row, other, D, slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P)
+        if bounded:
+            _keep_sums(slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P, sums)
+            _add_both(row, other, D, sums, P, bound)
+        else:
+            _add_sums(row, other, D, slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P)
