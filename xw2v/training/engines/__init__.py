@@ -109,7 +109,8 @@ def _fused(config: Config, counts: np.ndarray, backend: Backend) -> tuple[Engine
     if backend.name == "cupy":
         from xw2v.training.engines.cuda import CudaEngine
 
-        return CudaEngine(config, counts, backend), "compiled by CuPy"
+        engine = CudaEngine(config, counts, backend)
+        return engine, "compiled by CuPy, products in TF32" if engine.tf32 else "compiled by CuPy"
     try:
         from xw2v.training.engines.cpu import CpuEngine
     except ImportError as error:

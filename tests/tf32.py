@@ -1,0 +1,35 @@
+"""What a tensor core makes of float32 factors, on the host: TF32 keeps ten bits of the fraction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import array_api_compat.numpy
+import numpy as np
+
+Array = np.ndarray
+
+UNIT = 2.0**-11
+"""Largest relative error of a rounded factor: half of the last of ten bits."""
+
+
+def tf32(x: Array) -> Array:
+    """Float32 numbers rounded to ten bits of fraction, ties away from zero, as cvt.rna.tf32.f32 does."""
+    bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
+    rounded = ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+    return np.where(np.isfinite(x), rounded, np.asarray(x, dtype=np.float32))
+
+
+def product(a: Array, b: Array) -> Array:
+    """A matrix product of factors in TF32, summed in float32."""
+    return np.matmul(tf32(a), tf32(b))
+
+
+@contextmanager
+def tf32_products() -> Iterator[Any]:
+    """Have the matrix products of negative sampling on NumPy taken in TF32."""
+    with mock.patch.object(array_api_compat.numpy, "matmul", product) as patched:
+        yield patched
