@@ -33,3 +33,16 @@ def tf32_products() -> Iterator[Any]:
     """Have the matrix products of negative sampling on NumPy taken in TF32."""
     with mock.patch.object(array_api_compat.numpy, "matmul", product) as patched:
         yield patched
+
+
+class Tf32Array(np.ndarray):
+    """Arrays whose matrix products are taken in TF32, also those that are written as @."""
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        plain = [np.asarray(one) if isinstance(one, Tf32Array) else one for one in inputs]
+        if out is not None:
+            options["out"] = tuple(np.asarray(one) for one in out)
+        if ufunc is np.matmul and method == "__call__":
+            plain = [tf32(one) for one in plain]
+        found = getattr(ufunc, method)(*plain, **options)
+        return found.view(Tf32Array) if isinstance(found, np.ndarray) else found
