@@ -65,7 +65,7 @@ def group(D: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_negative_sampling_in_tf32(D: int) -> None:
     """A score is off by at most 2^-10 of the sizes of its summands; loss and gradients by about 2^-11 on average."""
     centers, rows, weights = group(D)
-    exact = signed_sampling(*(x.astype(np.float64) for x in (centers, rows, weights)), 26)
+    exact = signed_sampling(centers.astype(np.float64), rows.astype(np.float64), weights.astype(np.float64), 26)
     with tf32_products():
         found = signed_sampling(centers, rows, weights, 26)
     scores = np.abs(
@@ -83,10 +83,10 @@ def test_negative_sampling_in_tf32(D: int) -> None:
 def test_softmax_in_tf32(tile: int | None) -> None:
     rng = np.random.default_rng(3)
     centers, outside = rng.standard_normal((40, 100)).astype(np.float32), rng.standard_normal((300, 100)) / 3
-    arguments = centers, rng.random(40).astype(np.float32), outside.astype(np.float32)
-    exact = softmax_expectation(*(x.astype(np.float64) for x in arguments), tile)
-    found = softmax_expectation(*(x.view(Tf32Array) for x in arguments), tile)
-    off = (BOUND + sum_loss(100)) * np.max(np.abs(arguments[0]) @ np.abs(arguments[2]).T, axis=1)
+    weights, words = rng.random(40).astype(np.float32), outside.astype(np.float32)
+    exact = softmax_expectation(centers.astype(np.float64), weights.astype(np.float64), words.astype(np.float64), tile)
+    found = softmax_expectation(centers.view(Tf32Array), weights.view(Tf32Array), words.view(Tf32Array), tile)
+    off = (BOUND + sum_loss(100)) * np.max(np.abs(centers) @ np.abs(words).T, axis=1)
     # A mean of scores' errors, so no larger than the largest of them.
     assert (np.abs(found.log_normalizer - exact.log_normalizer) <= off + 1e-5).all()
     for one, other in zip(found[1:], exact[1:], strict=True):

@@ -25,7 +25,8 @@ def tf32(x: Array) -> Array:
 
 def product(a: Array, b: Array) -> Array:
     """A matrix product of factors in TF32, summed in float32."""
-    return np.matmul(tf32(a), tf32(b))
+    found: Array = np.matmul(tf32(a), tf32(b))
+    return found
 
 
 @contextmanager

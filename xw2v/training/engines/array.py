@@ -25,6 +25,7 @@ from xw2v.training.batches import (
 )
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.engines.scratch import scratch_bytes
 from xw2v.training.sampling import (
     AliasTable,
     alias_table,
@@ -61,6 +62,11 @@ class ArrayEngine:
 
     def compile(self) -> None:
         """Nothing: the backend's arrays are ready."""
+
+    def scratch_bytes(self, V: int, D: int, tokens: int) -> int:
+        """See `DeviceEngine.scratch_bytes`."""
+        block = self._softmax_block(V) if self.config.loss == "softmax" else None
+        return scratch_bytes(self.config, self.batch_size, self.group_negatives, V, D, tokens, block)
 
     def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:
         """See `Engine.train_chunk`. The device is waited for before the first step and after the last."""
@@ -164,19 +170,24 @@ class ArrayEngine:
     def _expectation(self, centers: Array, pairs: Array, outside_vectors: Array) -> SoftmaxExpectation:
         """`softmax_expectation` of a step's centres, a block of them after the other."""
         xp = self.backend.xp
-        few = _SOFTMAX_FEW.get(self.backend.name, _SOFTMAX_FEW["numpy"]) // 4
-        rows = max(_SOFTMAX_ROWS, few // outside_vectors.shape[0])
-        tile = max(few, _SOFTMAX_MOST // 4) // rows
-        parts = []
+        rows, tile = self._softmax_block(outside_vectors.shape[0])
+        normalizers, d_centers, d_outside = [], [], None
         for start in range(0, centers.shape[0], rows):
             some = slice(start, min(start + rows, centers.shape[0]))
-            parts.append(softmax_expectation(centers[some, :], pairs[some], outside_vectors, tile))
-        d_outside = parts[0].d_outside_vectors
-        for part in parts[1:]:
-            d_outside += part.d_outside_vectors
-        return SoftmaxExpectation(
-            xp.concat([part.log_normalizer for part in parts]), xp.concat([part.d_centers for part in parts]), d_outside
-        )
+            part = softmax_expectation(centers[some, :], pairs[some], outside_vectors, tile)
+            normalizers.append(part.log_normalizer)
+            d_centers.append(part.d_centers)
+            if d_outside is None:
+                d_outside = part.d_outside_vectors
+            else:  # at once: a table for every block would be too many
+                d_outside += part.d_outside_vectors
+        return SoftmaxExpectation(xp.concat(normalizers), xp.concat(d_centers), d_outside)
+
+    def _softmax_block(self, V: int) -> tuple[int, int]:
+        """How many centres, and how many of the V words, have their scores held at a time."""
+        few = _SOFTMAX_FEW.get(self.backend.name, _SOFTMAX_FEW["numpy"]) // 4
+        rows = max(_SOFTMAX_ROWS, few // V)
+        return rows, max(few, _SOFTMAX_MOST // 4) // rows
 
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of pairs, with noise words of their own."""

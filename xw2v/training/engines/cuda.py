@@ -244,9 +244,9 @@ class CudaEngine:
 
         return result
 
-    def scratch_bytes(self, tokens: int) -> int:
-        """See `AheadEngine.scratch_bytes`: ids and sentences, what is kept of them, noise words."""
-        return tokens * (28 + 4 * -(-self.group_negatives // self.config.group_size))
+    def scratch_bytes(self, V: int, D: int, tokens: int) -> int:
+        """See `DeviceEngine.scratch_bytes`: of two chunks ids and sentences, what is kept of them, noise words."""
+        return 2 * tokens * (28 + 4 * -(-self.group_negatives // self.config.group_size))
 
     def _keep(self, chunk: Chunk, epoch: int) -> _Kept:
         """Subsample a chunk, cut it into groups and draw their noise words."""
