@@ -81,7 +81,7 @@ on_gpu() {
 }
 sanitized() {
     on_gpu "$1" 90 compute-sanitizer compute-sanitizer --target-processes all --tool "$1" --error-exitcode 9 \
-        "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and 100"
+        "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and (7 or 100)"
 }
 # The benches say themselves why they do not run.
 bench() { step "$1" "$2" "$python" -m bench.bench_gpu "$1" "${arguments[@]}"; }
@@ -93,6 +93,8 @@ bench quality 150
 sanitized memcheck
 bench job 60
 sanitized initcheck
+bench tf32 40
+bench questions 60
 for part in ceilings array softmax; do bench "$part" 50; done
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"

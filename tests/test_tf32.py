@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.tf32 import UNIT, Tf32Array, product, tf32, tf32_products
+from tests.tf32 import UNIT, Tf32Array, group, product, tf32, tf32_products
 from xw2v.losses import signed_sampling, softmax_expectation
 
 BOUND = 2 * UNIT + UNIT**2
@@ -50,15 +50,6 @@ def test_the_bound_is_reached() -> None:
     x = np.full((1, 100), 1 + UNIT * (1 - 2**-10), dtype=np.float32)
     exact = 100 * float(x[0, 0]) ** 2
     assert 0.99 * BOUND < abs(float(product(x, x.T)[0, 0]) - exact) / exact <= BOUND + sum_loss(100)
-
-
-def group(D: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centres, rows and weights with scores up to about 10, as after training."""
-    rng = np.random.default_rng(7)
-    centers, rows = rng.standard_normal((64, 16, D)), rng.standard_normal((64, 58, D))
-    weights = rng.random((64, 16, 58))
-    scale = 3 / D**0.5
-    return tuple((factor * x).astype(np.float32) for factor, x in ((1, centers), (scale, rows), (1, weights)))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("D", [100, 300])
