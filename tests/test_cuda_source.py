@@ -157,10 +157,14 @@ def test_tensor_cores_equal_the_array_engine_in_tf32(D: int, options: dict[str, 
 
 
 @pytest.mark.parametrize("blocks", [2, 5, 1000])
-@pytest.mark.parametrize("D", [7, 128])
+@pytest.mark.parametrize("D", [1, 7, 100, 128, 300, 1024])
 def test_blocks_in_turn_equal_the_array_engine(blocks: int, D: int, kernels: Make) -> None:
     """Blocks take runs of groups in order: one after the other they are the sequence itself."""
     check(exact(D), kernels(), blocks)
+
+
+def test_blocks_with_tensor_cores_in_turn(kernels: Make) -> None:
+    check(exact(100), kernels(64, tf32=True), 5)
 
 
 @pytest.mark.parametrize("tf32", [False, True])
