@@ -379,9 +379,12 @@ def test_tables_that_do_not_fit_are_refused(kernels: Make) -> None:
 
 def test_the_engine_of_a_gpu(monkeypatch: pytest.MonkeyPatch, kernels: Make) -> None:
     counts, gpu = corpus()[2], FakeGpu(2**30)
-    monkeypatch.setattr("xw2v.training.engines.cuda.CupyKernels", kernels)
+    monkeypatch.setattr("xw2v.training.engines.cuda.CupyKernels", lambda *, tf32: kernels(32, tf32=tf32))
     for engine in ("auto", "cuda"):
-        assert choose_engine(Config(engine=engine), counts, gpu)[0].name == "cuda"
+        chosen, why = choose_engine(Config(engine=engine), counts, gpu)
+        assert (chosen.name, why) == ("cuda", "compiled by CuPy")
+    chosen, why = choose_engine(Config(tf32=True), counts, gpu)
+    assert (chosen.name, why) == ("cuda", "compiled by CuPy, products in TF32")
     assert choose_engine(Config(engine="array"), counts, gpu)[0].name == "array"
     chosen, why = choose_engine(Config(loss="softmax"), counts, gpu)
     assert (chosen.name, why) == ("array", "for loss='softmax'")
