@@ -3,7 +3,9 @@
     python -m bench.bench_gpu PART [--data FOLDER] [--words N] [--out FOLDER]
 
     ceilings   copy, rows read by id, rows added by id (Zipf ids), small batched products
-    fused      kept tokens/s of the CUDA engine over group size, noise words and blocks
+    fused      kept tokens/s of the CUDA engine over group size, noise words, blocks and products
+    tf32       error of products in TF32, beside those of float32
+    questions  analogies of a file, and nearest words, answered where the vectors lie
     array      kept tokens/s of the array engine on CuPy
     softmax    centres/s of the exact softmax, V = 68 k, D = 100
     job        from text to saved vectors, and where the time goes
@@ -34,10 +36,11 @@ if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import ROOT, append_row, commit, machine, versions
-from xw2v import Word2Vec, encode, get_backend
+from xw2v import Word2Vec, WordVectors, encode, get_backend
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import BackendError, XW2VError
+from xw2v.errors import BackendError, NumericalError, XW2VError
+from xw2v.losses import signed_sampling
 from xw2v.training.batches import Chunk, read_chunk
 from xw2v.training.engines import ChunkResult
 from xw2v.training.engines.array import ArrayEngine
@@ -187,13 +190,72 @@ def fused(bench: Bench) -> None:
     ids, offsets, counts = bench.corpus()
     settings = [(D, b, S) for D in (128, 300) for b, S in ((16, 16), (16, 32), (8, 16), (32, 32))]
     for D, b, S in settings[: 1 if bench.args.quick else None]:
-        config = Config(vector_size=D, group_size=b, group_negatives=S)
-        engine = CudaEngine(config, counts, bench.backend, kernels=bench.kernels)
-        for share in (1,) if bench.args.quick else (0.5, 1, 2):
-            engine.set_blocks(max(1, int(share * engine.multiprocessors)))
-            tables = initial_tables(len(counts), config, bench.backend)
-            chunk = engine.read_chunk(ids, offsets, 0, len(ids))
-            steady(bench, "fused", engine, tables, chunk, D=D, b=b, S=S, blocks=engine.blocks)
+        for tf32 in (False,) if bench.fake else (False, True):
+            config = Config(vector_size=D, group_size=b, group_negatives=S, tf32=tf32)
+            engine = CudaEngine(config, counts, bench.backend, kernels=bench.kernels)
+            for share in (1,) if bench.args.quick else (0.5, 1, 2):
+                engine.set_blocks(max(1, int(share * engine.multiprocessors)))
+                tables = initial_tables(len(counts), config, bench.backend)
+                chunk = engine.read_chunk(ids, offsets, 0, len(ids))
+                steady(bench, "fused", engine, tables, chunk, D=D, b=b, S=S, blocks=engine.blocks, tf32=engine.tf32)
+
+
+def tf32(bench: Bench) -> None:
+    """Relative errors against float64: of scores, loss and both gradients of some groups."""
+    from tests.tf32 import group, tf32_products
+
+    for rounded in (False, True):
+        backend = get_backend("cupy", tf32=True) if rounded and not bench.fake else bench.backend
+        for D in (128, 300):
+            centers, rows, weights = group(D)
+            wide = centers.astype(np.float64), rows.astype(np.float64), weights.astype(np.float64)
+            exact = signed_sampling(*wide, C=26)
+            with tf32_products() if rounded and bench.fake else contextlib.nullcontext():
+                there = [backend.from_host(array) for array in (centers, rows, weights)]
+                found = signed_sampling(there[0], there[1], there[2], C=26)
+                scores = backend.to_host(backend.xp.matmul(there[0], backend.xp.matrix_transpose(there[1])))
+            pairs = {"scores": (scores, np.matmul(wide[0], wide[1].swapaxes(1, 2)))}
+            for name, ours, theirs in zip(("loss", "d_centers", "d_rows"), found, exact, strict=True):
+                pairs[name] = backend.to_host(ours), theirs
+            for name, (ours, theirs) in pairs.items():
+                error = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+                bench.keep("tf32", "relative", error, (error, error), tf32=rounded, D=D, of=name)
+
+
+def questions(bench: Bench) -> None:
+    size, D, asked = (200, 8, 2000) if bench.fake else (V, 100, 200_000)
+    rng = np.random.default_rng(1)
+    words = [f"w{i}" for i in range(size)]
+    vectors = rng.standard_normal((size, D)).astype(np.float32)
+    wv = WordVectors(words, vectors)
+    there = wv.on(bench.backend.name)
+    rows = rng.integers(0, size, (asked, 4))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "questions.txt"
+        path.write_text(": all\n" + "".join(" ".join(words[i] for i in row) + "\n" for row in rows.tolist()))
+        few = Path(folder) / "few.txt"
+        few.write_text("".join(line + "\n" for line in path.read_text().splitlines()[:1001]))
+        if there.evaluate_word_analogies(few) != wv.evaluate_word_analogies(few):
+            msg = "the device counts other answers than the host"
+            raise NumericalError(msg)
+        bench.rate(
+            "questions",
+            "1/s",
+            asked,
+            lambda: there.evaluate_word_analogies(path),
+            what="analogies of a file",
+            V=size,
+            D=D,
+        )
+    bench.rate(
+        "questions",
+        "1/s",
+        asked,
+        lambda: there.nearest(rows[:, 0], 10),
+        what="nearest ten",
+        V=size,
+        D=D,
+    )
 
 
 def array(bench: Bench) -> None:
@@ -274,8 +336,10 @@ def quality(bench: Bench) -> None:
                 "epochs": 5,
                 "seed": seed,
             }
-            model = Word2Vec(**options, backend=backend).fit(text)
-            score(bench, "xw2v", seed, model.history[-1].words_per_second, model.wv, sets)
+            for tf32 in (False, True)[: 1 if bench.fake or seed > 1 else 2]:
+                model = Word2Vec(**options, backend=backend, tf32=tf32).fit(text)
+                program = "xw2v" + ", tf32" * tf32
+                score(bench, program, seed, model.history[-1].words_per_second, model.wv, sets)
         try:
             options |= {"sample": 1e-3, "workers": machine()["cores"]}
             with tempfile.TemporaryDirectory() as folder:
@@ -283,8 +347,6 @@ def quality(bench: Bench) -> None:
         except ImportError as error:
             print(f"skipped: gensim ({error})")
             return
-        from xw2v import WordVectors
-
         score(bench, "gensim", 3, done.words / done.seconds, WordVectors(done.vocabulary, done.vectors), sets)
 
 
@@ -298,7 +360,7 @@ def score(bench: Bench, program: str, seed: int, rate: float, wv: Any, sets: Pat
     bench.keep("quality", "words/s", rate, (rate, rate), program=program, seed=seed, **rounded)
 
 
-PARTS = {part.__name__: part for part in (ceilings, fused, array, softmax, job, quality)}
+PARTS = {part.__name__: part for part in (ceilings, fused, tf32, array, softmax, questions, job, quality)}
 
 
 def main() -> None:

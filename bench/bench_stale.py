@@ -4,7 +4,10 @@ The array engine reads the rows of all the groups in flight, from places all ove
 the worst that a GPU with so many blocks can do. Each group's step of a row is shortened as `cuda.update_bounds` has
 it. One run a line; scores as in `bench_train`.
 
-    python -m bench.bench_stale [TEXT] [--blocks 132] [--group 16] [--noise 32] [--bound 0.5] [--seed 1] [--words N]
+    python -m bench.bench_stale [TEXT] [--blocks 132] [--group 16] [--noise 32] [--bound 2.0] [--seed 1] [--words N]
+
+With `--tf32` the factors of the three products are rounded as tensor cores round them: the same draws in the same
+order as without, so what differs is the rounding.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import json
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ if __package__ in (None, ""):  # started as a file
 
 from bench.bench_gpu import plain
 from bench.common import ROOT, append_row, commit, machine, versions
+from tests.tf32 import tf32_products
 from xw2v import WordVectors, encode, get_backend
 from xw2v.config import Config
 from xw2v.training.engines.array import ArrayEngine
@@ -52,6 +57,7 @@ def main() -> None:
     for name, default in (("blocks", 132), ("group", 16), ("noise", 32), ("seed", 1), ("words", 10**9), ("epochs", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--bound", type=float, default=2.0, help="of a word's row that is in flight once")
+    parser.add_argument("--tf32", action="store_true", help="products as tensor cores take them")
     args = parser.parse_args()
     config = Config(
         group_size=args.group, group_negatives=args.noise, batch_size=args.blocks * args.group, workers=1,
@@ -67,7 +73,8 @@ def main() -> None:
         # Chunks so large that groups of one place are not in flight at once, as the runs of blocks are.
         position = Position(8192 * max(1, len(corpus.ids) // 8192 // 8))
         run = Training(tables, corpus.ids, corpus.offsets, config, backend, engine, position=position)
-        loss = [record.loss for record in run][-1]
+        with tf32_products() if args.tf32 else nullcontext():
+            loss = [record.loss for record in run][-1]
         wv = WordVectors(corpus.vocabulary.words, tables.center_vectors)
     sets = SHARED / "eval"
     scores = {
@@ -82,7 +89,7 @@ def main() -> None:
     }  # fmt: skip
     print(json.dumps(row | {"seconds": round(time.perf_counter() - begun)}))
     if args.words == 10**9:
-        append_row(ROOT / "bench" / "results" / "stale.csv", row)
+        append_row(ROOT / "bench" / "results" / ("stale_tf32.csv" if args.tf32 else "stale.csv"), row)
 
 
 if __name__ == "__main__":

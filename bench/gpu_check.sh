@@ -5,8 +5,8 @@
 #     bench/gpu_check.sh [--data FOLDER] [--wheels FOLDER] [--out FOLDER] [--seconds N]
 #
 # --data     wiki100.txt.xz (or another .txt or .txt.xz) and eval/ with wordsim353.tsv, simlex999.txt, questions-words.txt
-# --wheels   Python packages that are missing here, as wheels; array-api-compat is needed, pytest, hypothesis and
-#            array-api-strict for the tests, gensim for its side of the comparison
+# --wheels   Python packages that are missing here, as wheels; array-api-compat is needed, if only in the copy that
+#            scikit-learn or SciPy carries; pytest and hypothesis for the tests, gensim for its side of the comparison
 # --out      log.txt, summary.txt, gpu.csv and the profiler's report go there; by default $OUT, or build/gpu_check
 # --seconds  for the whole run, 570 by default; steps that would come later are left out
 set -uo pipefail
@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
     esac
     shift 2 || exit 2
 done
-mkdir -p "$out"
+mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 : >"$out/summary.txt"
 exec > >(tee "$out/log.txt") 2>&1
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
@@ -51,8 +51,16 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 if [ -n "$wheels" ]; then
     step wheels 60 "$python" -m pip install -q --no-index --no-deps --no-compile --target "$out/site" "$wheels"/*.whl
-    export PYTHONPATH="$PWD:$PWD/$out/site:${PYTHONPATH#*:}"
-    case "$out" in /*) export PYTHONPATH="$PWD:$out/site:${PYTHONPATH#*:}" ;; esac
+    export PYTHONPATH="$PWD:$out/site:${PYTHONPATH#*:}"
+fi
+if ! "$python" -c 'import array_api_compat' 2>/dev/null; then
+    for package in sklearn.externals scipy._external scipy._lib; do
+        copy=$("$python" -c "import $package.array_api_compat as copy; print(copy.__path__[0])" 2>/dev/null) || continue
+        mkdir -p "$out/copies" && ln -sfn "$copy" "$out/copies/array_api_compat"
+        export PYTHONPATH="$PYTHONPATH:$out/copies"
+        note compat "the copy of array-api-compat in $package"
+        break
+    done
 fi
 if have nvidia-smi; then step machine 20 nvidia-smi; else note machine "skipped: no nvidia-smi"; fi
 step info 60 "$python" -m xw2v info
@@ -81,7 +89,7 @@ on_gpu() {
 }
 sanitized() {
     on_gpu "$1" 90 compute-sanitizer compute-sanitizer --target-processes all --tool "$1" --error-exitcode 9 \
-        "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and 100"
+        "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and (7 or 100)"
 }
 # The benches say themselves why they do not run.
 bench() { step "$1" "$2" "$python" -m bench.bench_gpu "$1" "${arguments[@]}"; }
@@ -93,6 +101,8 @@ bench quality 150
 sanitized memcheck
 bench job 60
 sanitized initcheck
+bench tf32 40
+bench questions 60
 for part in ceilings array softmax; do bench "$part" 50; done
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"

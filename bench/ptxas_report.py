@@ -1,5 +1,7 @@
 """What the compiler says of sgns.cu: registers, stack and spills of each kernel, for three architectures.
 
+With products in TF32 too, for the two that have tensor cores for them.
+
 python -m bench.ptxas_report       writes bench/results/ptxas_sm_*.txt; no GPU needed
 """
 
@@ -18,7 +20,7 @@ if __package__ in (None, ""):  # started as a file
 
 from bench.common import ROOT
 
-ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
+TARGETS = (("sm_75", False), ("sm_80", False), ("sm_90", False), ("sm_80", True), ("sm_90", True))
 SOURCE = ROOT / "xw2v" / "training" / "engines" / "sgns.cu"
 
 
@@ -31,7 +33,7 @@ class Usage(NamedTuple):
     loads: int
 
 
-def compiled(architecture: str) -> str:
+def compiled(architecture: str, tf32: bool = False) -> str:
     """The compiler's report. Raises CalledProcessError where the source does not compile."""
     nvcc = shutil.which("nvcc")
     if nvcc is None:
@@ -39,7 +41,7 @@ def compiled(architecture: str) -> str:
         raise FileNotFoundError(msg)
     with tempfile.TemporaryDirectory() as folder:
         command = [nvcc, f"-arch={architecture}", "-std=c++17", "-cubin", "-Xptxas", "-v", "-Werror", "all-warnings"]
-        command += ["-o", str(Path(folder) / "sgns.cubin"), str(SOURCE)]
+        command += [f"-DTF32={tf32:d}", "-o", str(Path(folder) / "sgns.cubin"), str(SOURCE)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [line for line in done.stderr.splitlines() if "Compile time" not in line]
     return "\n".join(lines) + "\n"
@@ -58,11 +60,11 @@ def usages(report: str) -> dict[str, Usage]:
 
 
 def main() -> None:
-    for architecture in ARCHITECTURES:
-        report = compiled(architecture)
-        (ROOT / "bench" / "results" / f"ptxas_{architecture}.txt").write_text(report)
+    for architecture, tf32 in TARGETS:
+        report, target = compiled(architecture, tf32), architecture + "_tf32" * tf32
+        (ROOT / "bench" / "results" / f"ptxas_{target}.txt").write_text(report)
         for name, usage in usages(report).items():
-            print(f"{architecture} {name:14} {usage}")
+            print(f"{target:10} {name:14} {usage}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 
 #pragma once
 #define HOST_BUILD
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -45,48 +46,60 @@ static float4 shared_memory[(256 << 10) / sizeof(float4)];
 enum State { ready, at_barrier, at_shuffle, done };
 
 struct Fiber {
-    ucontext_t context;
+    ucontext_t context;  // where it begins; then jumps take over, which do without the system's help
+    jmp_buf jump;
+    bool begun;
     std::vector<char> stack;
     State state;
     unsigned shuffles;
-    float sent[2];
+    float sent[2][6];
     std::vector<std::pair<float*, const float*>> copies;
 };
 
 static std::vector<Fiber> fibers;
-static ucontext_t scheduler;
+static ucontext_t unused;
+static jmp_buf scheduler;
 static const std::function<void()>* body;
 
 static void run_fiber() {
     (*body)();
     fibers[threadIdx.x].state = done;
+    _longjmp(scheduler, 1);
 }
 
 static void wait(State state) {
-    const unsigned self = threadIdx.x;
-    fibers[self].state = state;
-    swapcontext(&fibers[self].context, &scheduler);
+    Fiber& self = fibers[threadIdx.x];
+    self.state = state;
+    if (!_setjmp(self.jump)) _longjmp(scheduler, 1);
+}
+
+// Until it waits or is done.
+static void __attribute__((noinline)) resume(Fiber& fiber) {
+    if (_setjmp(scheduler)) return;
+    if (fiber.begun) _longjmp(fiber.jump, 1);
+    fiber.begun = true;
+    swapcontext(&unused, &fiber.context);
 }
 
 inline void __syncthreads() {
     if (blockDim.x > 1) wait(at_barrier);
 }
 
-inline float __shfl_xor_sync(unsigned, float value, int mask) {
+// Send numbers to the other lanes of the warp and wait for theirs: whose is told by the lane that is asked for.
+template <size_t N>
+static auto exchange(const float (&numbers)[N]) {
     Fiber& own = fibers[threadIdx.x];
-    const unsigned turn = own.shuffles++ % 2, other = threadIdx.x ^ (unsigned)mask;
-    own.sent[turn] = value;
+    const unsigned turn = own.shuffles++ % 2, warp = threadIdx.x / LANES * LANES;
+    std::copy(numbers, numbers + N, own.sent[turn]);
     wait(at_shuffle);
-    return fibers[other].sent[turn];
+    return [turn, warp](unsigned lane) -> const float* { return fibers[warp + lane].sent[turn]; };
 }
 
-inline float __shfl_sync(unsigned, float value, int from) {
-    Fiber& own = fibers[threadIdx.x];
-    const unsigned turn = own.shuffles++ % 2, other = threadIdx.x / LANES * LANES + (unsigned)from;
-    own.sent[turn] = value;
-    wait(at_shuffle);
-    return fibers[other].sent[turn];
+inline float __shfl_xor_sync(unsigned, float value, int mask) {
+    return exchange({value})(threadIdx.x % LANES ^ (unsigned)mask)[0];
 }
+
+inline float __shfl_sync(unsigned, float value, int from) { return exchange({value})((unsigned)from)[0]; }
 
 // All of `first` .. `last` - 1 that are not done stand at `state`: let them go on.
 static bool release(size_t first, size_t last, State state, bool all) {
@@ -110,11 +123,12 @@ static bool run_block(unsigned order) {
         turn[i] = order == 1 ? threads - 1 - i : i;
         one.stack.resize(128 << 10);
         one.state = ready;
+        one.begun = false;
         one.shuffles = 0;
         getcontext(&one.context);
         one.context.uc_stack.ss_sp = one.stack.data();
         one.context.uc_stack.ss_size = one.stack.size();
-        one.context.uc_link = &scheduler;
+        one.context.uc_link = nullptr;
         makecontext(&one.context, run_fiber, 0);
     }
     if (order > 1) std::shuffle(turn.begin(), turn.end(), std::mt19937(order));
@@ -122,7 +136,7 @@ static bool run_block(unsigned order) {
         for (size_t i : turn)
             if (fibers[i].state == ready) {
                 threadIdx.x = (unsigned)i;
-                swapcontext(&scheduler, &fibers[i].context);
+                resume(fibers[i]);
             }
         bool moved = release(0, threads, at_barrier, false);
         for (size_t i = 0; i < threads; i += LANES) moved |= release(i, std::min(threads, i + LANES), at_shuffle, true);
@@ -189,3 +203,42 @@ inline void add_four(float* to, float4 step) {
     to[2] += step.z;
     to[3] += step.w;
 }
+
+// ---- tensor cores ---------------------------------------------------------------------------------------------
+
+#if TF32
+// Ten bits of fraction, ties away from zero.
+inline uint32_t rounded(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    return std::isfinite(x) ? (bits + 0x1000u) & 0xFFFFE000u : bits;
+}
+
+inline float as_float(uint32_t bits) {
+    float x;
+    std::memcpy(&x, &bits, 4);
+    return x;
+}
+
+struct Accumulator {
+    float at[4];
+};
+
+// mma.m16n8k8: who holds which element is written down in the manual of PTX, and in tf32.cuh.
+inline void multiply(
+    Accumulator& sum, uint32_t a_r_p, uint32_t a_r8_p, uint32_t a_r_p4, uint32_t a_r8_p4, uint32_t b_p_r,
+    uint32_t b_p4_r) {
+    for (uint32_t bits : {a_r_p, a_r8_p, a_r_p4, a_r8_p4, b_p_r, b_p4_r})
+        if ((bits & 0x1FFFu) && std::isfinite(as_float(bits))) std::abort();  // was not rounded
+    const auto of = exchange(
+        {as_float(a_r_p), as_float(a_r8_p), as_float(a_r_p4), as_float(a_r8_p4), as_float(b_p_r), as_float(b_p4_r)});
+    const unsigned lane = threadIdx.x % LANES;
+    for (unsigned i = 0; i < 4; ++i) {
+        const unsigned row = lane / 4 + 8 * (i / 2), n = lane % 4 * 2 + i % 2;
+        for (unsigned k = 0; k < 8; ++k) {
+            const float a = of(row % 8 * 4 + k % 4)[row / 8 + 2 * (k / 4)], b = of(n * 4 + k % 4)[4 + k / 4];
+            sum.at[i] += a * b;
+        }
+    }
+}
+#endif

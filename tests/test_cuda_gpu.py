@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.test_cuda_source import OPTIONS, V, by_array_engine, corpus, exact, rate, tables
+from tests.test_cuda_source import OPTIONS, V, binary_rate, by_array_engine, corpus, exact, rate, tables
+from tests.tf32 import UNIT, tf32_products
 from xw2v.backend import Backend, CupyBackend
 from xw2v.config import Config
 from xw2v.errors import BackendError
 from xw2v.training import batches
 from xw2v.training.batches import read_chunk
-from xw2v.training.engines import Tables
+from xw2v.training.engines import Rate, Tables
+from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import CudaEngine
 
 
@@ -33,9 +35,11 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "SEGMENT", 256)
 
 
-def on_gpu(config: Config, gpu: Backend, blocks: int | None) -> tuple[Tables, Any]:
+def on_gpu(config: Config, gpu: Backend, blocks: int | None, rate: Rate = rate) -> tuple[Tables, Any]:
     ids, offsets, counts = corpus()
     engine = CudaEngine(config, counts, gpu, blocks=blocks)
+    if engine.tf32 != config.tf32:
+        pytest.skip("products in TF32 want compute capability 8.0")
     ours = Tables(*map(gpu.from_host, tables(config.vector_size)))
     result = engine.train_chunk(ours, engine.read_chunk(ids, offsets, 0, len(ids)), 3, rate)
     return Tables(*map(gpu.to_host, ours)), result
@@ -50,6 +54,39 @@ def test_one_block_equals_the_array_engine_on_the_host(D: int, options: dict[str
     assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
     for table, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(table, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("D", [1, 7, 100, 128, 300, 1024])
+@pytest.mark.parametrize("options", OPTIONS[:4], ids=str)
+def test_one_block_on_tensor_cores_equals_the_array_engine_in_tf32(
+    D: int, options: dict[str, Any], gpu: Backend
+) -> None:
+    """The host rounds the factors as the chip does; how the chip rounds its sums is not written down."""
+    config, theirs = exact(D, tf32=True, **options), tables(D)
+    with tf32_products():
+        array = by_array_engine(config, theirs, binary_rate)
+    ours, cuda = on_gpu(config, gpu, 1, binary_rate)
+    assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
+    for table, other, before in zip(ours, theirs, tables(D), strict=True):
+        np.testing.assert_allclose(table, other, atol=1e-3, rtol=1e-3)
+        assert np.abs(table - other).mean() < UNIT * np.abs(other - before).mean()
+
+
+@pytest.mark.parametrize("options", [{}, {"negatives": "pair"}, {"loss": "softmax"}], ids=str)
+def test_the_array_engine_takes_no_more_memory_than_it_says(options: dict[str, Any], gpu: Backend) -> None:
+    import cupy
+
+    large, tokens = 20_000, 8192
+    ids = np.random.default_rng(1).integers(0, large, tokens).astype(np.int32)
+    config = Config(vector_size=100, sample=0, **options)
+    engine = ArrayEngine(config, np.bincount(ids, minlength=large) + 1, gpu)
+    ours = Tables(*(gpu.xp.zeros((large, 100), dtype=gpu.xp.float32) for _ in range(2)))
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    before = pool.total_bytes()
+    chunk = read_chunk(ids, np.arange(0, tokens + 1, 16), 0, tokens)
+    engine.train_chunk(ours, chunk, 0, lambda words, step: 0.01 if step < 2 else None)
+    assert pool.total_bytes() - before <= engine.scratch_bytes(large, 100, tokens) + (64 << 20)
 
 
 @pytest.mark.parametrize("D", [7, 128, 300])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ import numpy as np
 import pytest
 
 from tests.cuda_build import HostKernels, build
+from tests.tf32 import tf32_products
 from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError
 from xw2v.training import batches
 from xw2v.training.batches import read_chunk
-from xw2v.training.engines import Tables, choose_engine
+from xw2v.training.engines import Rate, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.engines.cuda import CudaEngine, _shared_bytes, update_bounds
+from xw2v.training.engines.cuda import _FLOAT32, _TF32, CudaEngine, _shared_bytes, update_bounds
 from xw2v.training.trainer import check_memory, train
 
 V, N = 60, 700
@@ -37,19 +39,21 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, bool], Path]:
+    """By lanes of a warp, and whether products are in TF32, which takes the 32 lanes of a tensor core."""
     folder = tmp_path_factory.mktemp("cuda")
-    built = {lanes: build(folder, lanes) for lanes in (1, 32)}
-    found = {lanes: path for lanes, path in built.items() if path is not None}
+    built = {(lanes, tf32): build(folder, lanes, tf32=tf32) for lanes, tf32 in ((1, False), (32, False), (32, True))}
+    found = {which: path for which, path in built.items() if path is not None}
     if not found:
         pytest.skip("no C++ compiler (g++ or clang++)")
     return found
 
 
 @pytest.fixture
-def kernels(libraries: dict[int, Path]) -> Make:
-    def make(threads: int = 1, **options: Any) -> HostKernels:
-        return HostKernels(libraries[1 if threads == 1 else 32], threads=threads, **options)
+def kernels(libraries: dict[tuple[int, bool], Path]) -> Make:
+    def make(threads: int = 1, *, tf32: bool = False, **options: Any) -> HostKernels:
+        library = libraries[1 if threads == 1 else 32, tf32]
+        return HostKernels(library, threads=threads, tf32=tf32, **options)
 
     return make
 
@@ -70,20 +74,25 @@ def rate(words: int, step: int) -> float:
     return 0.01 - 0.004 * words / N
 
 
+def binary_rate(words: int, step: int) -> float:
+    """One that rounding in TF32 does not see: the engines multiply by it before and after."""
+    return 2.0**-7
+
+
 def exact(D: int, **options: Any) -> Config:
     """Options under which the array engine takes one group after the other and bounds nothing."""
     config = Config(**({"vector_size": D, "sample": 0.02, "group_negatives": 16, "max_update_norm": None} | options))
     return config.replace(batch_size=config.group_size)
 
 
-def by_array_engine(config: Config, ours: Tables) -> Any:
+def by_array_engine(config: Config, ours: Tables, rate: Rate = rate) -> Any:
     ids, offsets, counts = corpus()
     return ArrayEngine(config, counts, NumpyBackend("a test")).train_chunk(
         ours, read_chunk(ids, offsets, 0, N), 3, rate
     )
 
 
-def by_cuda_engine(config: Config, ours: Tables, kernels: HostKernels, blocks: int = 1) -> Any:
+def by_cuda_engine(config: Config, ours: Tables, kernels: HostKernels, blocks: int = 1, rate: Rate = rate) -> Any:
     ids, offsets, counts = corpus()
     engine = CudaEngine(config, counts, NumpyBackend("a test"), blocks=blocks, kernels=kernels)
     return engine.train_chunk(ours, engine.read_chunk(ids, offsets, 0, N), 3, rate)
@@ -92,14 +101,18 @@ def by_cuda_engine(config: Config, ours: Tables, kernels: HostKernels, blocks: i
 def check(config: Config, kernels: HostKernels, blocks: int = 1) -> None:
     D = config.vector_size
     theirs, ours, before = tables(D), tables(D), tables(D)
-    array = by_array_engine(config, theirs)
-    cuda = by_cuda_engine(config, ours, kernels, blocks)
+    alpha = binary_rate if kernels.tf32 else rate
+    with tf32_products() if kernels.tf32 else nullcontext():
+        array = by_array_engine(config, theirs, alpha)
+    cuda = by_cuda_engine(config, ours, kernels, blocks, alpha)
     assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
     assert cuda.pairs > 300
     for table, other, start in zip(ours, theirs, before, strict=True):
         moved = np.abs(other - start).max()
         assert moved > 1e-3
-        np.testing.assert_allclose(table, other, atol=1e-5 * max(moved, 1), rtol=1e-4)
+        # With TF32 the last bit of a sum may round a factor the other way, by a thousandth of it; but rarely.
+        np.testing.assert_allclose(table, other, atol=(1e-4 if kernels.tf32 else 1e-5) * max(moved, 1), rtol=1e-4)
+        assert np.abs(table - other).mean() < 2e-4 * np.abs(other - start).mean()
 
 
 OPTIONS: list[dict[str, Any]] = [
@@ -137,18 +150,31 @@ def test_threads_equal_the_array_engine(
     check(exact(D, **options), kernels(threads, order=order))
 
 
+@pytest.mark.parametrize("D", [1, 7, 100, 128, 300, 1024])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_tensor_cores_equal_the_array_engine_in_tf32(D: int, options: dict[str, Any], kernels: Make) -> None:
+    check(exact(D, **options), kernels(64, tf32=True, order=5))
+
+
 @pytest.mark.parametrize("blocks", [2, 5, 1000])
-@pytest.mark.parametrize("D", [7, 128])
+@pytest.mark.parametrize("D", [1, 7, 100, 128, 300, 1024])
 def test_blocks_in_turn_equal_the_array_engine(blocks: int, D: int, kernels: Make) -> None:
     """Blocks take runs of groups in order: one after the other they are the sequence itself."""
     check(exact(D), kernels(), blocks)
 
 
-@pytest.mark.parametrize(("threads", "D"), [(1, 100), (1, 301), (64, 300), (64, 1024)])
-def test_rows_in_parts_equal_the_array_engine(threads: int, D: int, kernels: Make) -> None:
+def test_blocks_with_tensor_cores_in_turn(kernels: Make) -> None:
+    check(exact(100), kernels(64, tf32=True), 5)
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize(("threads", "D"), [(1, 100), (1, 301), (64, 300), (64, 301), (64, 1024)])
+def test_rows_in_parts_equal_the_array_engine(threads: int, D: int, tf32: bool, kernels: Make) -> None:
     """Where shared memory does not hold whole rows, parts of them are taken one after the other."""
     config = exact(D)
-    small = kernels(threads, shared_bytes=_shared_bytes(config, 16, D) // 3)
+    if tf32 and threads == 1:
+        pytest.skip("a tensor core has 32 lanes")
+    small = kernels(threads, tf32=tf32, shared_bytes=_shared_bytes(_TF32 if tf32 else _FLOAT32, config, 16, D) // 3)
     check(config, small)
     engine = CudaEngine(config, corpus()[2], NumpyBackend("a test"), kernels=small)
     assert 4 <= engine.tile < D
@@ -160,15 +186,15 @@ def test_too_little_shared_memory(kernels: Make) -> None:
         CudaEngine(exact(100, group_size=512), corpus()[2], NumpyBackend("a test"), kernels=kernels())
 
 
-def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables) -> None:
-    """Have the array engine shorten each row's step by itself, before repeats are summed."""
+def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables, slice_width: int) -> None:
+    """Have the array engine shorten each row's step by itself, in slices, before repeats are summed."""
     add = engine.backend.scatter_add
 
     def scatter_add(table: Any, ids: Any, rows: Any, *, scale: float, max_norm: None) -> None:
         bound = bounds.center_vectors if table is ours.center_vectors else bounds.outside_vectors
         step, D = scale * rows, rows.shape[1]
-        for start in range(0, D, 128):  # of longer rows each slice by itself
-            part = step[:, start : start + 128]
+        for start in range(0, D, slice_width):
+            part = step[:, start : start + slice_width]
             norms = np.maximum(np.linalg.norm(part, axis=1), 1e-30)
             part *= np.minimum(1, bound[ids] * np.sqrt(part.shape[1] / D) / norms)[:, None]
         add(table, ids, step)
@@ -176,18 +202,21 @@ def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables) -> None:
     engine.backend.scatter_add = scatter_add  # type: ignore[method-assign,assignment]
 
 
+@pytest.mark.parametrize("tf32", [False, True])
 @pytest.mark.parametrize("D", [7, 128, 300])
-def test_steps_are_shortened_to_each_words_bound(D: int, kernels: Make) -> None:
+def test_steps_are_shortened_to_each_words_bound(D: int, tf32: bool, kernels: Make) -> None:
     ids, offsets, counts = corpus()
     config = exact(D)
     theirs, ours = tables(D), tables(D)
     fused = CudaEngine(
-        config.replace(max_update_norm=0.005), counts, NumpyBackend("a test"), blocks=3, kernels=kernels(64)
+        config.replace(max_update_norm=0.005), counts, NumpyBackend("a test"), blocks=3, kernels=kernels(64, tf32=tf32)
     )
-    fused.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, rate)
+    alpha = binary_rate if tf32 else rate
+    fused.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, alpha)
     array = ArrayEngine(config, counts, NumpyBackend("a test"))
-    shortened(array, fused._bounds, theirs)
-    array.train_chunk(theirs, read_chunk(ids, offsets, 0, N), 3, rate)
+    shortened(array, fused._bounds, theirs, 64 if tf32 else 128)
+    with tf32_products() if tf32 else nullcontext():
+        array.train_chunk(theirs, read_chunk(ids, offsets, 0, N), 3, alpha)
     free = tables(D)
     by_array_engine(config, free)
     for table, other, unbounded in zip(ours, theirs, free, strict=True):
@@ -268,10 +297,10 @@ def test_chunks_are_read_as_the_host_reads_them_and_once(kernels: Make) -> None:
     assert engine.read_chunk(ids.copy(), offsets, 0, 512) is not ours
 
 
-def test_the_host_build_finds_what_it_is_for(libraries: dict[int, Path]) -> None:
+def test_the_host_build_finds_what_it_is_for(libraries: dict[tuple[int, bool], Path]) -> None:
     """Too little shared memory asked for is an overrun, and an unknown kernel an error."""
     ids, offsets, counts = corpus()
-    kernels = HostKernels(libraries[32], threads=32)
+    kernels = HostKernels(libraries[32, False], threads=32)
     engine = CudaEngine(exact(5), counts, NumpyBackend("a test"), kernels=kernels)
     launch = kernels.launch
 
@@ -350,9 +379,12 @@ def test_tables_that_do_not_fit_are_refused(kernels: Make) -> None:
 
 def test_the_engine_of_a_gpu(monkeypatch: pytest.MonkeyPatch, kernels: Make) -> None:
     counts, gpu = corpus()[2], FakeGpu(2**30)
-    monkeypatch.setattr("xw2v.training.engines.cuda.CupyKernels", kernels)
+    monkeypatch.setattr("xw2v.training.engines.cuda.CupyKernels", lambda *, tf32: kernels(32, tf32=tf32))
     for engine in ("auto", "cuda"):
-        assert choose_engine(Config(engine=engine), counts, gpu)[0].name == "cuda"
+        chosen, why = choose_engine(Config(engine=engine), counts, gpu)
+        assert (chosen.name, why) == ("cuda", "compiled by CuPy")
+    chosen, why = choose_engine(Config(tf32=True), counts, gpu)
+    assert (chosen.name, why) == ("cuda", "compiled by CuPy, products in TF32")
     assert choose_engine(Config(engine="array"), counts, gpu)[0].name == "array"
     chosen, why = choose_engine(Config(loss="softmax"), counts, gpu)
     assert (chosen.name, why) == ("array", "for loss='softmax'")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.conftest import Library
 from xw2v import WordVectors
 from xw2v.errors import MixedArraysError, ShapeError, UnknownWordError
-from xw2v.vectors import device
+from xw2v.vectors import analogies, device
 
 V, D = 50, 6
 WORDS = [f"w{i}" for i in range(V)]
@@ -64,3 +66,31 @@ def test_what_does_not_fit_is_refused() -> None:
         wv.on(np.ones((V, D), np.int64))
     with pytest.raises(UnknownWordError, match="nobody"):
         wv.on("numpy").most_similar_batch(["nobody"])
+
+
+def test_files_are_scored_as_on_the_host(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs, and questions by sums and by products, some with words of which there are variants in other case."""
+    monkeypatch.setattr(analogies, "_BLOCK_NUMBERS", 7 * V)
+    monkeypatch.setattr(analogies, "_DEVICE_BLOCK_NUMBERS", 9 * V)
+    words = [*WORDS[:40], *(word.upper() for word in WORDS[:10])]
+    table = vectors()
+    table[40:] = table[:10] * 2 + 0.01  # variants come nearest to their words
+    table[7] = table[8]
+    rng = np.random.default_rng(6)
+    offsets = table[20:40:2] - table[21:40:2]
+    table[20:40:2] -= 0.8 * (offsets - offsets[0])  # so that some answers are right
+    wv = WordVectors(words, table)
+    pairs, questions = tmp_path / "pairs.tsv", tmp_path / "questions.txt"
+    pairs.write_text("".join(f"{words[i]}\t{words[j]}\t{rng.random():.3f}\n" for i, j in rng.integers(0, V, (60, 2))))
+    asked = [rng.choice(V, 4, replace=False) for _ in range(40)]
+    asked += [np.array([i, i + 1, j, j + 1]) for i in range(20, 40, 2) for j in range(20, 40, 2) if i != j]
+    questions.write_text(": all\n" + "".join(" ".join(words[i] for i in rows) + "\n" for rows in asked))
+    there = wv.on(library.asarray(table))
+    found, wanted = there.evaluate([pairs, questions]), wv.evaluate([pairs, questions])
+    assert [one[:2] + one[5:8] for one in found] == [one[:2] + one[5:8] for one in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one[2:5], other[2:5], atol=1e-6)
+    assert all(0.1 < one.score < 0.99 for one in wanted[1:]), [one.score for one in wanted]
+    assert there.evaluate_word_analogies(questions, restrict_vocab=30) == wv.evaluate_word_analogies(
+        questions, restrict_vocab=30
+    )

@@ -1,13 +1,16 @@
-"""What `xw2v info` says of GPUs, from a CuPy that is not there."""
+"""What `xw2v info` says of GPUs, and how kernels are compiled, with a CuPy that is not there."""
 
 from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from xw2v.errors import BackendError
 from xw2v.gpu import gpu_facts
+from xw2v.training.engines.cuda import CupyKernels, source
 
 
 def test_facts_of_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +31,45 @@ def test_facts_of_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         "driver": "CUDA 13.0",
         "runtime": "CUDA 12.9",
     }
+
+
+@pytest.mark.parametrize(
+    ("capability", "wanted", "tf32"),
+    [("75", True, False), ("80", True, True), ("90", False, False), ("100", True, True)],
+)
+def test_tensor_cores_are_taken_where_there_are_any(
+    capability: str, wanted: bool, tf32: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    device = SimpleNamespace(
+        compute_capability=capability,
+        attributes={"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 232448},
+    )
+
+    def module(*, code: str, options: tuple[str, ...]) -> Any:
+        asked.append((code, options))
+        return SimpleNamespace(compile=lambda: None)
+
+    fake = SimpleNamespace(cuda=SimpleNamespace(Device=lambda: device), RawModule=module)
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    kernels = CupyKernels(tf32=wanted)
+    assert (kernels.tf32, kernels.multiprocessors, kernels.shared_bytes) == (tf32, 132, 232448)
+    assert asked == [(source(), ("--std=c++17", f"-DTF32={int(tf32)}"))]
+
+
+def test_a_source_that_does_not_compile_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compile_it() -> None:
+        msg = "sgns/rows.cuh(3): error\n  something"
+        raise RuntimeError(msg)
+
+    device = SimpleNamespace(
+        compute_capability="90", attributes={"MultiProcessorCount": 1, "MaxSharedMemoryPerBlockOptin": 1}
+    )
+    fake = SimpleNamespace(
+        cuda=SimpleNamespace(Device=lambda: device), RawModule=lambda **_: SimpleNamespace(compile=compile_it)
+    )
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    with pytest.raises(
+        BackendError, match=r"compile its kernels: sgns/rows.cuh\(3\): error something; use engine='array'"
+    ):
+        CupyKernels()

@@ -27,12 +27,12 @@ def test_it_runs_to_its_end_without_a_gpu(tmp_path: Path) -> None:
     assert steps["machine"] == "skipped: no nvidia-smi"
     for name in ("equal", "memcheck", "initcheck", "racecheck", "ncu", "tests"):
         assert steps[name].startswith("skipped: backend 'cupy'"), name
-    for name in ("fused", "job", "quality", "array", "softmax", "ceilings"):
+    for name in ("fused", "tf32", "questions", "job", "quality", "array", "softmax", "ceilings"):
         assert steps[name].startswith("done"), name
-    assert (tmp_path / "log.txt").read_text().count("skipped: backend 'cupy'") >= 6
+    assert (tmp_path / "log.txt").read_text().count("skipped: backend 'cupy'") >= 8
 
 
-@pytest.mark.parametrize("part", ["ceilings", "fused", "array", "softmax"])
+@pytest.mark.parametrize("part", ["ceilings", "fused", "tf32", "questions", "array", "softmax"])
 def test_benches_run_on_the_host(part: str) -> None:
     if part == "fused" and not (shutil.which("g++") or shutil.which("clang++")):
         pytest.skip("no C++ compiler")

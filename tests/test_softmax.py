@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Library
+from xw2v.backend import NumpyBackend
 from xw2v.losses import softmax_expectation
 from xw2v.training.engines import softmax
 
@@ -29,9 +30,10 @@ def test_blocks(library: Library, dtype: str, few: int, monkeypatch: pytest.Monk
     """Blocks of a few rows, tiles of a few words, and all at once."""
     monkeypatch.setattr(softmax, "_ROWS", 3)
     monkeypatch.setattr(softmax, "_MOST", few)
+    monkeypatch.setattr(softmax, "_FEW", {"numpy": few})
     arrays = problem(20, 30)
     ours = [library.asarray(array, dtype) for array in arrays]
-    found = softmax.expectation_in_blocks(*ours, few=few, xp=library.xp)
+    found = softmax.expectation_in_blocks(*ours, backend=library.backend)
     compare(found, softmax_expectation(*arrays), dtype, library.to_host)
 
 
@@ -40,7 +42,7 @@ def test_buffers(dtype: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None
     """Blocks of three rows, of seven, all rows, and too many words for buffers; one object for all shapes."""
     monkeypatch.setattr(softmax, "_ROWS", 2)
     monkeypatch.setattr(softmax, "_MOST", most)
-    expectation = softmax.BufferedExpectation()
+    expectation = softmax.BufferedExpectation(NumpyBackend("a test"))
     for T, V in ((20, 30), (3, 8), (1, 30), (21, 29)):
         arrays = problem(T, V)
         before = [array.astype(dtype) for array in arrays]

@@ -151,7 +151,7 @@ class Config:
     )
     device: int = _option(0, "Number of the GPU for backend cupy.", low=0, high=1023)
     tf32: bool = _option(
-        False, "Matrix products of the array engine on a GPU in TF32: faster, 10 bits of each factor.", kind=bool
+        False, "Matrix products on a GPU's tensor cores, in TF32: 10 bits of each factor's fraction.", kind=bool
     )
 
     def __post_init__(self) -> None:

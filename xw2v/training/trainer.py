@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,7 +19,7 @@ from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError, CorpusError, NumericalError
 from xw2v.training.batches import read_chunk
 from xw2v.training.draws import Purpose, draw, high_half, stream_key
-from xw2v.training.engines import AheadEngine, ChunkResult, Engine, Tables
+from xw2v.training.engines import AheadEngine, ChunkResult, DeviceEngine, Engine, Tables
 from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
 from xw2v.training.workers import is_ordered, worker_count
 
@@ -28,6 +29,7 @@ Array = Any
 
 _GRACE = 0.5  # seconds that a chunk under way has to come to its end when the run is stopped
 _INITIAL_NUMBERS = 2**18  # drawn at a time: their int64 bits take many times what the table does
+_LIBRARIES = 64 << 20  # bytes that a GPU's libraries take: cuBLAS wants 32 MiB on some
 _POLL = 0.1  # seconds between two looks at whether the run is to stop
 _SAMPLE = 256  # tokens of a chunk whose rows are looked at: frequent words, where training diverges first
 _LOOK_EVERY = 16  # chunks: looking at rows makes an engine wait that begins chunks ahead
@@ -70,25 +72,29 @@ def check_memory(V: int, n: int, config: Config, backend: Backend, engine: Engin
 
     Raises
     ------
-    BackendError   the tables and a chunk do not fit; the text says what would
+    BackendError   the tables and what training on them takes do not fit; the text says what would
     """
     # A host's free memory is no measure: caches are given back, and pages swapped.
     memory = None if backend.name == "numpy" else backend.memory()
     if memory is None:
         return
-    scratch = 0
-    if isinstance(engine, AheadEngine):
-        scratch = 2 * engine.scratch_bytes(chunk_size(n, config, engine))
-    D, room = config.vector_size, memory[0] - scratch
-    if room >= 8 * V * D:
+    D, tokens, free = config.vector_size, chunk_size(n, config, engine), memory[0]
+
+    def wanted(V: int, D: int) -> int:
+        scratch = engine.scratch_bytes(V, D, tokens) if isinstance(engine, DeviceEngine) else 0
+        return 8 * V * D + scratch + _LIBRARIES
+
+    if wanted(V, D) <= free:
         return
-    fitting = f"vector_size={max(room, 0) // (8 * V)} or max_final_vocab={max(room, 0) // (8 * D)}"
-    if room < 8 * max(V, D):
+    size = bisect_right(range(1, D), free, key=lambda D: wanted(V, D))
+    words = bisect_right(range(1, V), free, key=lambda V: wanted(V, D))
+    fitting = f"vector_size={size} or max_final_vocab={words}"
+    if size == 0 or words == 0:
         fitting = "nothing: free memory on it, or give device= another GPU or backend='numpy'"
     msg = (
-        f"two tables of {V:,} words x {D} take {8 * V * D / 2**30:.1f} GiB and chunks of the corpus "
-        f"{scratch / 2**30:.1f}; device {backend.device} has {memory[0] / 2**30:.1f} of {memory[1] / 2**30:.1f} GiB "
-        f"free; what fits: {fitting}"
+        f"two tables of {V:,} words x {D} take {8 * V * D / 2**30:.1f} GiB and training on them "
+        f"{(wanted(V, D) - 8 * V * D) / 2**30:.1f}; device {backend.device} has {free / 2**30:.1f} of "
+        f"{memory[1] / 2**30:.1f} GiB free; what fits: {fitting}"
     )
     raise BackendError(msg)
 

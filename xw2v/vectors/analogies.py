@@ -10,28 +10,29 @@ count.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
 from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.bootstrap import share_interval
+from xw2v.vectors.evaluated import Carrier, Judged
+from xw2v.vectors.nearest import struck_out
 from xw2v.vectors.test_sets import known_words, lines
-
-if TYPE_CHECKING:
-    from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["METHODS", "AnalogyResult", "AnalogySection", "evaluate_word_analogies"]
 
-FloatArray = npt.NDArray[np.float32]
+Array = Any
 Places = npt.NDArray[np.intp]
 
 METHODS = {"most_similar": "3CosAdd", "most_similar_cosmul": "3CosMul"}
 """gensim's name of each way to answer, and its usual one."""
 
 _BLOCK_NUMBERS = 2**23  # float32 of a block of similarities: 32 MB
+_DEVICE_BLOCK_NUMBERS = 2**26  # 256 MB: a GPU wants more work at a time
 _TRIED = 5  # answers looked at before a question counts as wrong, gensim's number
 
 
@@ -93,7 +94,7 @@ class AnalogyResult(NamedTuple):
 
 
 def evaluate_word_analogies(
-    wv: WordVectors,
+    wv: Judged,
     path: PathLike,
     restrict_vocab: int | None = 300000,
     case_insensitive: bool = True,
@@ -150,49 +151,48 @@ def evaluate_word_analogies(
     asked = np.array(questions, dtype=np.intp).reshape(-1, 5)
     keys = [word.upper() if case_insensitive else word for word in wv.index_to_key[:restrict_vocab]]
     product = similarity_function == "most_similar_cosmul"
-    right = _answered(wv.unit_vectors[: len(keys)], keys, asked[:, 1:], product)
+    right = _answered(wv.unit_vectors[: len(keys), :], keys, asked[:, 1:], product)
     totals = np.bincount(asked[:, 0], minlength=len(names)).tolist()
     rights = np.bincount(asked[right, 0], minlength=len(names)).tolist()
     sections = zip(names, rights, totals, skipped, strict=True)
     return AnalogyResult(tuple(AnalogySection(n, r, t - r, s) for n, r, t, s in sections), invalid, tuple(unknown))
 
 
-def _answered(
-    unit: npt.NDArray[np.float32], keys: list[str], rows: npt.NDArray[np.intp], product: bool
-) -> npt.NDArray[np.bool_]:
-    """Which of (Q, 4) questions are answered rightly, by one matrix product a block.
+def _answered(unit: Array, keys: list[str], rows: Places, product: bool) -> npt.NDArray[np.bool_]:
+    """Which of (Q, 4) questions are answered rightly, by one matrix product a block, where the vectors lie.
 
     `unit` (V, D) are the unit vectors, `keys` the V words as they are compared. Scores are right up to a factor
     for each question.
     """
+    xp, carrier = array_namespace(unit), Carrier(unit)
     right = np.zeros(len(rows), dtype=np.bool_)
-    step = max(1, _BLOCK_NUMBERS // max(1, len(unit)))
+    numbers = _BLOCK_NUMBERS if isinstance(unit, np.ndarray) else _DEVICE_BLOCK_NUMBERS
+    step = max(1, numbers // max(1, len(keys)))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        a, b, c, expected = block.T
-        cosines = _products(unit, a, b, c) if product else _sums(unit, a, b, c)
-        each = np.arange(len(block))[:, None]
-        cosines[each, block[:, :3]] = -np.inf
-        nearest = cosines.argmax(axis=1)
-        for i, row in enumerate(nearest.tolist()):
-            asked = {keys[j] for j in (a[i], b[i], c[i])}
+        asked = carrier.there(np.ascontiguousarray(block[:, :3]))
+        scores = _products(unit, asked, xp=xp) if product else _sums(unit, asked, xp=xp)
+        scores = struck_out(scores, asked, xp=xp)
+        nearest = carrier.back(xp.argmax(scores, axis=1))
+        for i, (row, (a, b, c, expected)) in enumerate(zip(nearest.tolist(), block.tolist(), strict=True)):
+            known = {keys[a], keys[b], keys[c]}
             # Variants of a word in other case are rare; only then is more than the nearest looked at.
-            answer = keys[row] if keys[row] not in asked else _later_answer(cosines[i], keys, asked)
-            right[start + i] = answer == keys[expected[i]]
+            answer = keys[row] if keys[row] not in known else _later_answer(carrier.back(scores[i, :]), keys, known)
+            right[start + i] = answer == keys[expected]
     return right
 
 
-def _sums(unit: FloatArray, a: Places, b: Places, c: Places) -> FloatArray:
-    """(n, V) scores of 3CosAdd."""
-    found: FloatArray = np.matmul(unit[b] + unit[c] - unit[a], unit.T, dtype=np.float32)
-    return found
+def _sums(unit: Array, asked: Array, *, xp: Any) -> Array:
+    """(n, V) scores of 3CosAdd for (n, 3) rows a, b, c."""
+    a, b, c = (xp.take(unit, asked[:, i], axis=0) for i in range(3))
+    return xp.matmul(b + c - a, xp.matrix_transpose(unit))
 
 
-def _products(unit: FloatArray, a: Places, b: Places, c: Places) -> FloatArray:
+def _products(unit: Array, asked: Array, *, xp: Any) -> Array:
     """(n, V) scores of 3CosMul; see `xw2v.vectors.searches.Searches.most_similar_cosmul`."""
-    x, y, z = ((1 + np.matmul(unit[row], unit.T, dtype=np.float32)) / 2 for row in (a, b, c))
-    found: FloatArray = y * z / (x + np.float32(1e-6))
-    return found
+    rows = (xp.take(unit, asked[:, i], axis=0) for i in range(3))
+    x, y, z = ((1 + xp.matmul(row, xp.matrix_transpose(unit))) / 2 for row in rows)
+    return y * z / (x + 1e-6)
 
 
 def _later_answer(cosines: npt.NDArray[np.float32], keys: list[str], asked: set[str]) -> str | None:

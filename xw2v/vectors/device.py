@@ -15,6 +15,8 @@ from array_api_compat import array_namespace, device
 
 from xw2v.backend import get_backend
 from xw2v.errors import MixedArraysError, ShapeError
+from xw2v.vectors.evaluated import Evaluated
+from xw2v.vectors.nearest import struck_out
 
 if TYPE_CHECKING:
     from xw2v.vectors.lookup import Key, Lookup
@@ -27,8 +29,8 @@ Answers = list[tuple[str, float]]
 _BLOCK_NUMBERS = 2**26  # cosines held at once: 256 MB
 
 
-class DeviceVectors:
-    """Words whose unit vectors stay on a device; `WordVectors.on` makes one.
+class DeviceVectors(Evaluated):
+    """Words whose unit vectors stay on a device; `WordVectors.on` makes one. Files are evaluated there, too.
 
     Parameters
     ----------
@@ -56,6 +58,11 @@ class DeviceVectors:
         near_one = vectors / xp.where(largest > 0, largest, one)
         lengths = xp.sqrt(xp.sum(near_one * near_one, axis=1, keepdims=True))
         self.unit_vectors = near_one / xp.where(lengths > 0, lengths, one)
+
+    @property
+    def index_to_key(self) -> list[str]:
+        """The V words."""
+        return self._words.index_to_key
 
     def nearest(self, rows: Sequence[int] | npt.NDArray[np.integer], n: int) -> tuple[np.ndarray, np.ndarray]:
         """The n nearest other rows of each row, falling, and their cosines; both (Q, n), on the host."""
@@ -110,16 +117,12 @@ class DeviceVectors:
         total = sum(sign * xp.take(unit, asked[:, i], axis=0) for i, sign in enumerate(signs))
         lengths = xp.sqrt(xp.sum(total * total, axis=1, keepdims=True))
         total = total / xp.where(lengths > 0, lengths, xp.ones_like(lengths))
-        cosines = xp.matmul(total, xp.matrix_transpose(unit))
-        place = xp.arange(V, dtype=xp.int64, device=on)[None, :]
-        nothing = xp.asarray(-xp.inf, dtype=cosines.dtype, device=on)
-        for i in range(asked.shape[1]):
-            cosines = xp.where(place == asked[:, i : i + 1], nothing, cosines)
+        cosines = struck_out(xp.matmul(total, xp.matrix_transpose(unit)), asked, xp=xp)
         begins = V * xp.arange(Q, dtype=xp.int64, device=on)
         places, values = [], []
         for _ in range(n):
             best = xp.astype(xp.argmax(cosines, axis=1), xp.int64)
             places.append(best)
             values.append(xp.take(xp.reshape(cosines, (-1,)), begins + best, axis=0))
-            cosines = xp.where(place == best[:, None], nothing, cosines)
+            cosines = struck_out(cosines, best[:, None], xp=xp)
         return xp.stack(places, axis=1), xp.stack(values, axis=1)

@@ -12,7 +12,7 @@ from xw2v.vectors.test_sets import holds_questions
 from xw2v.vectors.word_pairs import WordPairResult, evaluate_word_pairs
 
 if TYPE_CHECKING:
-    from xw2v.vectors.word_vectors import WordVectors
+    from xw2v.vectors.evaluated import Judged
 
 __all__ = ["Score", "evaluate"]
 
@@ -36,7 +36,7 @@ class Score(NamedTuple):
 
 
 def evaluate(
-    wv: WordVectors, paths: Iterable[PathLike], restrict_vocab: int | None = 300000, case_insensitive: bool = True
+    wv: Judged, paths: Iterable[PathLike], restrict_vocab: int | None = 300000, case_insensitive: bool = True
 ) -> list[Score]:
     r"""Scores on files of word pairs or of analogy questions, each found by what it holds.
 

@@ -7,12 +7,23 @@ the product, except where lengths are so extreme that the product would leave fl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import device
 
-__all__ = ["Rows", "cosines", "largest", "nearest", "row_lengths", "scaled", "unit_row", "unit_rows"]
+__all__ = [
+    "Rows",
+    "cosines",
+    "largest",
+    "nearest",
+    "row_lengths",
+    "scaled",
+    "struck_out",
+    "unit_row",
+    "unit_rows",
+]
 
 FloatArray = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
@@ -99,6 +110,19 @@ def largest(values: FloatArray, n: int) -> Places:
         among = values[candidates]
         candidates = candidates[among >= np.partition(among, len(among) - n)[len(among) - n]]
     return candidates[np.argsort(-values[candidates], kind="stable")[:n]]
+
+
+def struck_out(values: Any, rows: Any, *, xp: Any) -> Any:
+    """(Q, V) values of any array library with -inf in the columns (Q, k) of their row; on NumPy they are changed."""
+    if isinstance(values, np.ndarray):
+        np.put_along_axis(values, rows, -np.inf, axis=1)
+        return values
+    on = device(values)
+    place = xp.arange(values.shape[1], dtype=rows.dtype, device=on)[None, :]
+    nothing = xp.asarray(-xp.inf, dtype=values.dtype, device=on)
+    for i in range(rows.shape[1]):
+        values = xp.where(place == rows[:, i : i + 1], nothing, values)
+    return values
 
 
 def nearest(rows: Rows, asked: Places, n: int) -> Iterator[tuple[Places, FloatArray]]:

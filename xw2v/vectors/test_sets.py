@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from xw2v.errors import FileAccessError, FormatError, MissingFileError
 
 if TYPE_CHECKING:
-    from xw2v.vectors.word_vectors import WordVectors
+    from xw2v.vectors.evaluated import Judged
 
 __all__ = ["holds_questions", "known_words", "lines"]
 
@@ -42,7 +42,7 @@ def holds_questions(path: Path) -> bool:
     return any(line.startswith(": ") for _, line in lines(path))
 
 
-def known_words(wv: WordVectors, restrict_vocab: int | None, case_insensitive: bool) -> dict[str, int]:
+def known_words(wv: Judged, restrict_vocab: int | None, case_insensitive: bool) -> dict[str, int]:
     """Row of each word that takes part, by its upper case where case does not count."""
     words = wv.index_to_key[:restrict_vocab]
     rows = range(len(words) - 1, -1, -1)  # backwards, so that the first of several variants stays

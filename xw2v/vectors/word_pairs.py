@@ -13,18 +13,17 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
 from xw2v.errors import FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.bootstrap import spearman_interval
+from xw2v.vectors.evaluated import Carrier, Judged
 from xw2v.vectors.test_sets import known_words, lines
-
-if TYPE_CHECKING:
-    from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["WordPairResult", "evaluate_word_pairs"]
 
@@ -49,7 +48,7 @@ class WordPairResult(NamedTuple):
 
 
 def evaluate_word_pairs(
-    wv: WordVectors, path: PathLike, restrict_vocab: int | None = 300000, case_insensitive: bool = True
+    wv: Judged, path: PathLike, restrict_vocab: int | None = 300000, case_insensitive: bool = True
 ) -> WordPairResult:
     """Correlation of the cosines of word pairs with human judgements (WordSim-353, SimLex-999).
 
@@ -108,13 +107,15 @@ def _parse(line: str) -> tuple[str, str, float] | None:
 
 
 def _correlate(
-    wv: WordVectors, pairs: npt.NDArray[np.intp], gold: npt.NDArray[np.float64], missing: int, invalid: int
+    wv: Judged, pairs: npt.NDArray[np.intp], gold: npt.NDArray[np.float64], missing: int, invalid: int
 ) -> WordPairResult:
     from scipy import stats
 
     unit = wv.unit_vectors
+    xp, carrier = array_namespace(unit), Carrier(unit)
+    left, right = (xp.take(unit, carrier.there(np.ascontiguousarray(rows)), axis=0) for rows in pairs.T)
     # float32 as in gensim: rounding makes ties, and ties count in a rank correlation
-    cosines = np.vecdot(unit[pairs[:, 0]], unit[pairs[:, 1]])
+    cosines = carrier.back(xp.vecdot(left, right))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         warnings.simplefilter("ignore", stats.NearConstantInputWarning)

@@ -1,31 +1,26 @@
 """`WordVectors`: words with their vectors, the questions one asks of them, their scores and files.
 
 V words, D vector size. It is built in three steps: words and rows (`lookup`), questions about given words
-(`similarities`), questions that go through all words (`searches`).
+(`similarities`), questions that go through all words (`searches`). Scores are in `evaluated`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
 from xw2v.errors import ConfigError
 from xw2v.files import PathLike
 from xw2v.vectors import model_folder, word2vec_format
+from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.searches import Searches
-
-if TYPE_CHECKING:
-    from xw2v.vectors.analogies import AnalogyResult
-    from xw2v.vectors.evaluation import Score
-    from xw2v.vectors.word_pairs import WordPairResult
 
 __all__ = ["WordVectors"]
 
 
-class WordVectors(Searches):
+class WordVectors(Searches, Evaluated):
     """Words and their vectors, in the order given (by falling count where a training made them).
 
     Parameters
@@ -61,34 +56,6 @@ class WordVectors(Searches):
     >>> "king" in wv, 2 in wv, len(wv)
     (True, False, 4)
     """
-
-    # --- scores ---------------------------------------------------------------------------------------------
-
-    def evaluate(self, paths: Iterable[PathLike], restrict_vocab: int = 300000) -> list[Score]:
-        """All test sets at once, word pairs and analogies, with intervals; see `xw2v.vectors.evaluation.evaluate`."""
-        from xw2v.vectors.evaluation import evaluate
-
-        return evaluate(self, paths, restrict_vocab)
-
-    def evaluate_word_pairs(
-        self, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
-    ) -> WordPairResult:
-        """Correlation with human judgements of similarity; see `xw2v.vectors.word_pairs.evaluate_word_pairs`."""
-        from xw2v.vectors.word_pairs import evaluate_word_pairs
-
-        return evaluate_word_pairs(self, path, restrict_vocab, case_insensitive)
-
-    def evaluate_word_analogies(
-        self,
-        path: PathLike,
-        restrict_vocab: int = 300000,
-        case_insensitive: bool = True,
-        similarity_function: str = "most_similar",
-    ) -> AnalogyResult:
-        """Share of analogy questions answered; see `xw2v.vectors.analogies.evaluate_word_analogies`."""
-        from xw2v.vectors.analogies import evaluate_word_analogies
-
-        return evaluate_word_analogies(self, path, restrict_vocab, case_insensitive, similarity_function)
 
     # --- files ----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError
 from xw2v.training.batches import Chunk
 
-__all__ = ["AheadEngine", "ChunkResult", "Engine", "Rate", "Tables", "choose_engine"]
+__all__ = ["AheadEngine", "ChunkResult", "DeviceEngine", "Engine", "Rate", "Tables", "choose_engine"]
 
 Array = Any
 
@@ -55,7 +55,16 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class AheadEngine(Engine, Protocol):
+class DeviceEngine(Engine, Protocol):
+    """An engine whose arrays may lie on a GPU, which has no more memory than it has."""
+
+    def scratch_bytes(self, V: int, D: int, tokens: int) -> int:
+        """Memory of the device that chunks of so many tokens, and steps, want beside two (V, D) tables."""
+        ...
+
+
+@runtime_checkable
+class AheadEngine(DeviceEngine, Protocol):
     """An engine that is handed the next chunk while the device works on one."""
 
     chunk_segments: int  # most segments of a chunk, and in how many chunks a smaller corpus is cut
@@ -69,10 +78,6 @@ class AheadEngine(Engine, Protocol):
         self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0
     ) -> Callable[[], ChunkResult]:
         """`train_chunk`, of which the rest is what is returned: it waits for the end."""
-        ...
-
-    def scratch_bytes(self, tokens: int) -> int:
-        """Memory of the device that a chunk of so many tokens wants beside the tables."""
         ...
 
 
@@ -109,7 +114,8 @@ def _fused(config: Config, counts: np.ndarray, backend: Backend) -> tuple[Engine
     if backend.name == "cupy":
         from xw2v.training.engines.cuda import CudaEngine
 
-        return CudaEngine(config, counts, backend), "compiled by CuPy"
+        engine = CudaEngine(config, counts, backend)
+        return engine, "compiled by CuPy, products in TF32" if engine.tf32 else "compiled by CuPy"
     try:
         from xw2v.training.engines.cpu import CpuEngine
     except ImportError as error:

@@ -25,7 +25,8 @@ from xw2v.training.batches import (
 )
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
-from xw2v.training.engines.softmax import expectation_of
+from xw2v.training.engines.scratch import scratch_bytes
+from xw2v.training.engines.softmax import block_size, expectation_of
 from xw2v.training.sampling import (
     AliasTable,
     alias_table,
@@ -59,6 +60,11 @@ class ArrayEngine:
 
     def compile(self) -> None:
         """Nothing: the backend's arrays are ready."""
+
+    def scratch_bytes(self, V: int, D: int, tokens: int) -> int:
+        """See `DeviceEngine.scratch_bytes`."""
+        block = block_size(self.backend.name, V) if self.config.loss == "softmax" else None
+        return scratch_bytes(self.config, self.batch_size, self.group_negatives, V, D, tokens, block)
 
     def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:
         """See `Engine.train_chunk`. The device is waited for before the first step and after the last."""

@@ -4,6 +4,9 @@ With one block it equals the array engine at a step of one group without `max_up
 With all of them the groups that are in flight at once read rows before the others have added to them. A row's
 stale updates add up, so a group's step of a row is shortened to four times `max_update_norm` divided by the number
 of rows of the word that the groups in flight are expected to hold.
+
+With `tf32=True`, and where the chip can (compute capability 8.0), the products are taken on tensor cores: their factors
+are rounded to ten bits of fraction, sums are float32. What that costs was simulated on the CPU (bench/README.md).
 """
 
 from __future__ import annotations
@@ -31,7 +34,19 @@ LOSS_EVERY = 16
 _GROUP_NEGATIVES = 32  # with steps taken at once, fewer cost analogies (bench/README.md)
 SLACK = 4  # steps of a row point different ways, their sum is shorter than they are (bench/README.md)
 _THREADS = 256  # `__launch_bounds__` of train_groups
-_CENTER_TILE, _ROW_TILE = 8, 4  # of sgns.cu
+_TENSOR_CORES = 80  # the first compute capability that has TF32
+
+
+class Tiles(NamedTuple):
+    """What decides how much shared memory a group takes; `sgns/tiles.cuh` has the same numbers."""
+
+    centers: int  # CENTER_TILE
+    steps: int  # STEP_TILE
+    width: int  # WIDTH_TILE
+    pad: int  # PAD
+
+
+_FLOAT32, _TF32 = Tiles(centers=8, steps=4, width=4, pad=0), Tiles(centers=16, steps=16, width=32, pad=4)
 
 
 class Kernels(Protocol):
@@ -39,6 +54,7 @@ class Kernels(Protocol):
 
     multiprocessors: int
     shared_bytes: int  # most that a block may have
+    tf32: bool  # compiled with products on tensor cores
 
     def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
         """Start a kernel; arrays of the backend and NumPy scalars are its arguments."""
@@ -46,27 +62,46 @@ class Kernels(Protocol):
 
 
 def source() -> str:
-    """The text of `sgns.cu`."""
-    return (files("xw2v.training.engines") / "sgns.cu").read_text(encoding="utf-8")
+    """The text of `sgns.cu` with its headers in their places.
+
+    As one text it needs no folder to look in, and CuPy, whose cache goes by the text alone, sees every change.
+    """
+    folder = files("xw2v.training.engines")
+    lines = folder.joinpath("sgns.cu").read_text(encoding="utf-8").splitlines()
+    parts = []
+    for number, line in enumerate(lines, start=1):
+        name = line.removeprefix('#include "').removesuffix('"')
+        if name == line:
+            parts.append(line)
+        else:  # a compiler's message names the file that a reader knows
+            header = folder.joinpath(*name.split("/")).read_text(encoding="utf-8")
+            parts.append(f'#line 1 "{name}"\n{header}#line {number + 1} "sgns.cu"')
+    return "\n".join(parts) + "\n"
 
 
 class CupyKernels:
     """Kernels on the current CuPy device. CuPy keeps what it compiled in its own cache on disk.
+
+    Parameters
+    ----------
+    tf32 : bool    take products on tensor cores, if there are any
 
     Raises
     ------
     BackendError   the source does not compile here
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tf32: bool = False) -> None:
         import cupy
 
-        attributes = cupy.cuda.Device().attributes
+        device = cupy.cuda.Device()
+        self.tf32 = tf32 and int(device.compute_capability) >= _TENSOR_CORES
+        attributes = device.attributes
         self.multiprocessors = int(attributes["MultiProcessorCount"])
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
         self._kernels: dict[str, Any] = {}
         self._shared: dict[str, int] = {}
-        self._module = cupy.RawModule(code=source(), options=("--std=c++17",))
+        self._module = cupy.RawModule(code=source(), options=("--std=c++17", f"-DTF32={self.tf32:d}"))
         try:
             self._module.compile()
         except Exception as error:
@@ -121,9 +156,10 @@ class CudaEngine:
     ) -> None:
         self.config, self.backend = config, backend
         self.group_negatives = config.group_negatives or _GROUP_NEGATIVES
-        self._kernels = kernels or CupyKernels()
-        self.multiprocessors = self._kernels.multiprocessors
-        self.tile = _tile(config, self.group_negatives, self._kernels.shared_bytes)
+        self._kernels = kernels or CupyKernels(tf32=config.tf32)
+        self.tf32, self.multiprocessors = self._kernels.tf32, self._kernels.multiprocessors
+        self._tiles = _TF32 if self.tf32 else _FLOAT32
+        self.tile = _tile(self._tiles, config, self.group_negatives, self._kernels.shared_bytes)
         noise = noise_probabilities(counts, config.ns_exponent)
         table = alias_table(noise)
         self._keep_below = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
@@ -186,7 +222,7 @@ class CudaEngine:
         loss = xp.zeros(1, dtype=xp.float64, device=self.backend.device)
         S, bounded = self.group_negatives, config.max_update_norm is not None
         self._kernels.launch(
-            "train_groups", self.blocks, _THREADS, _shared_bytes(config, S, self.tile),
+            "train_groups", self.blocks, _THREADS, _shared_bytes(self._tiles, config, S, self.tile),
             (
                 tables.center_vectors, tables.outside_vectors, np.int32(config.vector_size), *self._bounds,
                 kept.ids, kept.span, kept.before, kept.groups_before, np.int64(segments), np.int32(batches.SEGMENT),
@@ -208,9 +244,9 @@ class CudaEngine:
 
         return result
 
-    def scratch_bytes(self, tokens: int) -> int:
-        """See `AheadEngine.scratch_bytes`: ids and sentences, what is kept of them, noise words."""
-        return tokens * (28 + 4 * -(-self.group_negatives // self.config.group_size))
+    def scratch_bytes(self, V: int, D: int, tokens: int) -> int:
+        """See `DeviceEngine.scratch_bytes`: of two chunks ids and sentences, what is kept of them, noise words."""
+        return 2 * tokens * (28 + 4 * -(-self.group_negatives // self.config.group_size))
 
     def _keep(self, chunk: Chunk, epoch: int) -> _Kept:
         """Subsample a chunk, cut it into groups and draw their noise words."""
@@ -272,16 +308,17 @@ def _up(n: int, to: int) -> int:
     return -(-n // to) * to
 
 
-def _shared_bytes(config: Config, S: int, tile: int) -> int:
-    """Shared memory of train_groups, whose pointers sgns.cu sets the same way."""
+def _shared_bytes(tiles: Tiles, config: Config, S: int, tile: int) -> int:
+    """Shared memory of train_groups: `memory_of` in sgns/group.cuh, and two Members."""
     b, m = config.group_size, config.window
-    centers, columns = _up(b, _CENTER_TILE), _up(b + 2 * m, _ROW_TILE) + _up(S, _ROW_TILE)
+    centers, columns = _up(b, tiles.centers), _up(b + 2 * m, tiles.steps) + _up(S, tiles.steps)
     rows = centers + b + 2 * m + S + (2 * m if tile == config.vector_size else 0)
+    slopes = centers * (columns + tiles.pad) + columns * (centers + tiles.pad)
     members = 2 * (4 * centers + 2 * columns + _up(2 * m, 4))
-    return 4 * (rows * _up(tile, 4) + 2 * centers * columns + centers + columns + members)
+    return 4 * (rows * (_up(tile, tiles.width) + tiles.pad) + slopes + centers + columns + members)
 
 
-def _tile(config: Config, S: int, most: int) -> int:
+def _tile(tiles: Tiles, config: Config, S: int, most: int) -> int:
     """How many columns of the tables a block holds at a time: all if they fit.
 
     Raises
@@ -289,15 +326,15 @@ def _tile(config: Config, S: int, most: int) -> int:
     ConfigError   not even four fit
     """
     D = config.vector_size
-    if _shared_bytes(config, S, D) <= most:
+    if _shared_bytes(tiles, config, S, D) <= most:
         return D
     parts = 2
-    while (tile := _up(-(-D // parts), 4)) > 4 and _shared_bytes(config, S, tile) > most:
+    while (tile := _up(-(-D // parts), 4)) > 4 and _shared_bytes(tiles, config, S, tile) > most:
         parts += 1
-    if tile >= D or _shared_bytes(config, S, tile) > most:
+    if tile >= D or _shared_bytes(tiles, config, S, tile) > most:
         msg = (
             f"group_size={config.group_size}, group_negatives={S} and window={config.window} need "
-            f"{_shared_bytes(config, S, 4) >> 10} KiB of shared memory and more, the GPU has {most >> 10} KiB a "
+            f"{_shared_bytes(tiles, config, S, 4) >> 10} KiB of shared memory and more, the GPU has {most >> 10} KiB a "
             "block; lower them, or use engine='array'"
         )
         raise ConfigError(msg)

@@ -12,7 +12,7 @@ import numpy as np
 from xw2v.backend import Backend
 from xw2v.losses import SoftmaxExpectation, softmax_expectation
 
-__all__ = ["BufferedExpectation", "expectation_in_blocks", "expectation_of"]
+__all__ = ["BufferedExpectation", "block_size", "expectation_in_blocks", "expectation_of"]
 
 Array = Any
 
@@ -23,27 +23,33 @@ _MOST = 32 << 20  # bytes of scores beyond which words are taken in tiles, thoug
 
 def expectation_of(backend: Backend) -> Callable[[Array, Array, Array], SoftmaxExpectation]:
     """What computes `softmax_expectation(centers, weights, outside_vectors)` on a backend."""
-    if backend.name == "numpy":
-        return BufferedExpectation()
-    return partial(expectation_in_blocks, few=_FEW.get(backend.name, _FEW["numpy"]), xp=backend.xp)
+    return BufferedExpectation(backend) if backend.name == "numpy" else partial(expectation_in_blocks, backend=backend)
+
+
+def block_size(backend: str, V: int) -> tuple[int, int]:
+    """How many centres, and how many of the V words, have their scores held at a time by `expectation_in_blocks`."""
+    few = _FEW.get(backend, _FEW["numpy"]) // 4
+    rows = max(_ROWS, few // V)
+    return rows, max(few, _MOST // 4) // rows
 
 
 def expectation_in_blocks(
-    centers: Array, weights: Array, outside_vectors: Array, *, few: int = _FEW["numpy"], xp: Any
+    centers: Array, weights: Array, outside_vectors: Array, *, backend: Backend
 ) -> SoftmaxExpectation:
-    """The same for any library. `few`: bytes of scores at a time that are no trouble."""
-    rows = max(_ROWS, few // 4 // outside_vectors.shape[0])
-    tile = max(few, _MOST) // 4 // rows
-    parts = []
+    """The same for any library."""
+    xp = backend.xp
+    rows, tile = block_size(backend.name, outside_vectors.shape[0])
+    normalizers, d_centers, d_outside = [], [], None
     for start in range(0, centers.shape[0], rows):
         some = slice(start, min(start + rows, centers.shape[0]))
-        parts.append(softmax_expectation(centers[some, :], weights[some], outside_vectors, tile))
-    d_outside = parts[0].d_outside_vectors
-    for part in parts[1:]:
-        d_outside += part.d_outside_vectors
-    return SoftmaxExpectation(
-        xp.concat([part.log_normalizer for part in parts]), xp.concat([part.d_centers for part in parts]), d_outside
-    )
+        part = softmax_expectation(centers[some, :], weights[some], outside_vectors, tile)
+        normalizers.append(part.log_normalizer)
+        d_centers.append(part.d_centers)
+        if d_outside is None:
+            d_outside = part.d_outside_vectors
+        else:  # at once: a table for every block would be too many
+            d_outside += part.d_outside_vectors
+    return SoftmaxExpectation(xp.concat(normalizers), xp.concat(d_centers), d_outside)
 
 
 class BufferedExpectation:
@@ -52,7 +58,8 @@ class BufferedExpectation:
     What it returned last is overwritten when the same thread calls again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._kept = threading.local()
 
     def __call__(self, centers: np.ndarray, weights: np.ndarray, outside_vectors: np.ndarray) -> SoftmaxExpectation:
@@ -60,7 +67,7 @@ class BufferedExpectation:
         (T, D), V = centers.shape, outside_vectors.shape[0]
         rows = min(T, max(_ROWS, _MOST // (4 * V)))
         if 4 * rows * V > 2 * _MOST:
-            return expectation_in_blocks(centers, weights, outside_vectors, xp=np)
+            return expectation_in_blocks(centers, weights, outside_vectors, backend=self._backend)
         log_normalizer, d_centers = np.empty(T, centers.dtype), np.empty_like(centers)
         d_outside = self._buffer("d_outside", (V, D), centers.dtype)
         for start in range(0, T, rows):

@@ -1,0 +1,45 @@
+"""How much memory the array engine wants beside the tables, counted from its arrays, rounded up.
+
+A test compares it with what NumPy really allocates. Letters: T centres a step, b a group, C = b + 2m contexts and S
+noise words of one, V words, D vector size.
+"""
+
+from __future__ import annotations
+
+from xw2v.config import Config
+
+__all__ = ["scratch_bytes"]
+
+_COPIES = 4  # of a step's rows: gathered, their gradients, sums of repeated words, and what is on its way
+
+
+def scratch_bytes(
+    config: Config, T: int, S: int, V: int, D: int, tokens: int, softmax_block: tuple[int, int] | None
+) -> int:
+    """Most bytes that hold a chunk of so many tokens and one step.
+
+    Parameters
+    ----------
+    softmax_block : (rows, tile) or None    centres and words whose scores are held at a time, for the exact softmax
+    """
+    if config.loss == "negative_sampling" and config.negatives == "pair":
+        return _pairs(config, T, D, tokens)
+    b, C = config.group_size, config.group_size + 2 * config.window
+    S = S if softmax_block is None else 0
+    # Draws are 64 bits, and several of them are alive at once; then windows, a byte for each centre and context.
+    chunk = tokens * (50 + max(80, 5 * C, C + 40 * -(-S // b)))
+    groups = -(-T // b)
+    step = 4 * groups * (_COPIES * (b + C + S) * D + 6 * b * (C + S))
+    return chunk + step + (0 if softmax_block is None else _softmax(T, V, D, *softmax_block))
+
+
+def _pairs(config: Config, T: int, D: int, tokens: int) -> int:
+    slots = 2 * config.window
+    pairs_a_center = config.window + 1 if config.shrink_windows else slots  # on average
+    return tokens * (60 + 50 * slots) + 4 * T * pairs_a_center * _COPIES * (2 + config.negative) * D
+
+
+def _softmax(T: int, V: int, D: int, rows: int, tile: int) -> int:
+    """Gradients of a whole table: their sum, that of one block, and those of tiles before they are joined."""
+    tables = 2 + (rows < T) + (tile < V)
+    return 4 * (tables * V * D + 3 * min(rows, T) * min(tile, V))
