@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +19,8 @@ import pytest
 from xw2v import EncodedCorpus, Word2Vec, WordVectors, cli, encode
 from xw2v.errors import CorpusError, FileAccessError, FormatError, MissingFileError, XW2VError
 from xw2v.files import atomic_write, locked, new_folder
-from xw2v.training.checkpoint import Checkpoints
+from xw2v.training import batches
+from xw2v.training.checkpoint import Checkpoints, read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS: dict[str, Any] = {
@@ -194,6 +197,85 @@ def test_a_packed_text_that_is_cut_off(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"t\.txt\.gz"):
         encode(path, tmp_path / "e", min_count=1, progress=changing(lambda: os.truncate(path, 1_500_000)))
     assert sorted(content(tmp_path)) == ["t.txt.gz"]
+
+
+# A process of its own: a memory map of a file that is cut short would end it with SIGBUS.
+TRAINED_ON_A_CHANGING_CORPUS = """
+import os, shutil, sys
+from pathlib import Path
+import numpy as np
+from xw2v import EncodedCorpus, Word2Vec
+from xw2v.training import batches
+from xw2v.errors import XW2VError
+batches.SEGMENT = 512
+what, workers = sys.argv[1], int(sys.argv[2])
+records = iter(range(5))
+def change(record):
+    if next(records, None) is not None:
+        return
+    if what == "nothing left":
+        shutil.rmtree("e", ignore_errors=True)
+    elif what == "a wrong id":
+        with open("e/ids.int32", "r+b") as file:
+            file.seek(-4, 2)
+            file.write(np.int32(1 << 30).tobytes())
+    else:
+        os.truncate(what, 4096)
+model = Word2Vec(vector_size=8, epochs=3, workers=workers, backend="numpy", sample=0)
+try:
+    model.fit(EncodedCorpus.open("e"), on_progress=change, checkpoint_dir="c", checkpoint_every=1000)
+    print("ended well", len(model.history))
+except XW2VError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.fixture
+def long_corpus(tmp_path: Path) -> Path:
+    words = np.random.default_rng(0).integers(0, 50, (2000, 20))
+    encode([list(map(str, line)) for line in words.tolist()], tmp_path / "e", min_count=1)
+    return tmp_path
+
+
+SHORTER = r"FormatError .*{} became shorter while it was in use: {} bytes before, 4,096 now"
+
+
+@pytest.mark.parametrize(
+    ("what", "workers", "message"),
+    [
+        ("e/ids.int32", 1, SHORTER.format(r"ids\.int32", "160,000")),
+        ("e/ids.int32", 3, SHORTER.format(r"ids\.int32", "160,000")),
+        ("e/offsets.int64", 1, SHORTER.format(r"offsets\.int64", "16,008")),
+        ("a wrong id", 1, r"FormatError .*ids\.int32 is damaged: ids must be in 0 \.\. 49, one is 1073741824"),
+        ("nothing left", 1, "ended well"),
+    ],
+)
+def test_a_corpus_that_changes_under_training(what: str, workers: int, message: str, long_corpus: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """One line in the end and a checkpoint of that moment, from which the run goes on when the corpus is back."""
+    shutil.copytree(long_corpus / "e", long_corpus / "kept")
+    command = [sys.executable, "-W", "error", "-c", TRAINED_ON_A_CHANGING_CORPUS, what, str(workers)]
+    done = subprocess.run(command, cwd=long_corpus, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(message, done.stdout)
+    assert len(done.stdout.splitlines()) == 1
+    paths = sorted((long_corpus / "c").glob("checkpoint-*"))
+    assert len(paths) == 2
+    stopped = read_checkpoint(paths[-1])
+    assert stopped.history[-1].words >= 5 * 512
+    if what == "nothing left":
+        assert stopped.history[-1].words == stopped.history[-1].total_words
+        return
+    options: dict[str, Any] = {"vector_size": 8, "epochs": 3, "workers": workers, "backend": "numpy", "sample": 0}
+    corpus = EncodedCorpus.open(long_corpus / "kept")
+    keep: dict[str, Any] = {"checkpoint_dir": long_corpus / "c", "resume": True}
+    monkeypatch.setattr(batches, "SEGMENT", 512)
+    ours, wanted = Word2Vec(**options).fit(corpus, **keep), Word2Vec(**options).fit(corpus)
+    assert ours.history[-1].pairs == wanted.history[-1].pairs
+    assert ours.history[-1].words == wanted.history[-1].words == 3 * 40_000
+    if workers == 1:
+        assert ours.wv.vectors.tobytes() == wanted.wv.vectors.tobytes()
 
 
 LOADERS: dict[str, Callable[[Path], object]] = {

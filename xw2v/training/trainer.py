@@ -116,8 +116,8 @@ class Training:
     Parameters
     ----------
     tables : Tables                        on the backend's device; changed
-    ids : (n,) integer array               the corpus, every id in 0 .. V-1; may be a memory map
-    offsets : (sentences + 1,) int64 array
+    ids : (n,) integers                    the corpus, every id in 0 .. V-1: an array or what reads slices of a file
+    offsets : (sentences + 1,) int64       the same
     config, backend, engine
     position : Position or None            where an earlier run stopped, whose tables these are; None: at the start
     first_epoch : int                      draw as in the epochs from this one on, if others came before
@@ -143,8 +143,8 @@ class Training:
     def __init__(
         self,
         tables: Tables,
-        ids: np.ndarray,
-        offsets: np.ndarray,
+        ids: Array,
+        offsets: Array,
         config: Config,
         backend: Backend,
         engine: Engine,
