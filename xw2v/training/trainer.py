@@ -37,7 +37,7 @@ class Saver(Protocol):
     """Who keeps the state of a run now and then."""
 
     def due(self, words: int) -> bool:
-        """Is it time, when so many words are done?"""
+        """Is it time, when so many words are done or under way?"""
         ...
 
     def save(self, tables: Tables, position: Position) -> None:
@@ -202,7 +202,7 @@ class Training:
                 return
             record = self._finished()
             yield record
-            if self.saver is not None and self.saver.due(record.words):
+            if self.saver is not None and self.saver.due(self._walk.words):
                 yield from self._drained()
                 if self.stopped:
                     return
