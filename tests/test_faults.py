@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,6 +199,21 @@ def test_a_packed_text_that_is_cut_off(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"t\.txt\.gz"):
         encode(path, tmp_path / "e", min_count=1, progress=changing(lambda: os.truncate(path, 1_500_000)))
     assert sorted(content(tmp_path)) == ["t.txt.gz"]
+
+
+def test_damaged_packed_texts_leave_no_memory_behind(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt.gz"
+    path.write_bytes(gzip.compress(b"the king and the queen\n" * 1000)[:-9])
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            with pytest.raises(CorpusError, match=r"t\.txt\.gz is truncated"):
+                encode(path, min_count=1)
+        gc.collect()
+        left = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert left < 1 << 20
 
 
 # A process of its own: a memory map of a file that is cut short would end it with SIGBUS.
