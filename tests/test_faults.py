@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +146,85 @@ def test_two_processes_on_one_output(model: Word2Vec, tmp_path: Path, monkeypatc
         "xw2v: error: another process is working on m; wait for it, or choose another name\n"
     )
     assert not Path("m").exists()
+
+
+class Disk:
+    """What was brought to the disk, in order: flushes by inode, and names that were given or taken away."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.events: list[tuple[str, Any]] = []
+        fsync = os.fsync
+
+        def flushed(descriptor: int) -> None:
+            fsync(descriptor)
+            self.events.append(("flush", os.fstat(descriptor).st_ino))
+
+        patch.setattr(os, "fsync", flushed)
+        for name in ("rename", "replace"):
+            self._watch(patch, name)
+        unlink = Path.unlink
+
+        def unlinked(path: Path, missing_ok: bool = False) -> None:
+            unlink(path, missing_ok)
+            self.events.append(("unlink", path.name))
+
+        patch.setattr(Path, "unlink", unlinked)
+
+    def _watch(self, patch: pytest.MonkeyPatch, name: str) -> None:
+        usual = getattr(Path, name)
+
+        def renamed(path: Path, target: Path) -> Any:
+            inode = path.stat().st_ino
+            result = usual(path, target)
+            self.events.append(("rename", (inode, target.name)))
+            return result
+
+        patch.setattr(Path, name, renamed)
+
+    def before(self, kind: str, what: Any) -> list[tuple[str, Any]]:
+        return self.events[: self.events.index((kind, what))]
+
+    def assert_survives_a_power_cut(self, inode: int, path: Path, parts: list[int]) -> None:
+        """All parts were flushed before the file or folder got its name, and the folder it lies in afterwards."""
+        earlier = self.before("rename", (inode, path.name))
+        renamed = [what[0] for kind, what in earlier if kind == "rename"]
+        for part in parts:  # a number may have been that of a file that is gone
+            assert earlier.count(("flush", part)) > renamed.count(part)
+        assert ("flush", path.parent.stat().st_ino) in self.events[len(earlier) :]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be flushed there, and need not be")
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_written_survives_a_power_cut(kind: str, model: Word2Vec, tmp_path: Path,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    for _ in range(2):  # anew, and in the place of another
+        with monkeypatch.context() as patch:
+            disk = Disk(patch)
+            WRITERS[kind](model, tmp_path)
+            (path,) = tmp_path.iterdir()
+            parts = [inside.stat().st_ino for inside in [path, *path.rglob("*")]]
+            disk.assert_survives_a_power_cut(path.stat().st_ino, path, parts)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be flushed there, and need not be")
+def test_checkpoints_survive_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old one goes after the new one is there for good; the folder that they lie in is there for good, too."""
+    disk, folder = Disk(monkeypatch), tmp_path / "c"
+    monkeypatch.setattr(batches, "SEGMENT", 16)
+    keep: dict[str, Any] = {"checkpoint_dir": folder, "checkpoint_every": 32}
+    Word2Vec(**OPTIONS | {"epochs": 12}).fit(SENTENCES, **keep, on_progress=lambda _: time.sleep(0.01))
+    names = [what for kind, what in disk.events if kind == "rename" and what[1].startswith("checkpoint-")]
+    assert len(names) > 4
+    for inode, name in names:
+        disk.assert_survives_a_power_cut(inode, folder / name, [inode])
+    assert ("flush", tmp_path.stat().st_ino) in disk.before("rename", names[0])
+    gone = [what for kind, what in disk.events if kind == "unlink" and what.startswith("checkpoint-")]
+    assert gone == [name for _, name in names[: len(gone)]]
+    assert len(gone) == len(names) - 2
+    for old in gone:
+        earlier = disk.before("unlink", old)
+        newest = max(place for place, (kind, what) in enumerate(earlier) if kind == "rename")
+        assert ("flush", folder.stat().st_ino) in earlier[newest:]
 
 
 def big_text(path: Path, lines: int = 400_000) -> Path:

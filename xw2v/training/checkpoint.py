@@ -79,6 +79,8 @@ class Checkpoints:
         made = not self.folder.exists()
         with writing(self.folder):
             self.folder.mkdir(exist_ok=True)
+        if made:
+            sync_folder(self.folder.absolute().parent)
         try:
             with locked(self.folder / _LOCK, f"the checkpoints in {self.folder}"):
                 remove_leftovers(self.folder)
