@@ -12,18 +12,20 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from xw2v import EncodedCorpus, Word2Vec, WordVectors, cli, encode
-from xw2v.errors import CorpusError, FileAccessError, FormatError, MissingFileError, XW2VError
+from xw2v import EncodedCorpus, Word2Vec, WordVectors, cli, encode, fitting
+from xw2v.backend import NumpyBackend
+from xw2v.errors import BackendError, CorpusError, FileAccessError, FormatError, MissingFileError, XW2VError
 from xw2v.files import atomic_write, locked, new_folder
 from xw2v.training import batches
 from xw2v.training.checkpoint import Checkpoints, read_checkpoint
+from xw2v.training.engines.array import ArrayEngine
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS: dict[str, Any] = {
@@ -146,6 +148,97 @@ def test_two_processes_on_one_output(model: Word2Vec, tmp_path: Path, monkeypatc
         "xw2v: error: another process is working on m; wait for it, or choose another name\n"
     )
     assert not Path("m").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one mebibyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    try:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, text=True,
+                              check=False)  # fmt: skip
+    except FileNotFoundError as error:
+        pytest.skip(f"no mount here: {error}")
+    if done.returncode != 0:
+        pytest.skip(f"a small tmpfs cannot be mounted: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_disk_that_is_full(kind: str, model: Word2Vec, small_disk: Path) -> None:
+    """What was there stays, and the next attempt goes through once there is room."""
+    write = WRITERS[kind]
+    write(model, small_disk)
+    before = content(small_disk)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(FileAccessError, match="No space left on device"):
+        write(model, small_disk)
+    filler.unlink()
+    assert content(small_disk) == before
+    write(model, small_disk)
+    assert content(small_disk) == before
+
+
+def test_a_disk_too_small_for_a_second_checkpoint(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run comes to its end; what it could keep is read and gone on from when there is room."""
+    monkeypatch.setattr(batches, "SEGMENT", 16)
+    options = OPTIONS | {"vector_size": 15_000, "epochs": 3}  # 0.7 of 1.0 MiB
+    keep: dict[str, Any] = {"checkpoint_dir": small_disk / "c", "checkpoint_every": 32}
+    lines: list[str] = []
+    ended = Word2Vec(**options).fit(SENTENCES, **keep, on_warning=lines.append)
+    full = [line for line in lines if not line.startswith("checkpoints come later")]
+    assert full
+    assert all(line.startswith("no checkpoint this time: ") for line in full)
+    assert all("No space left on device; nothing was changed; training goes on, the last" in line for line in full)
+    (kept,) = (small_disk / "c").iterdir()
+    assert kept.name == "checkpoint-000001.safetensors"
+    assert read_checkpoint(kept).position.epoch < 3
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    ours = Word2Vec(**options).fit(SENTENCES, **keep, resume=True)
+    assert ours.wv.vectors.tobytes() == ended.wv.vectors.tobytes()
+
+
+class OutOfDeviceMemoryError(MemoryError):
+    """As CuPy has it."""
+
+
+@pytest.mark.parametrize("when", ["in a chunk", "tables", "upload"])
+def test_a_device_out_of_memory(when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line; the last checkpoint stays, and the run goes on from it."""
+    monkeypatch.setattr(batches, "SEGMENT", 16)
+    options = OPTIONS | {"epochs": 8}
+    wanted = Word2Vec(**options).fit(SENTENCES)
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path, "checkpoint_every": 100}
+    calls = iter(range(20))
+
+    def fail(*_: Any, **__: Any) -> Any:
+        msg = "Out of memory allocating 1,024 bytes\n(allocated so far: 512 bytes)."
+        raise OutOfDeviceMemoryError(msg)
+
+    def later(usual: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *a, **k: usual(*a, **k) if next(calls, None) is not None else fail()
+
+    with monkeypatch.context() as patch:
+        if when == "in a chunk":
+            patch.setattr(ArrayEngine, "train_chunk", later(ArrayEngine.train_chunk))
+        elif when == "upload":
+            patch.setattr(NumpyBackend, "from_host", later(NumpyBackend.from_host))
+        else:
+            patch.setattr(fitting, "initial_tables", fail)
+        line = (
+            r"^backend 'numpy' ran out of memory: Out of memory allocating 1,024 bytes \(allocated so far: 512 bytes\)"
+        )
+        with pytest.raises(BackendError, match=line + r"\.; lower vector_size, max_final_vocab or batch_size$"):
+            Word2Vec(**options).fit(SENTENCES, **keep, on_progress=lambda _: time.sleep(0.005))
+    assert len(list(tmp_path.iterdir())) in ((0,) if when == "tables" else (1, 2))
+    assert Word2Vec(**options).fit(SENTENCES, **keep, resume=True).wv.vectors.tobytes() == wanted.wv.vectors.tobytes()
 
 
 class Disk:
