@@ -124,6 +124,9 @@ class Word2Vec(Transformer):
         }:
             msg = f"the model has no {name} yet: call fit first"
             raise NotFittedError(msg)
+        if name in {"build_vocab", "train"}:
+            msg = f"Word2Vec has no {name}: fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too"
+            raise AttributeError(msg)
         raise AttributeError(name)
 
     def fit(
