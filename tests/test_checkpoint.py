@@ -246,15 +246,17 @@ def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
     assert not (tmp_path / "l").exists()
 
 
-def test_by_time(tmp_path: Path) -> None:
-    seen = set()
+@pytest.mark.parametrize(("every", "some"), [("0.1s", True), ("1h", False)])
+def test_by_time(every: str, some: bool, tmp_path: Path) -> None:
+    seen: set[str] = set()
 
     def slow(record: Progress) -> None:
         time.sleep(0.02)
-        seen.update(names(tmp_path))
+        seen.update(name for name in names(tmp_path) if name.startswith("checkpoint"))
 
-    model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, checkpoint_every="0.1s", on_progress=slow)
-    assert 2 < len([name for name in seen if name.startswith("checkpoint")]) < 20
+    model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, checkpoint_every=every, on_progress=slow)
+    assert len(seen) > 2 if some else not seen
+    assert len([name for name in names(tmp_path) if name.startswith("checkpoint")]) == (2 if some else 1)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xw2v import Word2Vec
 from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError
 from xw2v.estimator import Word2Vec
