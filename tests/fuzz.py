@@ -1,24 +1,35 @@
 """Loaders fed with damaged files: only an XW2VError may leave them.
 
     python -m tests.fuzz TARGET [libFuzzer options, as -max_total_time=600]     (needs atheris)
+    python -m tests.fuzz all [--seconds 300] [TARGET ...]     each target in turn, a line of a table for each
+
+A file that breaks its loader is left as fuzz-TARGET-... where the command was given.
 
 A target is a folder of valid files, one of which is damaged, and what loads it. Damage is a short program of edits,
-which hypothesis (tests/test_fuzz.py) and atheris write.
+which hypothesis (tests/test_fuzz.py) and atheris write. Under atheris on Linux the memory of the process is watched,
+too: no file may take more than twice its size and 64 MiB on top.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
+import hashlib
 import json
-import shutil
+import os
+import re
+import subprocess
 import sys
 import tempfile
+import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-if __name__ == "__main__":  # libFuzzer is guided by what it sees of the modules that are imported here
+if __name__ == "__main__" and sys.argv[1:2] != ["all"]:
+    # libFuzzer is guided by what it sees of the modules that are imported here.
     import importlib
 
     import atheris
@@ -206,23 +217,89 @@ class Fuzzer:
         return True
 
 
-def main(name: str, options: list[str]) -> None:
-    """Fuzz a target with atheris until it is stopped."""
+@contextmanager
+def bounded_memory(size: int) -> Iterator[None]:
+    """The process's resident memory grows by at most twice a file's size and 64 MiB while it is loaded (Linux)."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is resident now
+    before = _peak()
+    yield
+    grown = _peak() - before
+    assert grown <= 2 * size + (64 << 20), f"{grown:,} bytes of memory for a file of {size:,}"
+
+
+def _peak() -> int:
+    """Bytes that were resident at most."""
+    status = Path("/proc/self/status").read_bytes()
+    return 1024 * int(status[status.index(b"VmHWM:") + 6 :].split(None, 1)[0])
+
+
+def fuzz(name: str, options: list[str]) -> None:
+    """Fuzz a target with atheris until it is stopped; ends the process."""
+    with tempfile.TemporaryDirectory() as place:
+        # libFuzzer ends its process itself, so that what it leaves is swept up by this one.
+        child = os.fork()
+        if child == 0:
+            try:
+                _fuzz_in(Path(place), name, options)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.exit(status)
+
+
+def _fuzz_in(place: Path, name: str, options: list[str]) -> None:
     import atheris
 
-    folder = Path(tempfile.mkdtemp())
-    fuzzer = Fuzzer(name, folder)
+    for folder in ("target", "seeds"):
+        (place / folder).mkdir()
+    fuzzer = Fuzzer(name, place / "target")
+    # The first byte says whether the rest is a file or a program that damages the valid one.
+    (place / "seeds" / "whole").write_bytes(b"\xff" + fuzzer.valid)
+    (place / "seeds" / "edited").write_bytes(bytes(9))
 
     def one(data: bytes) -> None:
-        # The first byte says whether the rest is a file or a program that damages the valid one.
-        fuzzer.load(data[1:] if data[:1] > b"\xc0" else damage(fuzzer.valid, data[1:]))
+        file = data[1:] if data[:1] > b"\xc0" else damage(fuzzer.valid, data[1:])
+        try:
+            with bounded_memory(len(file)):
+                fuzzer.load(file)
+        except BaseException:
+            Path(f"fuzz-{name}-{hashlib.sha256(file).hexdigest()[:12]}").write_bytes(file)
+            raise
 
-    try:
-        atheris.Setup([name, *options], one)
-        atheris.Fuzz()
-    finally:
-        shutil.rmtree(folder)
+    atheris.Setup([name, *options, str(place / "seeds")], one)
+    atheris.Fuzz()
+
+
+def fuzz_in_turn(names: list[str], seconds: int) -> None:
+    """Fuzz each target for so long; prints a line of a table for each."""
+    print("| loader | files | seconds | inputs that reached new code | largest memory, MB | result |", flush=True)
+    for name in names:
+        command = [sys.executable, "-m", "tests.fuzz", name, f"-max_total_time={seconds}", "-print_final_stats=1"]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        stats = dict(re.findall(r"^stat::(\w+):\s+(\d+)", done.stderr, re.MULTILINE))
+        took = re.search(r"Done \d+ runs in (\d+) second", done.stderr)
+        columns = [stats.get("number_of_executed_units"), took and took[1], stats.get("new_units_added")]
+        columns += [stats.get("peak_rss_mb"), "no crash" if done.returncode == 0 else f"exit {done.returncode}"]
+        print(f"| {name} | " + " | ".join(map(str, columns)) + " |", flush=True)
+        if done.returncode != 0:
+            print(done.stderr[-3000:], file=sys.stderr)
+
+
+def main(arguments: list[str]) -> None:
+    """One target with libFuzzer's options, or all in turn."""
+    if arguments[:1] != ["all"]:
+        fuzz(arguments[0], arguments[1:])
+        return
+    parser = argparse.ArgumentParser(prog="tests.fuzz all")
+    parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("target", nargs="*", default=list(TARGETS))
+    options = parser.parse_args(arguments[1:])
+    fuzz_in_turn(options.target, options.seconds)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1:])

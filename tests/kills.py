@@ -3,8 +3,9 @@
     python -m tests.kills [--kills 500] [--seed 0]
 
 A run is a forked process, so that a kill costs no start of an interpreter. It is killed with SIGKILL after a random
-time and started again until it comes to its end. After every kill all checkpoints are read; at the end the vectors
-are compared, byte for byte, with those of a run that nobody killed. Prints one JSON object.
+time and started again until it comes to its end. After every kill all checkpoints are read, and what was done and is
+in none of them is counted: it must be no more than an interval, unless the run had said that its disk is too slow for
+that. At the end the vectors are compared, byte for byte, with those of a run that nobody killed. Prints a JSON object.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import itertools
 import json
 import mmap
 import os
@@ -22,8 +24,9 @@ import struct
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -32,6 +35,7 @@ from xw2v import EncodedCorpus, Word2Vec
 from xw2v.config import CS224N
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import read_checkpoint
+from xw2v.training.walk import Progress
 
 COMMON: dict[str, Any] = {"vector_size": 16, "workers": 1, "backend": "numpy", "sample": 0.01}
 MODES: dict[str, dict[str, Any]] = {
@@ -41,7 +45,8 @@ MODES: dict[str, dict[str, Any]] = {
     "softmax": {"epochs": 2, "loss": "softmax", "batch_size": 256},
     "cs224n": CS224N | {"steps": 800, "sample": 0.01, "halve_every": 400, "backend": "numpy"},
 }
-INTERVAL = 20_000  # words
+INTERVALS = {"words": "41000", "seconds": "0.25s"}  # five chunks; time enough for a disk beside other work
+SLOW = 0.01  # seconds that a chunk takes longer, so that a checkpoint is written within a few of them
 V, N = 300, 60_000
 
 
@@ -55,7 +60,46 @@ class Figures:
     unreadable: int = 0
     differing: int = 0
     leftovers: int = 0  # half-written files found after a kill; harmless
-    most_words_lost: int = 0  # done when a run was killed, and done again
+    # Of what was done when a run was killed and is done again, in parts of the interval:
+    most_lost: dict[str, float] = dataclasses.field(default_factory=lambda: dict.fromkeys(INTERVALS, 0.0))
+    beyond_interval: int = 0  # kills that cost more than one, after the run had said so
+    silently_beyond: int = 0  # and before it had
+
+
+class Seen(NamedTuple):
+    """What a run that may die at any moment leaves in memory that is shared."""
+
+    words: int = 0  # of the last record
+    seconds: float = 0.0
+    answered: int = 0  # of the one before it, after which a checkpoint was asked for if one was due
+    answered_seconds: float = 0.0
+    complained: bool = False
+
+    def lost(self, unit: str, kept: Progress | None) -> tuple[float, float]:
+        """Words or seconds that are in no checkpoint: of all that was done, and of what was answered for."""
+        if kept is None:
+            kept_words, kept_seconds = 0, 0.0
+        else:
+            kept_words, kept_seconds = kept.words, kept.seconds
+        if unit == "words":
+            return self.words - kept_words, self.answered - kept_words
+        return self.seconds - kept_seconds, self.answered_seconds - kept_seconds
+
+
+class Memory:
+    """`Seen` in shared memory."""
+
+    _LAYOUT = struct.Struct("qdqd?")
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        self.write(Seen())
+
+    def read(self) -> Seen:
+        return Seen(*self._LAYOUT.unpack_from(self._memory))
+
+    def write(self, seen: Seen) -> None:
+        self._LAYOUT.pack_into(self._memory, 0, *seen)
 
 
 def corpus() -> EncodedCorpus:
@@ -64,36 +108,48 @@ def corpus() -> EncodedCorpus:
     return EncodedCorpus(ids, np.arange(0, N + 1, 10), Vocabulary([f"w{i}" for i in range(V)], counts), N)
 
 
-def train(mode: str, folder: Path | None, done: Any = None) -> str:
-    """The digest of the vectors of a run; words done are noted in shared memory."""
+def train(mode: str, folder: Path | None = None, unit: str = "words", memory: Memory | None = None) -> str:
+    """The digest of the vectors of a run; how far it has come is noted in shared memory."""
 
-    def note(record: Any) -> None:
-        if done is not None:
-            done[:8] = struct.pack("q", record.words)
+    def note(record: Progress) -> None:
+        if memory is not None:
+            seen = memory.read()
+            memory.write(Seen(record.words, record.seconds, seen.words, seen.seconds, seen.complained))
+            time.sleep(SLOW)
+
+    def complain(line: str) -> None:
+        assert line.startswith("checkpoints come later than asked for"), line
+        if memory is not None:
+            memory.write(memory.read()._replace(complained=True))
 
     keep: dict[str, Any] = {} if folder is None else {"checkpoint_dir": folder, "resume": True}
     model = Word2Vec(**(COMMON | MODES[mode]))
-    model.fit(corpus(), **keep, checkpoint_every=INTERVAL, on_progress=note)
+    model.fit(corpus(), **keep, checkpoint_every=INTERVALS[unit], on_progress=note, on_warning=complain)
     return hashlib.sha256(model.wv.vectors.tobytes() + model.outside_vectors.tobytes()).hexdigest()
 
 
-def start(mode: str, folder: Path, done: Any) -> int:
+def start(mode: str, folder: Path, unit: str, memory: Memory) -> int:
     """A process that trains and writes the digest; its number."""
+    memory.write(Seen())
     child = os.fork()
     if child == 0:
         try:
-            (folder.parent / "digest").write_text(train(mode, folder, done))
+            (folder.parent / "digest").write_text(train(mode, folder, unit, memory))
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
     return child
 
 
-def killed_run(mode: str, wanted: str, seconds: float, place: Path, rng: random.Random, figures: Figures) -> None:
+def killed_run(
+    mode: str, unit: str, wanted: str, seconds: float, place: Path, rng: random.Random, figures: Figures
+) -> None:
     """One run, killed again and again until it comes to its end."""
-    folder, done = place / "c", mmap.mmap(-1, 8)
+    folder, memory = place / "c", Memory()
     kills = 0
     while True:
-        child = start(mode, folder, done)
+        child = start(mode, folder, unit, memory)
         deadline = time.monotonic() + rng.uniform(0, seconds)
         while time.monotonic() < deadline and os.waitpid(child, os.WNOHANG)[0] == 0:
             time.sleep(0.0005)
@@ -105,40 +161,47 @@ def killed_run(mode: str, wanted: str, seconds: float, place: Path, rng: random.
         if (place / "digest").exists():
             break
         kills += 1
-        look(folder, struct.unpack("q", done[:8])[0], figures)
+        look(folder, unit, memory.read(), figures)
     figures.kills += kills
     figures.runs += kills > 0
     figures.differing += (place / "digest").read_text() != wanted
 
 
-def look(folder: Path, words: int, figures: Figures) -> None:
-    """Read all checkpoints of a run that was just killed when so many words were done."""
-    kept = []
+def look(folder: Path, unit: str, seen: Seen, figures: Figures) -> None:
+    """Read all checkpoints of a run that was just killed when it had come so far."""
+    kept = None
     for path in sorted(folder.glob("checkpoint-*")) if folder.exists() else ():
         figures.checkpoints_read += 1
         try:
-            kept.append(read_checkpoint(path).history[-1].words)
+            kept = read_checkpoint(path).history[-1]
         except Exception as error:
             print(f"{path}: {error}", file=sys.stderr)
             figures.unreadable += 1
     figures.leftovers += len(list(folder.glob(".xw2v-*.tmp")))
-    figures.most_words_lost = max(figures.most_words_lost, words - max(kept, default=0))
+    if seen.words == 0:  # killed before it had done anything
+        return
+    interval = float(INTERVALS[unit].rstrip("s"))
+    lost, answered = seen.lost(unit, kept)
+    figures.most_lost[unit] = round(max(figures.most_lost[unit], lost / interval), 3)
+    figures.beyond_interval += lost > interval
+    figures.silently_beyond += answered > interval and not seen.complained
 
 
 def main(kills: int, seed: int) -> Figures:
     rng, figures = random.Random(seed), Figures()
     wanted, seconds = {}, {}
+    units = itertools.cycle(INTERVALS)
     with threadpool_limits(1):
         for mode in MODES:
-            train(mode, None)  # compiles
+            train(mode)  # compiles
             began = time.monotonic()
-            wanted[mode] = train(mode, None)
+            wanted[mode] = train(mode, memory=Memory())
             seconds[mode] = time.monotonic() - began
         while figures.kills < kills:
             for mode in MODES:
                 place = Path(tempfile.mkdtemp())
                 try:
-                    killed_run(mode, wanted[mode], seconds[mode], place, rng, figures)
+                    killed_run(mode, next(units), wanted[mode], seconds[mode], place, rng, figures)
                 finally:
                     shutil.rmtree(place)
     return figures
@@ -149,4 +212,4 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    print(json.dumps(dataclasses.asdict(main(arguments.kills, arguments.seed)) | {"interval": INTERVAL}))
+    print(json.dumps(dataclasses.asdict(main(arguments.kills, arguments.seed)) | {"intervals": INTERVALS}))

@@ -83,3 +83,13 @@ def test_the_assignments_options() -> None:
     assert (config.vector_size, config.window, config.negative, config.batch_size) == (10, 5, 10, 50)
     assert (config.alpha, config.halve_every, config.steps, config.sample) == (0.3, 20_000, 40_000, 1e-5)
     assert (config.negatives, config.schedule, config.reduction) == ("pair", "halving", "mean")
+
+
+def test_a_corpus_in_the_place_of_an_option() -> None:
+    """As gensim takes it: one short line, whatever its size."""
+    with pytest.raises(ConfigError) as caught:
+        Word2Vec([["king", "queen"]] * 1000)  # type: ignore[arg-type]
+    line = str(caught.value)
+    assert line.startswith("vector_size must be an integer >= 1")
+    assert line.endswith("; a corpus is given to fit, not to Word2Vec")
+    assert len(line) < 300

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import TARGETS, Fuzzer, damage
+from tests.fuzz import TARGETS, Fuzzer, bounded_memory, damage
 
 EXAMPLES = int(os.environ.get("XW2V_FUZZ_EXAMPLES", "10000"))
 AT_ONCE = 20  # files an example of hypothesis: drawing takes longer than loading
@@ -76,3 +78,11 @@ def test_memory_stays_within_twice_the_file(fuzzer: Fuzzer) -> None:
 def test_files_of_nothing_and_of_noise(fuzzer: Fuzzer, tmp_path: Path) -> None:
     for data in (b"", b"\0", b"\0" * 4096, b"\xff" * 4096, b"{", b"[" * 100_000, b"1 " * 5000, fuzzer.valid * 2):
         fuzzer.load(data)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of memory is read as Linux tells it")
+def test_memory_beyond_the_bound_is_noticed() -> None:
+    with bounded_memory(1000):
+        np.ones(4_000_000).sum()
+    with pytest.raises(AssertionError, match="bytes of memory for a file of 1,000"), bounded_memory(1000):
+        np.ones(12_000_000).sum()

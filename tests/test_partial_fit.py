@@ -107,6 +107,13 @@ def test_every_source(kind: str, tmp_path: Path) -> None:
         assert not encode(text, tmp_path / "e", min_count=2).reused
 
 
+@pytest.mark.parametrize("name", ["build_vocab", "train"])
+def test_gensims_calls_say_what_to_call(name: str) -> None:
+    assert not hasattr(Word2Vec(), name)
+    with pytest.raises(AttributeError, match=rf"Word2Vec has no {name}: fit\(corpus\) learns anew; partial_fit"):
+        getattr(Word2Vec(**OPTIONS).fit(OLD), name)
+
+
 def test_text_without_any_word_of_ours() -> None:
     with pytest.raises(CorpusError, match=r"no word of .* occurs 2 times"):
         Word2Vec(**OPTIONS).fit(OLD).partial_fit([["x", "y", "z"]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -189,7 +190,10 @@ def _checked(item: dataclasses.Field[Any], value: Any) -> Any:
         return None
     wanted = _wanted(meta)
     kind = meta["kind"]
-    msg = f"{item.name} must be {wanted}, got {value!r}"
+    # Shortened: whoever comes from gensim may have given the whole text in place of vector_size.
+    msg = f"{item.name} must be {wanted}, got {reprlib.repr(value)}"
+    if isinstance(value, list | tuple):
+        msg += "; a corpus is given to fit, not to Word2Vec"
     if kind is bool:
         if not isinstance(value, bool):
             raise ConfigError(msg)

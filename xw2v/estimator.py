@@ -124,6 +124,9 @@ class Word2Vec(Transformer):
         }:
             msg = f"the model has no {name} yet: call fit first"
             raise NotFittedError(msg)
+        if name in {"build_vocab", "train"}:
+            msg = f"Word2Vec has no {name}: fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too"
+            raise AttributeError(msg)
         raise AttributeError(name)
 
     def fit(
@@ -160,7 +163,8 @@ class Word2Vec(Transformer):
         on_warning : callable or None      called, maybe from another thread, when the run survives a failure,
             as a checkpoint for which the disk is too full; None: a RuntimeWarning
         checkpoint_dir : path or None      write the state of the run there now and then, at its end and after Ctrl-C
-        checkpoint_every : int or str      words of the encoded corpus, or a time as "30s", "5m", "1h"
+        checkpoint_every : int or str
+            what a kill may cost at most: words of the encoded corpus, or a time as "30s", "5m", "1h"
         resume : bool or None
             go on from the newest checkpoint in `checkpoint_dir`; False: start anew and delete those that are there;
             None: start anew, but not over the checkpoint of a run that is not finished

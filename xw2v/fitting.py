@@ -13,7 +13,7 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import BackendError, ConfigError, CorpusError, NumericalError
+from xw2v.errors import BackendError, ConfigError, CorpusError, FileAccessError, FormatError, NumericalError
 from xw2v.interrupts import stopped_by_signals
 from xw2v.text.store import EncodedCorpus
 from xw2v.text.vocabulary import Vocabulary
@@ -119,14 +119,14 @@ class Fitting:
         ------
         ConfigError, CorpusError   the checkpoint is of another run
         KeyboardInterrupt          after Ctrl-C or SIGTERM; the last checkpoint is of that moment
+        FormatError, FileAccessError   the corpus was cut short or cannot be read; the last checkpoint is of that moment
         NumericalError             training diverged; `tables` and `history` are those of the last checkpoint, if any
         """
         with checkpoints.opened() if checkpoints is not None else nullcontext():
             position = self._begin(checkpoints, resume, on_note) if checkpoints is not None else None
             training = Training(
                 self.tables,
-                self.corpus.ids,
-                self.corpus.offsets,
+                *self.corpus.stored,
                 self.config,
                 self.backend,
                 self.engine,
@@ -141,7 +141,8 @@ class Fitting:
                         self.history.append(seen)
                         if on_progress is not None:
                             on_progress(seen)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, FormatError, FileAccessError):
+                # Stopped, or the corpus cannot be read any more: the tables are whole in both cases.
                 self._keep(checkpoints, training.position)
                 raise
             except NumericalError as error:

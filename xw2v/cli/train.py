@@ -62,7 +62,8 @@ def train(
                      "deleted when OUT is written.", show_default=False),
     ] = None,
     checkpoint_every: Annotated[
-        str, typer.Option(metavar="TIME", help="A time as 30s, 5m or 1h, or a number of words.")
+        str, typer.Option(metavar="TIME", help="What a kill may cost at most: a time as 30s, 5m or 1h, or a number of "
+                          "words.")
     ] = "60s",
     resume: Annotated[
         bool | None,

@@ -296,7 +296,9 @@ def _chunks(stream: Any, raw: IO[bytes], name: str, before: int) -> Iterator[tup
     read = 0
     while True:
         try:
-            chunk = stream.read(BLOCK_BYTES)
+            # Arrow's `read` never gives back its memory when it fails.
+            packed = isinstance(stream, pa.NativeFile)
+            chunk = stream.read_buffer(BLOCK_BYTES).to_pybytes() if packed else stream.read(BLOCK_BYTES)
         except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
             if stream is raw or getattr(error, "errno", None) is not None:
                 msg = f"{name} cannot be read: {error}"

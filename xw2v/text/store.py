@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from xw2v.errors import (
 from xw2v.files import inside, new_folder
 from xw2v.text.encoder import ID, OFFSET, NumberFile, Progress, encode_blocks, reporting
 from xw2v.text.readers import open_source
+from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 
 __all__ = ["EncodedCorpus", "encode", "is_encoded"]
@@ -77,6 +78,8 @@ class EncodedCorpus:
     raw_words: int
     folder: Path | None = None
     reused: bool = False
+    _files: tuple[StoredNumbers, ...] = field(default=(), repr=False)
+    _digests: dict[str, str] | None = field(default=None, repr=False)  # of the files that are open
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, verify: bool = False, check_ids: bool = True) -> EncodedCorpus:
@@ -100,8 +103,10 @@ class EncodedCorpus:
         manifest = _read_manifest(folder)
         with reporting("read", folder):
             vocabulary = Vocabulary.from_json((folder / _VOCABULARY).read_bytes(), str(folder / _VOCABULARY))
-            with (folder / _IDS).open("rb") as ids, (folder / _OFFSETS).open("rb") as offsets:
-                corpus = cls(_mapped(ids, ID), _mapped(offsets, OFFSET), vocabulary, manifest["raw_words"], folder)
+        files = StoredNumbers(folder / _IDS, ID, len(vocabulary)), StoredNumbers(folder / _OFFSETS, OFFSET)
+        corpus = cls(files[0].array, files[1].array, vocabulary, manifest["raw_words"], folder)
+        corpus._files = files
+        corpus._digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
         if verify:
             corpus.verify()
         if check_ids:
@@ -124,7 +129,16 @@ class EncodedCorpus:
 
     def close(self) -> None:
         """Let go of the arrays; the corpus is empty afterwards, a folder stays as it is."""
-        self.ids, self.offsets = np.empty(0, np.int32), np.zeros(1, np.int64)
+        self.ids, self.offsets, self._files = np.empty(0, np.int32), np.zeros(1, np.int64), ()
+
+    @property
+    def stored(self) -> tuple[Any, Any]:
+        """Ids and offsets to be read in slices: of a folder from its files, so that one cut short is an error.
+
+        A memory map of such a file would end the process.
+        """
+        kept = {id(numbers.array): numbers for numbers in self._files}
+        return kept.get(id(self.ids), self.ids), kept.get(id(self.offsets), self.offsets)
 
     def check(self) -> None:
         """Look at every id and offset.
@@ -133,18 +147,16 @@ class EncodedCorpus:
         ------
         IdRangeError   an id is outside 0 .. V-1, or offsets do not go up from 0 to N.
         """
+        ids, offsets = self.stored
         high = len(self.vocabulary)
-        for low in range(0, len(self.ids), CHUNK):
-            # One comparison for both ends: a negative id is a large one without its sign.
-            largest = int(self.ids[low : low + CHUNK].view(np.uint32).max())
-            if largest >= high:
-                msg = f"ids must be in 0 .. {high - 1}, one is {np.uint32(largest).view(np.int32)}"
+        for low in range(0, len(ids), CHUNK):
+            outside = out_of_range(ids[low : low + CHUNK], high)
+            if outside is not None:
+                msg = f"ids must be in 0 .. {high - 1}, one is {outside}"
                 raise IdRangeError(msg)
-        rising = all(
-            (np.diff(self.offsets[low : low + CHUNK + 1]) > 0).all() for low in range(0, len(self.offsets), CHUNK)
-        )
-        if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.ids) or not rising:
-            msg = f"sentence offsets must go up from 0 to the number of ids, {len(self.ids)}"
+        rising = all((np.diff(offsets[low : low + CHUNK + 1]) > 0).all() for low in range(0, len(offsets), CHUNK))
+        if not len(offsets) or offsets[:1] != 0 or offsets[len(offsets) - 1 :] != len(ids) or not rising:
+            msg = f"sentence offsets must go up from 0 to the number of ids, {len(ids)}"
             raise IdRangeError(msg)
 
     def renumbered(self, known: Vocabulary) -> EncodedCorpus:
@@ -153,7 +165,10 @@ class EncodedCorpus:
         if words == known.words[: len(words)] == known.words:
             return self
         vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=0)
-        return EncodedCorpus(lookup.take(self.ids), self.offsets, vocabulary, self.raw_words)
+        ids, numbered = self.stored[0], np.empty(len(self.ids), np.int32)
+        for low in range(0, len(ids), CHUNK):
+            numbered[low : low + CHUNK] = lookup.take(ids[low : low + CHUNK])
+        return EncodedCorpus(numbered, self.stored[1][:], vocabulary, self.raw_words)
 
     def verify(self) -> None:
         """Compare the checksum of every file with the manifest's; without a folder there is nothing to do.
@@ -174,11 +189,10 @@ class EncodedCorpus:
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) of ids, offsets and vocabulary; equal for equal corpora only.
 
-        Of a folder it comes from the manifest and nothing is read.
+        Of a folder it comes from the manifest, as that was when the corpus was opened, and nothing is read.
         """
-        if self.folder is not None:
-            digests = {name: entry["sha256"] for name, entry in _read_manifest(self.folder)["files"].items()}
-        else:
+        digests = self._digests
+        if digests is None:
             digests = {
                 _IDS: hashlib.sha256(self.ids.data).hexdigest(),
                 _OFFSETS: hashlib.sha256(self.offsets.data).hexdigest(),

@@ -71,16 +71,16 @@ class Pairs(NamedTuple):
     ends: Array  # (N + 1,) int64: pairs of the first n centres
 
 
-def read_chunk(ids: np.ndarray, offsets: np.ndarray, start: int, stop: int) -> Chunk:
+def read_chunk(ids: Array, offsets: Array, start: int, stop: int) -> Chunk:
     """Tokens start .. stop - 1 of a corpus, `start` a multiple of SEGMENT.
 
     Parameters
     ----------
-    ids : (n,) integer array                 the corpus
-    offsets : (sentences + 1,) int64 array   where each sentence begins; the last is n
+    ids : (n,) integers, a NumPy array or what reads slices of a file     the corpus
+    offsets : (sentences + 1,) int64, the same     where each sentence begins; the last is n
     """
     marks = np.zeros(stop - start, dtype=np.int32)
-    first, last = np.searchsorted(offsets, [start, stop])
+    first, last = offsets.searchsorted([start, stop])
     marks[np.asarray(offsets[first:last]) - start] = 1
     marks[::SEGMENT] = 1
     sentences: np.ndarray = np.cumsum(marks, dtype=np.int32)

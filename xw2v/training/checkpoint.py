@@ -12,11 +12,9 @@ import dataclasses
 import json
 import re
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -27,6 +25,7 @@ from xw2v.errors import ConfigError, CorpusError, FormatError, XW2VError
 from xw2v.files import PathLike, atomic_write, inside, locked, remove_leftovers, sync_folder, writing
 from xw2v.tensors import first_bad_row, read_tensors, write_tensors
 from xw2v.training.engines import Tables
+from xw2v.training.pace import Interval, Pace
 from xw2v.training.walk import Place, Position, Progress
 
 __all__ = ["Checkpoint", "Checkpoints", "check_same_run", "read_checkpoint", "remove_checkpoints"]
@@ -38,7 +37,6 @@ _LOCK = ".lock"
 _FIELDS = dataclasses.fields(Progress)
 # Options that say where a run goes on, not what it learns.
 _MAY_CHANGE = {"workers", "backend", "engine", "device", "tf32"}
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Checkpoint(NamedTuple):
@@ -51,31 +49,15 @@ class Checkpoint(NamedTuple):
     run: dict[str, Any]  # what was trained on what: "config", "corpus" and the like
 
 
-@dataclass(frozen=True)
-class _Interval:
-    """How often a checkpoint is written; one of the two is infinite."""
-
-    words: float
-    seconds: float
-
-    @classmethod
-    def of(cls, every: int | str) -> _Interval:
-        text = str(every).strip().lower()
-        match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([smh]?)", text)
-        if match is None or isinstance(every, bool) or float(match[1]) <= 0:
-            msg = f"checkpoint_every must be a number of words, or a time as '30s', '5m' or '1h'; got {every!r}"
-            raise ConfigError(msg)
-        number, unit = float(match[1]), match[2]
-        return cls(np.inf, number * _UNITS[unit]) if unit else cls(number, np.inf)
-
-
 class Checkpoints:
     """A folder of checkpoints of one run. A context manager: it keeps other processes out, and waits for its thread.
 
     Parameters
     ----------
     folder : path                      made if it is not there
-    every : int or str                 words, or a time as "30s", "5m", "1h"
+    every : int or str
+        how much work may be lost, in words or as a time, "30s", "5m", "1h". Copies are taken earlier by as long as it
+        takes to write one; where that is more than half of it, `on_warning` hears so
     on_warning : callable or None      called with a line of text if one cannot be written or read; None: warn
 
     Raises
@@ -87,10 +69,9 @@ class Checkpoints:
     def __init__(
         self, folder: PathLike, every: int | str = "60s", on_warning: Callable[[str], None] | None = None
     ) -> None:
-        self.folder, self._every, self._warn = Path(folder), _Interval.of(every), on_warning or _warn
+        self.folder, self._pace, self._warn = Path(folder), Pace(Interval.of(every)), on_warning or _warn
         self._thread: threading.Thread | None = None
         self._copies: tuple[np.ndarray, ...] = ()
-        self._words, self._time = 0.0, time.monotonic()
 
     @contextmanager
     def opened(self) -> Iterator[Checkpoints]:
@@ -98,6 +79,8 @@ class Checkpoints:
         made = not self.folder.exists()
         with writing(self.folder):
             self.folder.mkdir(exist_ok=True)
+        if made:
+            sync_folder(self.folder.absolute().parent)
         try:
             with locked(self.folder / _LOCK, f"the checkpoints in {self.folder}"):
                 remove_leftovers(self.folder)
@@ -120,7 +103,7 @@ class Checkpoints:
     ) -> None:
         """Say what is going to be saved: `run` is called when it is needed, `history` grows; `words` are done."""
         self._run, self._history, self._backend = run, history, backend
-        self._words, self._time = words, time.monotonic()
+        self._pace.begin(words)
         self._thread = threading.Thread(target=self._make_room, args=(tables,), name="xw2v checkpoint")
         self._thread.start()
 
@@ -162,11 +145,11 @@ class Checkpoints:
 
     def due(self, words: int) -> bool:
         """Is it time for the next one, and is the one before it on the disk?"""
-        late = words - self._words >= self._every.words or time.monotonic() - self._time >= self._every.seconds
-        if not late or (self._thread is not None and self._thread.is_alive()):
-            return False
-        self._words = words
-        return True
+        due = self._pace.due(words, writing=self._thread is not None and self._thread.is_alive())
+        complaint = self._pace.complaint()
+        if complaint is not None:
+            self._warn(complaint)
+        return due
 
     def save(self, tables: Tables, position: Position) -> None:
         """Copy the tables and have them written while training goes on."""
@@ -179,7 +162,6 @@ class Checkpoints:
         arguments = (Tables(*host), position, list(self._history))
         self._thread = threading.Thread(target=self._write, args=arguments, name="xw2v checkpoint")
         self._thread.start()
-        self._time = time.monotonic()
 
     def wait(self) -> None:
         """Wait until what was saved is on the disk."""

@@ -40,7 +40,7 @@ class Saver(Protocol):
     """Who keeps the state of a run now and then."""
 
     def due(self, words: int) -> bool:
-        """Is it time, when so many words are done?"""
+        """Is it time, when so many words are done or under way?"""
         ...
 
     def save(self, tables: Tables, position: Position) -> None:
@@ -105,8 +105,8 @@ class Training:
     Parameters
     ----------
     tables : Tables                        on the backend's device; changed
-    ids : (n,) integer array               the corpus, every id in 0 .. V-1; may be a memory map
-    offsets : (sentences + 1,) int64 array
+    ids : (n,) integers                    the corpus, every id in 0 .. V-1: an array or what reads slices of a file
+    offsets : (sentences + 1,) int64       the same
     config, backend, engine
     position : Position or None            where an earlier run stopped, whose tables these are; None: at the start
     first_epoch : int                      draw as in the epochs from this one on, if others came before
@@ -132,8 +132,8 @@ class Training:
     def __init__(
         self,
         tables: Tables,
-        ids: np.ndarray,
-        offsets: np.ndarray,
+        ids: Array,
+        offsets: Array,
         config: Config,
         backend: Backend,
         engine: Engine,
@@ -191,7 +191,7 @@ class Training:
                 return
             record = self._finished()
             yield record
-            if self.saver is not None and self.saver.due(record.words):
+            if self.saver is not None and self.saver.due(self._walk.words):
                 yield from self._drained()
                 if self.stopped:
                     return
@@ -253,6 +253,7 @@ class Training:
                 f"{what} in epoch {place.epoch + 1}: training diverged; lower alpha ({config.alpha}), or thin out "
                 f"frequent words by a lower sample ({config.sample})"
                 + (", or set max_update_norm=0.5" if config.max_update_norm is None else "")
+                + (", or take engine='array', which bounds steps" if self.engine.name == "cpu" else "")
             )
             raise NumericalError(msg)
 

@@ -134,6 +134,11 @@ class Walk:
                 self.epoch, self.start = self.epoch + 1, 0
             yield place
 
+    @property
+    def words(self) -> int:
+        """Tokens handed out, over all epochs."""
+        return self.epoch * self.n + self.start
+
     def _over(self) -> bool:
         if self.config.steps is None:
             return self.epoch >= self.config.epochs

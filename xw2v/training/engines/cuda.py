@@ -190,7 +190,7 @@ class CudaEngine:
         if (start, stop) in self._chunks:
             return self._chunks[start, stop]
         xp, upload = self.backend.xp, self.backend.upload
-        first, last = np.searchsorted(offsets, [start, stop])
+        first, last = offsets.searchsorted([start, stop])
         segments = np.arange(0, stop - start, batches.SEGMENT)
         begins = np.concatenate([np.asarray(offsets[first:last]) - start, segments]).astype(np.int32)
         tokens = upload(np.asarray(ids[start:stop], dtype=np.int32))
