@@ -253,7 +253,6 @@ class Training:
                 f"{what} in epoch {place.epoch + 1}: training diverged; lower alpha ({config.alpha}), or thin out "
                 f"frequent words by a lower sample ({config.sample})"
                 + (", or set max_update_norm=0.5" if config.max_update_norm is None else "")
-                + (", or take engine='array', which bounds steps" if self.engine.name == "cpu" else "")
             )
             raise NumericalError(msg)
 

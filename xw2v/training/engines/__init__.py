@@ -94,8 +94,6 @@ def choose_engine(config: Config, counts: np.ndarray, backend: Backend) -> tuple
         reason = reason or f"backend {backend.name}"
         msg = f"engine {config.engine!r} does not do {reason}; use engine='array' or 'auto'"
         raise ConfigError(msg)
-    if config.engine == "auto" and reason is None and _needs_bound(config, backend):
-        reason = f"alpha={config.alpha}, at which steps want a bound"
     if config.engine != "array" and reason is None:
         try:
             return _fused(config, counts, backend)
@@ -109,12 +107,6 @@ def choose_engine(config: Config, counts: np.ndarray, backend: Backend) -> tuple
 
 
 _FUSED = {"numpy": "cpu", "cupy": "cuda"}
-_LARGEST_UNBOUNDED = 0.1  # learning rate; on Zipf text 0.2 is too much for groups of 16 whose steps have no bound
-
-
-def _needs_bound(config: Config, backend: Backend) -> bool:
-    """Whether the fused engine would diverge, and the array engine would not: it bounds steps by `max_update_norm`."""
-    return backend.name == "numpy" and config.alpha > _LARGEST_UNBOUNDED and config.max_update_norm is not None
 
 
 def _fused(config: Config, counts: np.ndarray, backend: Backend) -> tuple[Engine, str]:
