@@ -185,9 +185,9 @@ class Word2Vec(Transformer):
         place in the corpus and `seed`; of a sentence longer than 8,192 words, or a corpus without sentence ends, parts
         of that length are kept aside. After each epoch the loss on them is measured with the same windows and noise
         words every time, and is in `epoch_history`. Their words count in all else: the vocabulary, subsampling, the
-        noise distribution, and the words of a record. With `patience` training ends after so many epochs in a row without
-        a lower loss, and the model is that of the lowest; the learning rate falls as for all `epochs`. After Ctrl-C
-        the model is the latest.
+        noise distribution, and the words of a record. With `patience` training ends after so many epochs in a row
+        without a lower loss, and the model is that of the lowest; the learning rate falls as for all `epochs`. After
+        Ctrl-C the model is the latest.
 
         Raises
         ------
@@ -303,7 +303,8 @@ class Word2Vec(Transformer):
             if not self._take(fitting, copy=True):
                 msg = f"some vectors are not finite after epoch {record.epoch + 1}: training diverged; lower alpha"
                 raise NumericalError(msg)
-            return any([callback(self, record) is True for callback in some])
+            answers = [callback(self, record) for callback in some]  # all are called, whatever one says
+            return any(answer is True for answer in answers)
 
         return call if some else None
 

@@ -188,6 +188,8 @@ class Fitting:
         if loss is not None and not math.isfinite(loss):
             msg = f"the loss on the sentences kept aside is {loss} after epoch {epoch + 1}: training diverged"
             raise NumericalError(msg)
+        # A run that was stopped while its callbacks were at work comes here again.
+        self.ends.records[:] = [record for record in self.ends.records if record.epoch < epoch]
         improved = loss is not None and loss < self.ends.lowest()
         losses = [record.loss for record in self.history if record.epoch == epoch]
         last, mean = self.history[-1], sum(losses) / len(losses)

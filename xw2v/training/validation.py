@@ -144,7 +144,7 @@ class Validation:
                 self._kept, Groups(first, xp.full_like(first, self._kept.pad + self._n)), b, config.window, xp=xp
             )
             total = total + measure(tables, windows, self)
-            pairs = pairs + xp.sum(windows.positives, dtype=xp.float64)
+            pairs = pairs + xp.sum(xp.astype(windows.positives, xp.float64))
         return float(total) / float(pairs)
 
     def noise(self, positions: Array) -> Array:
