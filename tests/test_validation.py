@@ -208,12 +208,16 @@ def test_the_loss_is_noted_after_each_epoch_and_the_training_is_that_without() -
     assert [end.words for end in model.epoch_history] == [3000, 6000, 9000]
     found = Validation(data.ids, data.offsets, data.vocabulary.counts, Config(**options()), NUMPY)
     assert model.epoch_history[-1].validation_loss == found.loss(Tables(model.wv.vectors, model.outside_vectors))
-    seen: list[np.ndarray] = []
-    again = Word2Vec(**options()).fit(data, callbacks=[lambda model, end: seen.append(model.wv.vectors.copy())])
+    seen: list[tuple[Any, np.ndarray]] = []
+    again = Word2Vec(**options()).fit(
+        data, callbacks=[lambda model, end: seen.append((model.wv, model.wv.vectors.copy()))]
+    )
     assert_same(again, model)
     assert len(seen) == 3
-    assert (seen[0] != seen[1]).any()
-    assert (seen[2] == model.wv.vectors).all()
+    assert (seen[0][1] != seen[1][1]).any()
+    assert (seen[2][1] == model.wv.vectors).all()
+    for wv, vectors in seen:  # training went on, and what a callback took away stays as it was
+        assert (wv.vectors == vectors).all()
 
 
 def test_no_record_of_epochs_unless_somebody_asks() -> None:

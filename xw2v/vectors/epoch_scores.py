@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from xw2v.errors import ConfigError
+from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.analogies import evaluate_word_analogies
 from xw2v.vectors.test_sets import holds_questions
@@ -57,11 +58,16 @@ class EpochScores:
         self._most = restrict_vocab
 
     def __call__(self, model: Any, end: Any) -> None:
-        """Evaluate `model.wv`; a score that cannot be had, as no word is known, is left out."""
-        for name, path in self._files.items():
-            if self._has_questions[name]:
-                score = evaluate_word_analogies(model.wv, path, self._most).accuracy
-            else:
-                score = evaluate_word_pairs(model.wv, path, self._most).spearman
+        """Evaluate `model.wv`; a file that gives no score, as no word of it is known, is warned of and left out."""
+        for name, path in tuple(self._files.items()):
+            try:
+                if self._has_questions[name]:
+                    score = evaluate_word_analogies(model.wv, path, self._most).accuracy
+                else:
+                    score = evaluate_word_pairs(model.wv, path, self._most).spearman
+            except FormatError as error:  # hours of training are worth more than a score
+                warnings.warn(f"no score on {path}: {error}", RuntimeWarning, stacklevel=2)
+                del self._files[name]
+                continue
             if math.isfinite(score):
                 end.scores[name] = float(score)
