@@ -377,6 +377,29 @@ def test_all_of_an_epoch_is_done_and_nothing_of_the_next_when_its_end_is_looked_
     assert run.position.ended == 3
 
 
+def test_stopped_while_the_end_of_an_epoch_is_looked_at() -> None:
+    """It gave up, so the run that goes on looks at that end first of all."""
+    data, config = corpus(), Config(**options(engine="array"))
+    engine = ArrayEngine(config, data.vocabulary.counts, NUMPY)
+    tables, seen = some_tables(), []
+
+    def give_up(epoch: int) -> None:
+        run.stop()
+
+    run = Training(tables, data.ids, data.offsets, config, NUMPY, engine, at_epoch_end=give_up)
+    records = len(list(run))
+    assert (run.position.epoch, run.position.start, run.position.ended) == (1, 0, 0)
+
+    def look(epoch: int) -> bool:
+        seen.append((epoch, len(done)))
+        return False
+
+    done: list[Any] = []
+    again = Training(tables, data.ids, data.offsets, config, NUMPY, engine, position=run.position, at_epoch_end=look)
+    done.extend(again)
+    assert seen == [(0, 0), (1, records), (2, 2 * records)]
+
+
 def test_several_workers_with_patience() -> None:
     model = Word2Vec(**options(**(BY_HEART | {"workers": 3}))).fit(corpus())
     losses = [end.validation_loss or 0.0 for end in model.epoch_history]
