@@ -279,9 +279,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
             msg = f"{path} is no checkpoint of this version of xw2v (wanted {_FORMAT!r}, got {version!r})"
             raise FormatError(msg)
         tables = Tables(arrays["center_vectors"], arrays["outside_vectors"])
-        has_best = any(name.startswith(_BEST) for name in arrays)
-        best = Tables(*(arrays[_BEST + name] for name in Tables._fields)) if has_best else None
         epochs = [EpochEnd.of(record) for record in state["epochs"]]
+        has_best = bool(epochs) and any(name.startswith(_BEST) for name in arrays)
+        best = Tables(*(arrays[_BEST + name] for name in Tables._fields)) if has_best else None
         history = _history(arrays["history"])
         position = _position(state["position"])
         run = state["run"]

@@ -114,7 +114,8 @@ class Validation:
             what = "all words" if self.words == len(ids) else "no pair of words"
             msg = (
                 f"validation_fraction={config.validation_fraction} keeps {what} of this corpus of {len(ids):,} words "
-                f"aside: a sentence, or {batches.SEGMENT:,} words of a longer one, goes as a whole"
+                f"aside: a sentence, or {batches.SEGMENT:,} words of a longer one, goes as a whole; take another "
+                "share, or more text"
             )
             raise ConfigError(msg)
         self._n = len(inner)
