@@ -55,6 +55,12 @@ NUMBERS = [b"0", b"1", b"-1", b"7", b"255", b"65536", b"4294967296", b"922337203
            b"1e999", b"NaN", b"-Infinity", b"null", b"true", b'"x"', b"[]", b"{}", b"[[[[[[[["]  # fmt: skip
 
 
+OPTIONS: dict[str, Any] = {
+    "vector_size": 4, "min_count": 1, "epochs": 1, "workers": 1, "backend": "numpy", "engine": "array", "sample": 0,
+    "validation_fraction": 0.5, "patience": 1,
+}  # fmt: skip
+
+
 class Target(NamedTuple):
     """What is fuzzed."""
 
@@ -64,13 +70,11 @@ class Target(NamedTuple):
 
 
 def _model(folder: Path) -> None:
-    options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "epochs": 1, "workers": 1, "backend": "numpy"}
-    Word2Vec(**options, engine="array").fit(SENTENCES).save(folder / "m")
+    Word2Vec(**OPTIONS).fit(SENTENCES).save(folder / "m")
 
 
 def _checkpoint(folder: Path) -> None:
-    options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "epochs": 1, "workers": 1, "backend": "numpy"}
-    Word2Vec(**options, engine="array").fit(SENTENCES, checkpoint_dir=folder / "c")
+    Word2Vec(**OPTIONS).fit(SENTENCES, checkpoint_dir=folder / "c")
     (folder / "c" / "checkpoint-000001.safetensors").rename(folder / "c.safetensors")
 
 

@@ -8,6 +8,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from xw2v.estimator import Word2Vec
 from xw2v.screen import LiveProgress, Screen, count, spark
 from xw2v.text.datasets import WORLD_CLUSTERS, DocstringCorpus, world_corpus
 from xw2v.text.store import EncodedCorpus
+from xw2v.training.epochs import EpochEnd
 from xw2v.vectors.word_vectors import WordVectors
 
 ROOT = Path(__file__).parent.parent
@@ -183,6 +185,50 @@ def test_train_prints_json(run: Run, corpus: Path) -> None:
     assert facts["loss"] == pytest.approx(np.mean([record.loss for record in last]))
     assert facts["center_loss"] == pytest.approx(np.mean([record.center_loss for record in last]))
     assert facts["interrupted"] is False
+
+
+def test_train_keeps_sentences_aside_stops_early_and_scores(run: Run, corpus: Path) -> None:
+    Path("pairs.tsv").write_text("king queen 9\nking rain 1\nqueen rain 2\nman woman 8\n")
+    options = ["--validation-fraction", 0.2, "--patience", 1, "--epochs", 9, "--alpha", 0.1, "--workers", 1]
+    result = run("train", corpus, "-o", "m", *options, "--evaluate", "pairs.tsv")
+    assert result.status == 0
+    assert Path("m-scores.png").read_bytes().startswith(b"\x89PNG")
+    model = Word2Vec.load("m")
+    losses = [end.validation_loss or 0.0 for end in model.epoch_history]
+    header, *rows = [line.split("\t") for line in result.out.splitlines() if "\t" in line]
+    assert header == ["epoch", "seconds", "loss", "loss kept aside", "pairs"]
+    assert [row[0] for row in rows] == [str(end.epoch + 1) for end in model.epoch_history]
+    assert [row[3].endswith("*") for row in rows] == [loss == min(losses) for loss in losses]
+    assert [float(row[4]) for row in rows] == [round(end.scores["pairs"], 4) for end in model.epoch_history]
+    assert result.out.splitlines()[-2:] == ["wrote m", "wrote m-scores.png"]
+    assert run("plot", "m", "--scores", "-o", "s.svg").status == 0
+    assert run("plot", "m", "--loss", "-o", "l.svg").status == 0
+    assert "sentences kept aside" in Path("l.svg").read_text()
+    assert json.loads(run("info", "m", "--json").out)["loss_kept_aside"] == min(losses)
+    again = json.loads(run("train", corpus, "-o", "m", *options, "--json").out)
+    assert [end["validation_loss"] for end in again["epoch_history"]] == losses
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "wanted"),
+    [
+        (["--patience", 1], 2, "needs sentences kept aside: give validation_fraction"),
+        (["--validation-fraction", 1], 2, "validation_fraction must be a number"),
+        (["--evaluate", "none.tsv"], 1, "none.tsv does not exist"),
+        (["--evaluate", "a.tsv", "--evaluate", "a.txt"], 2, "two files are named 'a'"),
+    ],
+)
+def test_train_refuses_before_it_reads(run: Run, corpus: Path, options: list[object], status: int, wanted: str) -> None:
+    result = run("train", corpus, "-o", "m", *options)
+    assert result.status == status
+    assert wanted in result.err
+    assert _files(Path()) == []
+
+
+def test_a_picture_of_scores_that_are_not_there(run: Run, model: Path) -> None:
+    assert "no scores to draw" in run("plot", model, "--scores", "-o", "s.png").err
+    assert "give one of them" in run("plot", model, "--scores", "--loss").err
+    assert _files(Path()) == []
 
 
 @pytest.mark.parametrize(
@@ -639,6 +685,18 @@ def test_live_progress_shows_speed_loss_rate_and_epoch() -> None:
     shown = stream.getvalue()
     for part in ("training", "25%", "1.25 M words/s", "2.346", "0.0125", "epoch"):
         assert part in shown
+
+
+def test_live_progress_shows_what_the_last_epoch_came_to() -> None:
+    screen = Screen()
+    stream = _terminal(screen)
+    with screen.progress() as live:
+        live.on_progress(_Record())
+        assert "kept aside" not in stream.getvalue()
+        live.on_epoch(EpochEnd(0, 4, 500, 1.0, 2.4, 2.5678, scores={"simlex": 0.3}))
+        live.on_progress(_Record(epoch=2))
+    assert "kept aside 2.568" in re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+    assert "simlex" in stream.getvalue()
 
 
 def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xw2v import EpochScores, Word2Vec
 from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
 from xw2v.vectors import analogies
 from xw2v.vectors.analogies import AnalogyResult
@@ -321,3 +322,26 @@ def test_real_analogies_are_gensims() -> None:
     assert result.total + result.skipped == 19544
     assert len(result.sections) == 14
     assert 0.1 < result.accuracy < 0.9
+
+
+def test_scores_after_each_epoch(tmp_path: Path) -> None:
+    """Of pairs and of questions, as the evaluation at the end gives them; what is not known is left out."""
+    (tmp_path / "pairs.txt").write_text("king queen 9\nking rain 1\nqueen rain 2\n")
+    (tmp_path / "asked.txt").write_text(": family\nking queen rain sun\n")
+    (tmp_path / "strange.txt").write_text("x y 9\nz y 1\nx z 2\n")
+    files = [tmp_path / f"{name}.txt" for name in ("pairs", "asked", "strange")]
+    model = Word2Vec(vector_size=8, min_count=1, epochs=2, workers=1)
+    with pytest.warns(RuntimeWarning, match="no score on .*strange.txt: 0 usable word pairs") as warned:
+        model.fit([["king", "queen", "rule"], ["rain", "sun", "rule"]] * 50, callbacks=[EpochScores(*files)])
+    assert len(warned) == 1  # and not one an epoch
+    assert [sorted(end.scores) for end in model.epoch_history] == [["asked", "pairs"]] * 2
+    last = model.epoch_history[-1].scores
+    assert last["pairs"] == model.wv.evaluate_word_pairs(files[0]).spearman
+    assert last["asked"] == model.wv.evaluate_word_analogies(files[1]).accuracy
+
+
+def test_scores_want_files_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs a file"):
+        EpochScores()
+    with pytest.raises(MissingFileError):
+        EpochScores(tmp_path / "none.txt")

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pytest
 
 from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
-from xw2v.vectors.plots import plot_loss, plot_runs, plot_words, words_figure
+from xw2v.training.epochs import EpochEnd
+from xw2v.vectors.plots import plot_loss, plot_runs, plot_scores, plot_words, words_figure
 from xw2v.vectors.projection import project, project_2d
 
 Floats = npt.NDArray[np.float64]
@@ -342,3 +343,35 @@ def test_several_runs_in_one_picture(tmp_path: Path) -> None:
     assert drawn.count("stroke: #d55e00") >= 1
     with pytest.raises(ConfigError, match="no record with a finite loss"):
         plot_runs({"none": []}, tmp_path / "runs.svg")
+
+
+def ends(*scores: dict[str, float]) -> list[EpochEnd]:
+    return [
+        EpochEnd(i, len(scores), 100 * (i + 1), 2.0 * (i + 1), 2.5, 2.6 - 0.1 * (i == 1), i < 2, scores=some)
+        for i, some in enumerate(scores)
+    ]
+
+
+def test_scores_against_time(tmp_path: Path) -> None:
+    one = ends({"ws": 0.2, "sl": 0.1}, {"ws": 0.3}, {"ws": 0.4, "sl": 0.2})
+    curves = plot_scores({"m": one}, tmp_path / "s.svg")
+    assert curves["ws"].tolist() == [[2, 0.2], [4, 0.3], [6, 0.4]]
+    assert curves["sl"].tolist() == [[2, 0.1], [6, 0.2]]
+    both = plot_scores({"a": one, "b": ends({"ws": 0.5})}, tmp_path / "two.svg")
+    assert list(both) == ["a: ws", "a: sl", "b: ws"]
+    drawn = (tmp_path / "two.svg").read_text()
+    assert "<!-- b: ws -->" in drawn
+    assert "<!-- seconds of training -->" in drawn
+    with pytest.raises(ConfigError, match="no scores to draw: train with"):
+        plot_scores({"m": ends({}, {})}, tmp_path / "none.svg")
+    assert not (tmp_path / "none.svg").exists()
+
+
+def test_the_loss_kept_aside_is_drawn_and_its_lowest_marked(tmp_path: Path) -> None:
+    losses = [(100 * i, 3.0 - i / 10) for i in range(4)]
+    plot_loss(losses, tmp_path / "without.svg")
+    plot_loss(losses, tmp_path / "with.svg", epochs=ends({}, {}, {}))
+    plain, drawn = ((tmp_path / f"{name}.svg").read_text() for name in ("without", "with"))
+    for text in ("<!-- sentences kept aside -->", "<!-- the lowest -->", "#d55e00"):
+        assert text in drawn
+        assert text not in plain

@@ -33,13 +33,17 @@ def data_of(path: Path) -> dict[str, Any]:
 
 def test_the_data(tmp_path: Path) -> None:
     history = [SimpleNamespace(words=100 * i, loss=3 - i / 1000, alpha=0.025) for i in range(2000)]
-    write_report(tmp_path / "r.html", some(), options={"window": 5}, history=history, words=4, neighbors=2)
+    epochs = [SimpleNamespace(words=10 * i, validation_loss=2.6 - i / 10, scores={"ws": i / 10}) for i in (1, 2)]
+    write_report(
+        tmp_path / "r.html", some(), options={"window": 5}, history=history, epochs=epochs, words=4, neighbors=2
+    )
     data = data_of(tmp_path / "r.html")
     assert data["words"] == ODD[:4]
     assert np.shape(data["points"]) == (4, 2)
     assert [near[0] for near in data["near"][0]] == [word for word, _ in some().most_similar("king", topn=2)]
     assert data["options"] == [["window", "5"]]
-    (loss, points), (rate, _) = data["curves"]
+    (loss, points), (rate, _), *of_epochs = data["curves"]
+    assert of_epochs == [["loss of a pair kept aside", [[10, 2.5], [20, 2.4]]], ["ws", [[10, 0.1], [20, 0.2]]]]
     assert (loss, rate) == ("loss of a pair, in nats", "learning rate")
     assert 300 < len(points) <= 600
     with pytest.raises(ConfigError, match="no words"):

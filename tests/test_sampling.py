@@ -31,7 +31,7 @@ def test_keep_probabilities_by_hand() -> None:
 
 def test_sample_zero_keeps_everything() -> None:
     assert keep_probabilities(np.array([5, 1]), 0.0).tolist() == [1, 1]
-    assert keep_thresholds(np.array([5, 1]), 0.0).tolist() == [2**32, 2**32]
+    assert keep_thresholds(np.array([5, 1]), 0.0).tolist() == [2**32, 2**32, 0]
 
 
 def test_share_of_kept_tokens() -> None:

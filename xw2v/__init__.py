@@ -17,6 +17,8 @@ from xw2v.losses import (
     softmax,
 )
 from xw2v.text.store import EncodedCorpus, encode
+from xw2v.training.epochs import EpochEnd
+from xw2v.vectors.epoch_scores import EpochScores
 from xw2v.vectors.word_vectors import WordVectors
 from xw2v.walks import random_walks
 
@@ -24,6 +26,8 @@ __all__ = [
     "Config",
     "DocumentVectors",
     "EncodedCorpus",
+    "EpochEnd",
+    "EpochScores",
     "Word2Vec",
     "WordVectors",
     "XW2VError",

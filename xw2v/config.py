@@ -133,6 +133,14 @@ class Config:
         0.5, "Longest step a word's vector may take at once (array engine); none: no bound.",
         above=0, kind=float, optional=True,
     )  # fmt: skip
+    validation_fraction: float = _option(
+        0.0, "Share of the sentences that is never trained on, and whose loss is measured after each epoch.",
+        low=0, high=0.9, kind=float,
+    )  # fmt: skip
+    patience: int | None = _option(
+        None, "Stop after so many epochs in a row without a lower loss on those sentences, and keep the best model.",
+        low=1, optional=True,
+    )  # fmt: skip
     seed: int = _option(1, "Seed of every draw.", low=0, high=2**63 - 1)
     # Where it runs
     workers: int | None = _option(
@@ -160,6 +168,9 @@ class Config:
             object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
         if self.min_alpha > self.alpha:
             msg = f"min_alpha must not be above alpha ({self.alpha}), got {self.min_alpha}"
+            raise ConfigError(msg)
+        if self.patience is not None and self.validation_fraction == 0:
+            msg = f"patience={self.patience} needs sentences kept aside: give validation_fraction, as 0.01"
             raise ConfigError(msg)
         if self.centers == "random" and (self.negatives != "pair" or self.loss == "softmax"):
             msg = "centers='random' goes with negatives='pair' and loss='negative_sampling' only"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,11 +14,12 @@ from xw2v.backend import get_backend
 from xw2v.config import Config
 from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
-from xw2v.fitting import Fitting, Learned, memory_errors_named
+from xw2v.fitting import Fitting, Learned, OnEpoch, memory_errors_named
 from xw2v.tensors import first_bad_row
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoints
+from xw2v.training.epochs import EpochEnd
 from xw2v.training.walk import Progress
 from xw2v.vectors.model_folder import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
@@ -26,9 +27,18 @@ from xw2v.vectors.word_vectors import WordVectors
 __all__ = ["NotFittedError", "Word2Vec"]
 
 Encoding = Callable[[int, "int | None", int], None]
+Callback = Callable[["Word2Vec", EpochEnd], Any]
 
-
-_LEARNED = {"wv", "outside_vectors", "history", "corpus_words", "epochs_trained", "backend_note", "engine_note"}
+_LEARNED = {
+    "wv",
+    "outside_vectors",
+    "history",
+    "epoch_history",
+    "corpus_words",
+    "epochs_trained",
+    "backend_note",
+    "engine_note",
+}
 
 
 class NotFittedError(CorpusError, AttributeError):
@@ -45,6 +55,7 @@ class Word2Vec(Transformer):
     wv : WordVectors                        the centre vectors, after `fit`
     outside_vectors : (V, D) float32        the other table, after `fit`
     history : list of Progress              a record per chunk, `words` counted as in the source
+    epoch_history : list of EpochEnd        a record per epoch, where `validation_fraction` or callbacks asked for it
     corpus_words : int                      words of the source, before `min_count`
     epochs_trained : int                    passes begun over any corpus
     backend_note, engine_note : str         what trained, and why
@@ -95,6 +106,8 @@ class Word2Vec(Transformer):
         group_size: int = 16,
         group_negatives: int | None = None,
         max_update_norm: float | None = 0.5,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
     ) -> None:
         options = {name: value for name, value in locals().items() if name != "self"}
         for name, value in options.items():
@@ -113,15 +126,7 @@ class Word2Vec(Transformer):
 
     def __getattr__(self, name: str) -> Any:
         # Reached only where the attribute is not there.
-        if name in {
-            "wv",
-            "outside_vectors",
-            "history",
-            "corpus_words",
-            "epochs_trained",
-            "backend_note",
-            "engine_note",
-        }:
+        if name in _LEARNED:
             msg = f"the model has no {name} yet: call fit first"
             raise NotFittedError(msg)
         if name in {"build_vocab", "train"}:
@@ -145,6 +150,7 @@ class Word2Vec(Transformer):
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | str = "60s",
         resume: bool | None = None,
+        callbacks: Iterable[Callback] = (),
     ) -> Word2Vec:
         """Learn vectors from a corpus, anew.
 
@@ -168,10 +174,24 @@ class Word2Vec(Transformer):
         resume : bool or None
             go on from the newest checkpoint in `checkpoint_dir`; False: start anew and delete those that are there;
             None: start anew, but not over the checkpoint of a run that is not finished
+        callbacks : callables
+            each is called with (model, `EpochEnd`) after every epoch, when nothing is training: `wv`, `history` and
+            the rest of the model are those of that moment, in memory of their own. What they write to the record's
+            `scores` is kept. One that returns True ends the training there
 
         Returns
         -------
         Word2Vec   itself
+
+        Notes
+        -----
+        With `validation_fraction` above 0 that share of the sentences is never trained on. They are drawn by their
+        place in the corpus and `seed`; of a sentence longer than 8,192 words, or a corpus without sentence ends, parts
+        of that length are kept aside. After each epoch the loss on them is measured with the same windows and noise
+        words every time, and is in `epoch_history`. Their words count in all else: the vocabulary, subsampling, the
+        noise distribution, and the words of a record. With `patience` training ends after so many epochs in a row
+        without a lower loss, and the model is that of the lowest; the learning rate falls as for all `epochs`. After
+        Ctrl-C the model is the latest.
 
         Raises
         ------
@@ -213,7 +233,14 @@ class Word2Vec(Transformer):
         if hasattr(self, "wv"):
             counts = self.wv.counts if self.wv.counts is not None else np.zeros(len(self.wv), np.int64)
             vocabulary = Vocabulary(self.wv.index_to_key, counts)
-            learned = Learned(vocabulary, self.wv.vectors, self.outside_vectors, self.epochs_trained, self.history)
+            learned = Learned(
+                vocabulary,
+                self.wv.vectors,
+                self.outside_vectors,
+                self.epochs_trained,
+                self.history,
+                self.epoch_history,
+            )
         return self._learn(corpus, config, learned, **how)
 
     def _learn(
@@ -233,6 +260,7 @@ class Word2Vec(Transformer):
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | str = "60s",
         resume: bool | None = None,
+        callbacks: Iterable[Callback] = (),
     ) -> Word2Vec:
         backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
         checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
@@ -259,7 +287,7 @@ class Word2Vec(Transformer):
             self.corpus_words, self.engine_note = encoded.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
             try:
-                fitting.run(checkpoints, resume, on_progress, on_note)
+                fitting.run(checkpoints, resume, on_progress, on_note, self._on_epoch(fitting, callbacks))
             except (KeyboardInterrupt, NumericalError):
                 self._take(fitting)
                 raise
@@ -268,11 +296,31 @@ class Word2Vec(Transformer):
                 raise NumericalError(msg)
         return self
 
-    def _take(self, fitting: Fitting) -> bool:
+    def _on_epoch(self, fitting: Fitting, callbacks: Iterable[Callback]) -> OnEpoch | None:
+        """What calls the callbacks with this model as it is then; None where there are none."""
+        some: Sequence[Callback] = tuple(callbacks)
+        if not all(map(callable, some)):
+            msg = "each of callbacks must be a function of (model, record of the epoch); True from it ends the training"
+            raise ConfigError(msg)
+
+        def call(record: EpochEnd) -> bool:
+            if not self._take(fitting, copy=True):
+                msg = f"some vectors are not finite after epoch {record.epoch + 1}: training diverged; lower alpha"
+                raise NumericalError(msg)
+            answers = [callback(self, record) for callback in some]  # all are called, whatever one says
+            return any(answer is True for answer in answers)
+
+        return call if some else None
+
+    def _take(self, fitting: Fitting, copy: bool = False) -> bool:
         """Bring the tables to the host, if they are any good; the history in any case."""
         self.history: list[Progress] = fitting.whole_history
+        self.epoch_history: list[EpochEnd] = fitting.whole_epoch_history
         self.epochs_trained: int = fitting.epochs_trained
-        centers, outside = map(fitting.backend.to_host, fitting.tables)
+        # Training goes on after a callback, and the host's tables may be the ones that it changes.
+        centers, outside = (
+            np.array(table) if copy else table for table in map(fitting.backend.to_host, fitting.tables)
+        )
         finite = fitting.usable and first_bad_row(centers) is None and first_bad_row(outside) is None
         if finite:
             vocabulary = fitting.corpus.vocabulary
@@ -319,6 +367,7 @@ class Word2Vec(Transformer):
                 "backend": self.backend_note,
                 "engine": self.engine_note,
                 "history": [dataclasses.asdict(record) for record in self.history],
+                "epoch_history": [dataclasses.asdict(record) for record in self.epoch_history],
             },
         )
 
@@ -335,6 +384,7 @@ class Word2Vec(Transformer):
         try:
             model = cls(**metadata["config"])
             model.history = [Progress.of(record) for record in metadata["history"]]
+            model.epoch_history = [EpochEnd.of(record) for record in metadata.get("epoch_history", [])]
             model.corpus_words = int(metadata["corpus_words"])
             model.epochs_trained = int(metadata.get("epochs_trained", model.config.epochs))
             model.backend_note, model.engine_note = str(metadata["backend"]), str(metadata["engine"])

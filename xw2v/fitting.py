@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -19,12 +20,16 @@ from xw2v.text.store import EncodedCorpus
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoint, Checkpoints, check_same_run
 from xw2v.training.engines import Tables, choose_engine
+from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.trainer import Training, check_memory, initial_tables
+from xw2v.training.validation import TrainingIds, Validation
 from xw2v.training.walk import Position, Progress
 
-__all__ = ["Fitting", "Learned", "memory_errors_named", "noted_if_long"]
+__all__ = ["Fitting", "Learned", "OnEpoch", "memory_errors_named", "noted_if_long"]
 
 Note = Callable[[str], None]
+OnEpoch = Callable[[EpochEnd], bool]
+"""Called at the end of an epoch; whether training ends there."""
 
 
 class Learned(NamedTuple):
@@ -35,6 +40,7 @@ class Learned(NamedTuple):
     outside_vectors: np.ndarray  # (V, D)
     epochs: int  # passes that were begun
     history: list[Progress]
+    epoch_history: list[EpochEnd]
 
 
 class Fitting:
@@ -51,6 +57,7 @@ class Fitting:
     ----------
     tables : Tables              what was learned; of a run that goes on, those of the checkpoint
     history : list of Progress   with words counted as in the source
+    ends : EpochEnds             of the epochs, where sentences are kept aside or `run` is asked to call somebody
     usable : bool                False where training diverged and no earlier state was kept
     """
 
@@ -75,7 +82,12 @@ class Fitting:
         self.tables = self._first_tables()
         self.first_epoch = learned.epochs if learned is not None else 0
         self.history: list[Progress] = []
+        self.ends = EpochEnds(config.patience)
         self.usable = True
+        self._validation, self._trained = None, None
+        if config.validation_fraction > 0:
+            self._validation = Validation(*corpus.stored, counts, config, backend)
+            self._trained = TrainingIds(*corpus.stored, len(counts), config)
         self._identity = cache(self._make_identity)
 
     def _first_tables(self) -> Tables:
@@ -99,14 +111,22 @@ class Fitting:
         earlier = self.learned.history if self.learned is not None else []
         return earlier + [record.after(earlier[-1]) if earlier else record for record in self.history]
 
+    @property
+    def whole_epoch_history(self) -> list[EpochEnd]:
+        """The ends of this run's epochs after those of earlier ones."""
+        if self.learned is None or not self.learned.history:
+            return list(self.ends.records)
+        return self.learned.epoch_history + [record.after(self.learned.history[-1]) for record in self.ends.records]
+
     def run(
         self,
         checkpoints: Checkpoints | None = None,
         resume: bool | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Note | None = None,
+        on_epoch: OnEpoch | None = None,
     ) -> None:
-        """Train to the end.
+        """Train to the end, or until patience or `on_epoch` ends it.
 
         Parameters
         ----------
@@ -124,6 +144,10 @@ class Fitting:
         """
         with checkpoints.opened() if checkpoints is not None else nullcontext():
             position = self._begin(checkpoints, resume, on_note) if checkpoints is not None else None
+
+            def at_epoch_end(epoch: int) -> bool | None:
+                return self._end_epoch(epoch, on_epoch, lambda: training.stopped)
+
             training = Training(
                 self.tables,
                 *self.corpus.stored,
@@ -133,7 +157,12 @@ class Fitting:
                 position=position,
                 first_epoch=self.first_epoch,
                 saver=checkpoints,
+                at_epoch_end=at_epoch_end if self._validation is not None or on_epoch is not None else None,
+                trained=self._trained,
             )
+            if self.ends.over():
+                self._take_best()
+                return
             try:
                 with stopped_by_signals(training.stop), closing(iter(training)) as records:
                     for record in records:
@@ -150,6 +179,33 @@ class Fitting:
                 raise
             # After any other exception the tables may be wrong: the last good checkpoint stays.
             self._keep(checkpoints, training.position)
+        self._take_best()
+
+    def _end_epoch(self, epoch: int, on_epoch: OnEpoch | None, stopped: Callable[[], bool]) -> bool | None:
+        """Note the end of an epoch. Whether the run ends there; None where it is to stop before that is known."""
+        loss = self._validation.loss(self.tables, stopped) if self._validation is not None else None
+        if self._validation is not None and loss is None:
+            return None
+        if loss is not None and not math.isfinite(loss):
+            msg = f"the loss on the sentences kept aside is {loss} after epoch {epoch + 1}: training diverged"
+            raise NumericalError(msg)
+        # A run that was stopped while its callbacks were at work comes here again.
+        self.ends.records[:] = [record for record in self.ends.records if record.epoch < epoch]
+        improved = loss is not None and loss < self.ends.lowest()
+        losses = [record.loss for record in self.history if record.epoch == epoch]
+        last, mean = self.history[-1], sum(losses) / len(losses)
+        self.ends.records.append(EpochEnd(epoch, last.epochs, last.words, last.seconds, mean, loss, improved))
+        if improved and self.config.patience is not None:
+            self.ends.best = Tables(*(np.array(self.backend.to_host(table)) for table in self.tables))
+        wants_end = on_epoch is not None and on_epoch(self.ends.records[-1])
+        if wants_end or self.ends.out_of_patience():
+            self.ends.end()
+        return self.ends.over()
+
+    def _take_best(self) -> None:
+        """Go back to the best tables, if later ones were not better."""
+        if self.ends.best is not None and not self.ends.records[-1].improved:
+            self.tables = Tables(*map(self.backend.from_host, self.ends.best))
 
     def _begin(self, checkpoints: Checkpoints, resume: bool | None, on_note: Note | None) -> Position | None:
         """Take over from a checkpoint, if that is wanted."""
@@ -167,10 +223,11 @@ class Fitting:
             check_same_run(found, self._identity())
             position, self.history = found.position, found.history
             self.tables = Tables(*map(self.backend.from_host, found.tables))
+            self.ends = EpochEnds(self.config.patience, found.epochs, found.best)
         else:
             checkpoints.clear()
         words = position.epoch * len(self.corpus.ids) + position.start if position is not None else 0
-        checkpoints.begin(self._identity, self.history, self.backend, self.tables, words)
+        checkpoints.begin(self._identity, self.history, self.backend, self.tables, words, self.ends)
         return position
 
     def _keep(self, checkpoints: Checkpoints | None, position: Position) -> None:
@@ -187,6 +244,7 @@ class Fitting:
             error.args = (f"{error}; no earlier state was kept",)
             return
         self.tables, self.history = Tables(*map(self.backend.from_host, found.tables)), found.history
+        self.ends = EpochEnds(self.config.patience, found.epochs, found.best)
         words = self.history[-1].words if self.history else 0
         error.args = (f"{error}; what was learned from the first {words:,} words is kept",)
 
@@ -213,6 +271,8 @@ class Fitting:
 def _is_finished(checkpoint: Checkpoint) -> bool:
     """Whether the run of a checkpoint came to its end."""
     config, position = checkpoint.run["config"], checkpoint.position
+    if checkpoint.epochs and checkpoint.epochs[-1].last:
+        return True
     if config.get("steps") is not None:
         return position.steps >= int(config["steps"])
     return position.epoch >= int(config["epochs"]) and not position.begun

@@ -54,6 +54,7 @@ class LiveProgress:
         self._reading: TaskID | None = None
         self._training: TaskID | None = None
         self._losses: list[float] = []
+        self._epoch = ""
 
     def on_encode(self, done_bytes: int, total_bytes: int | None, words: int) -> None:
         """Show how much of the corpus is read."""
@@ -76,9 +77,14 @@ class LiveProgress:
         shown = (
             f"epoch [bold]{record.epoch + 1}[/]/{record.epochs} "
             f"[green]{count(record.words_per_second)} words/s[/] "
-            f"loss [bold]{record.loss:.3f}[/] [cyan]{spark(self._losses)}[/] rate {record.alpha:.4f}"
+            f"loss [bold]{record.loss:.3f}[/] [cyan]{spark(self._losses)}[/] {self._epoch}rate {record.alpha:.4f}"
         )
         self._progress.update(self._training, completed=record.words, total=record.total_words, shown=shown)
+
+    def on_epoch(self, end: Any) -> None:
+        """Show, from now on, the loss on sentences kept aside and the scores at the end of an epoch."""
+        kept_aside = [] if end.validation_loss is None else [("kept aside", end.validation_loss)]
+        self._epoch = "".join(f"{name} [bold]{value:.3f}[/] " for name, value in [*kept_aside, *end.scores.items()])
 
 
 class Screen:

@@ -110,6 +110,8 @@ _register(
     app, train,
     "xw2v train text8 -o model",
     "xw2v train part1.txt.gz part2.txt.gz -o vectors.bin --vector-size 300 --epochs 3",
+    "xw2v train text8 -o model --epochs 20 --validation-fraction 0.01 --patience 1",
+    "xw2v train text8 -o model --evaluate wordsim353.tsv --evaluate questions-words.txt",
     "xw2v train datasetSentences.txt -o cs224n --preset cs224n",
 )  # fmt: skip
 _register(app, encode, "xw2v encode 'wiki/*.txt.gz' -o wiki.encoded --min-count 10", "xw2v train wiki.encoded -o model")
@@ -134,6 +136,7 @@ _register(
     "xw2v plot model --near king --near rain --method tsne -o near.png",
     "xw2v plot model --loss -o loss.png",
     "xw2v plot model other --loss -o both.png",
+    "xw2v plot model other --scores -o scores.png",
 )
 _register(
     app, report, "xw2v report model --pairs wordsim353.tsv -o model.html", "xw2v report vectors.bin --method tsne"

@@ -13,7 +13,7 @@ from xw2v import __version__
 from xw2v.cli.options import Json, ModelPath
 from xw2v.cli.outputs import load, output_kind, print_json, save
 from xw2v.cli.train import corpus_facts
-from xw2v.errors import BackendError
+from xw2v.errors import BackendError, ConfigError
 from xw2v.screen import Screen
 
 __all__ = ["convert", "export", "info", "plot"]
@@ -39,18 +39,27 @@ def plot(
     loss: Annotated[
         bool, typer.Option("--loss", help="Draw the loss of the training; with more models in place of words.")
     ] = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Draw scores of xw2v train --evaluate against time, of one model or more.")
+    ] = False,
 ) -> None:  # fmt: skip
-    """A picture of words in the plane, or of the loss while a model was trained."""
-    from xw2v.vectors.plots import plot_loss, plot_runs, plot_words
+    """A picture of words in the plane, or of the loss or the scores while a model was trained."""
+    from xw2v.vectors.plots import plot_loss, plot_runs, plot_scores, plot_words
 
-    if loss:
+    if loss and scores:
+        msg = "--loss and --scores are two pictures: give one of them"
+        raise ConfigError(msg)
+    if loss or scores:
         from xw2v.estimator import Word2Vec
 
-        histories = {str(path): Word2Vec.load(path).history for path in [model, *map(Path, words or ())]}
-        if len(histories) == 1:
-            plot_loss(histories[str(model)], output)
+        models = {str(path): Word2Vec.load(path) for path in [model, *map(Path, words or ())]}
+        if scores:
+            plot_scores({name: model.epoch_history for name, model in models.items()}, output)
+        elif len(models) == 1:
+            (only,) = models.values()
+            plot_loss(only.history, output, epochs=only.epoch_history)
         else:
-            plot_runs(histories, output)
+            plot_runs({name: model.history for name, model in models.items()}, output)
     else:
         vectors = load(model)
         analogies = [arrow.split(",") for arrow in arrows or ()]
@@ -162,8 +171,11 @@ def _contents(path: Path) -> dict[str, Any]:
     }
     if path.is_dir():
         metadata = dict(load_model_folder(path).metadata)
-        records = metadata.pop("history", [])
+        records, ends = metadata.pop("history", []), metadata.pop("epoch_history", [])
         facts.update(metadata)
         if records:
             facts["loss"] = records[-1]["loss"]
+        losses = [end["validation_loss"] for end in ends if end["validation_loss"] is not None]
+        if losses:
+            facts["loss_kept_aside"] = min(losses)
     return facts

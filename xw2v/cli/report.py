@@ -33,13 +33,13 @@ def report(
     from xw2v.vectors.report import write_report
 
     vectors = load(model)
-    options, history = {}, []
+    options, history, epochs = {}, [], []
     if model.is_dir():
         with suppress(XW2VError):  # a folder of vectors alone
             trained = Word2Vec.load(model)
-            options, history = trained.config.to_dict(), trained.history
+            options, history, epochs = trained.config.to_dict(), trained.history, trained.epoch_history
             options |= {"corpus words": trained.corpus_words, "backend": trained.backend_note}
     scores = vectors.evaluate([*(pairs or ()), *(analogies or ())])
-    write_report(output, vectors, title=model.name, options=options, history=history, scores=scores, words=words,
-                 method=method)  # fmt: skip
+    write_report(output, vectors, title=model.name, options=options, history=history, epochs=epochs, scores=scores,
+                 words=words, method=method)  # fmt: skip
     Screen().line(f"wrote {output}")

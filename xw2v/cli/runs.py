@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from xw2v.cli.outputs import print_json
 from xw2v.config import Config
 from xw2v.interrupts import Terminated
 from xw2v.screen import Screen, count
+from xw2v.vectors.epoch_scores import EpochScores
 
 __all__ = [
     "PICTURE_ARROWS",
@@ -21,6 +23,7 @@ __all__ = [
     "interrupted_status",
     "new_model",
     "pictures",
+    "show_epochs",
     "training_summary",
 ]
 
@@ -34,8 +37,10 @@ def new_model(config: Config) -> Any:
     return Word2Vec(**config.to_dict())
 
 
-def fit(model: Any, corpus: Any, screen: Screen, **how: Any) -> int:
+def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = None, **how: Any) -> int:
     """Train with a live bar; the exit status: 130 or 143 if it was interrupted after something was learned.
+
+    `scores` are taken after each epoch.
 
     Raises
     ------
@@ -43,12 +48,16 @@ def fit(model: Any, corpus: Any, screen: Screen, **how: Any) -> int:
     """
     try:
         with screen.progress() as live:
+            callbacks: list[Any] = [] if scores is None else [scores]
+            if callbacks or model.validation_fraction:
+                callbacks.append(lambda _, end: live.on_epoch(end))
             model.fit(
                 corpus,
                 on_encode=live.on_encode,
                 on_progress=live.on_progress,
                 on_note=screen.note,
                 on_warning=screen.warn,
+                callbacks=callbacks,
                 **how,
             )
     except KeyboardInterrupt as interrupt:
@@ -79,6 +88,7 @@ def training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any]
         "epochs": last.epochs,
         "loss": sum(record.loss for record in recent) / len(recent),
         "center_loss": sum(record.center_loss for record in recent) / len(recent),
+        "epoch_history": [dataclasses.asdict(end) for end in model.epoch_history],
         "training_seconds": last.seconds,
         "seconds": seconds,
         "words_per_second": last.words_per_second,
@@ -98,11 +108,29 @@ def finish_training(screen: Screen, summary: dict[str, Any], status: int, as_jso
             f"({count(summary['words_per_second'])} words/s), "
             f"loss {summary['loss']:.4f} a pair, {summary['center_loss']:.3f} a window"
         )
+        show_epochs(screen, summary["epoch_history"])
         for path in [summary["output"], *summary.get("pictures", ())]:
             screen.line(f"wrote {path}")
     if status:
         print(f"xw2v: interrupted; what was learned so far is in {summary['output']}{hint}", file=sys.stderr)
         raise typer.Exit(status)
+
+
+def show_epochs(screen: Screen, ends: Sequence[Mapping[str, Any]]) -> None:
+    """A table of what was measured after each epoch, if anything was; a star marks the lowest loss."""
+    names = list(dict.fromkeys(name for end in ends for name in end["scores"]))
+    losses = [end["validation_loss"] for end in ends if end["validation_loss"] is not None]
+    if not names and not losses:
+        return
+    rows = []
+    for end in ends:
+        loss = end["validation_loss"]
+        star = " *" if losses and loss == min(losses) else ""
+        figures = [f"{end['scores'][name]:.4f}" if name in end["scores"] else "-" for name in names]
+        row = [str(end["epoch"] + 1), f"{end['seconds']:.1f}", f"{end['loss']:.4f}"]
+        rows.append([*row, *([f"{loss:.4f}{star}"] if losses else []), *figures])
+    columns = ["epoch", "seconds", "loss", *(["loss kept aside"] if losses else []), *names]
+    screen.table("", columns, rows if screen.out.is_terminal else [columns, *rows])
 
 
 def pictures(
@@ -123,7 +151,7 @@ def pictures(
         plot_words(list(group), model.wv[list(group)], paths[0], analogies=arrows, groups=list(group.values()))
     paths.append(output.with_name(output.name + "-loss.png"))
     if curve is None:
-        plot_loss(model.history, paths[-1], title=title)
+        plot_loss(model.history, paths[-1], title=title, epochs=model.epoch_history)
     else:
         plot_loss(curve, paths[-1], title=title, xlabel="steps")
     return [str(path) for path in paths]

@@ -27,6 +27,8 @@ from xw2v.files import locked
 from xw2v.screen import Screen
 from xw2v.text.datasets import WORLD_CLUSTERS
 from xw2v.training.checkpoint import remove_checkpoints
+from xw2v.vectors.curves import plot_scores
+from xw2v.vectors.epoch_scores import EpochScores
 from xw2v.vectors.model_folder import check_replaceable
 
 __all__ = ["corpus_facts", "encode", "train"]
@@ -70,6 +72,12 @@ def train(
         typer.Option("--resume/--no-resume", show_default=False,
                      help="Go on from the newest checkpoint, or delete it and start anew."),
     ] = None,
+    evaluate: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", show_default=False,
+                     help="Score on this file of word pairs or analogy questions after each epoch, and draw the scores "
+                     "against time to OUT-scores.png; may be repeated."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     **options: Any,
@@ -94,6 +102,7 @@ def train(
     check_not_the_corpus(output, corpus)
     if kind == "model":
         check_replaceable(output)
+    scores = EpochScores(*evaluate) if evaluate else None
     model = new_model(config)
     start = time.perf_counter()
     reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded}
@@ -101,7 +110,7 @@ def train(
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
     with locked(output.absolute().with_name(f".{output.name}.training"), str(output)):
         try:
-            status = fit(model, _source(corpus), screen, **reading, **keeping)
+            status = fit(model, _source(corpus), screen, scores, **reading, **keeping)
         except NumericalError:
             if hasattr(model, "wv"):
                 save(model, output, kind)
@@ -114,6 +123,10 @@ def train(
         # The assignment plots the cost of a centre's whole window, step by step.
         curve = [(record.step, record.center_loss) for record in model.history]
         summary["pictures"] = pictures(model, output, WORLD_CLUSTERS, curve, "Loss of a centre's window, in nats")
+    if any(end.scores for end in model.epoch_history):
+        picture = output.with_name(output.name + "-scores.png")
+        plot_scores({output.name: model.epoch_history}, picture)
+        summary["pictures"] = [*summary.get("pictures", ()), str(picture)]
     finish_training(screen, summary, status, as_json, hint="; the same command with --resume goes on")
 
 

@@ -16,9 +16,22 @@ from array_api_compat import device
 
 from xw2v.training.draws import below, draw, high_half, low_half
 
-__all__ = ["SEGMENT", "Chunk", "Groups", "Kept", "Pairs", "Windows", "group_tokens", "keep_tokens", "list_pairs",
+__all__ = [
+    "SEGMENT",
+    "Chunk",
+    "Groups",
+    "Kept",
+    "Pairs",
+    "Windows",
+    "group_tokens",
+    "keep_tokens",
+    "keep_tokens_at",
+    "list_pairs",
     "random_centers",
-           "read_chunk", "windows_of"]  # fmt: skip
+    "read_chunk",
+    "take_rows",
+    "windows_of",
+]
 
 Array = Any
 
@@ -87,10 +100,16 @@ def read_chunk(ids: Array, offsets: Array, start: int, stop: int) -> Chunk:
     return Chunk(np.asarray(ids[start:stop], dtype=np.int32), sentences, start)
 
 
-def keep_tokens(
+def keep_tokens(ids: Array, sentences: Array, start: int, *, xp: Any, **how: Any) -> Kept:
+    """`keep_tokens_at` of a chunk, whose first token has the place `start` in the corpus."""
+    positions = xp.arange(start, start + ids.shape[0], dtype=xp.int64, device=device(ids))
+    return keep_tokens_at(ids, sentences, positions, xp=xp, **how)
+
+
+def keep_tokens_at(
     ids: Array,
     sentences: Array,
-    start: int,
+    positions: Array,
     *,
     thresholds: Array,
     key: int,
@@ -104,13 +123,13 @@ def keep_tokens(
     Parameters
     ----------
     ids, sentences : (R,) int32 arrays        as in `Chunk`, on the device
-    thresholds : (V,) int64 array             of `keep_thresholds`
+    positions : (R,) int64 array              in the corpus
+    thresholds : (V + 1,) int64 array         of `keep_thresholds`
     key : int                                 of the stream Purpose.TOKEN of this epoch
     window, shrink : int, bool                m; draw r from 1 .. m, or always m
     pad : int                                 at least m + b
     """
     on = device(ids)
-    positions = xp.arange(start, start + ids.shape[0], dtype=xp.int64, device=on)
     bits = draw(key, positions, xp=xp)
     kept = low_half(bits) < xp.take(thresholds, ids, axis=0)
     bits = bits[kept]
@@ -171,6 +190,11 @@ def windows_of(kept: Kept, groups: Groups, b: int, window: int, *, xp: Any) -> W
         near & same,
         xp.take(kept.positions, groups.first, axis=0),
     )
+
+
+def take_rows(table: Array, ids: Array, *, xp: Any) -> Array:
+    """(..., D) rows of a table for (...) ids; the standard's take wants one dimension."""
+    return xp.reshape(xp.take(table, xp.reshape(ids, (-1,)), axis=0), (*ids.shape, table.shape[1]))
 
 
 def list_pairs(kept: Kept, window: int, *, centers: Array | None = None, start: int = 0, xp: Any) -> Pairs:

@@ -25,15 +25,17 @@ from xw2v.errors import ConfigError, CorpusError, FormatError, XW2VError
 from xw2v.files import PathLike, atomic_write, inside, locked, remove_leftovers, sync_folder, writing
 from xw2v.tensors import first_bad_row, read_tensors, write_tensors
 from xw2v.training.engines import Tables
+from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.pace import Interval, Pace
 from xw2v.training.walk import Place, Position, Progress
 
 __all__ = ["Checkpoint", "Checkpoints", "check_same_run", "read_checkpoint", "remove_checkpoints"]
 
-_FORMAT = "xw2v checkpoint 1"
+_FORMAT = "xw2v checkpoint 2"
 _NAME = re.compile(r"checkpoint-(\d{6,18})\.safetensors")
 _KEPT = 2
 _LOCK = ".lock"
+_BEST = "best_"  # before the names of the tables to which training may go back
 _FIELDS = dataclasses.fields(Progress)
 # Options that say where a run goes on, not what it learns.
 _MAY_CHANGE = {"workers", "backend", "engine", "device", "tf32"}
@@ -47,6 +49,8 @@ class Checkpoint(NamedTuple):
     history: list[Progress]
     position: Position
     run: dict[str, Any]  # what was trained on what: "config", "corpus" and the like
+    epochs: list[EpochEnd]
+    best: Tables | None  # of NumPy arrays
 
 
 class Checkpoints:
@@ -100,9 +104,11 @@ class Checkpoints:
         backend: Backend,
         tables: Tables,
         words: int = 0,
+        ends: EpochEnds | None = None,
     ) -> None:
-        """Say what is going to be saved: `run` is called when it is needed, `history` grows; `words` are done."""
+        """Say what is going to be saved: `run` is called when needed, `history` and `ends` grow, `words` are done."""
         self._run, self._history, self._backend = run, history, backend
+        self._ends = ends or EpochEnds(None)
         self._pace.begin(words)
         self._thread = threading.Thread(target=self._make_room, args=(tables,), name="xw2v checkpoint")
         self._thread.start()
@@ -159,7 +165,9 @@ class Checkpoints:
             for copy, table in zip(self._copies, host, strict=True):
                 np.copyto(copy, table)
             host = self._copies
-        arguments = (Tables(*host), position, list(self._history))
+        # The best tables are replaced and never changed.
+        ends = EpochEnds(None, list(self._ends.records), self._ends.best)
+        arguments = (Tables(*host), position, list(self._history), ends)
         self._thread = threading.Thread(target=self._write, args=arguments, name="xw2v checkpoint")
         self._thread.start()
 
@@ -169,13 +177,13 @@ class Checkpoints:
             self._thread.join()
             self._thread = None
 
-    def _write(self, tables: Tables, position: Position, history: list[Progress]) -> None:
+    def _write(self, tables: Tables, position: Position, history: list[Progress], ends: EpochEnds) -> None:
         try:
             paths = self._paths()
             number = _number(paths[-1]) + 1 if paths else 1
             path = self.folder / f"checkpoint-{number:06d}.safetensors"
             with atomic_write(path) as file:
-                _write_state(file, tables, position, history, self._run())
+                _write_state(file, tables, position, history, self._run(), ends)
             for old in [*paths, path][:-_KEPT]:
                 old.unlink(missing_ok=True)
             sync_folder(self.folder)
@@ -218,7 +226,12 @@ def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
 
 
 def _write_state(
-    file: BinaryIO, tables: Tables, position: Position, history: list[Progress], run: dict[str, Any]
+    file: BinaryIO,
+    tables: Tables,
+    position: Position,
+    history: list[Progress],
+    run: dict[str, Any],
+    ends: EpochEnds,
 ) -> None:
     for name, table in tables._asdict().items():
         if first_bad_row(table) is not None:
@@ -226,7 +239,10 @@ def _write_state(
             raise FormatError(msg)
     numbers = np.array([[getattr(record, field.name) for field in _FIELDS] for record in history], dtype="<f8")
     arrays = {**tables._asdict(), "history": numbers.reshape(len(history), len(_FIELDS))}
-    state = {"format": _FORMAT, "position": dataclasses.asdict(position), "run": run}
+    if ends.best is not None:
+        arrays |= {f"{_BEST}{name}": table for name, table in ends.best._asdict().items()}
+    epochs = [dataclasses.asdict(record) for record in ends.records]
+    state = {"format": _FORMAT, "position": dataclasses.asdict(position), "run": run, "epochs": epochs}
     write_tensors(file, arrays, {"xw2v": json.dumps(state)})
 
 
@@ -245,12 +261,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
             msg = f"{path} is no checkpoint of this version of xw2v (wanted {_FORMAT!r}, got {version!r})"
             raise FormatError(msg)
         tables = Tables(arrays["center_vectors"], arrays["outside_vectors"])
+        epochs = [EpochEnd.of(record) for record in state["epochs"]]
+        has_best = bool(epochs) and any(name.startswith(_BEST) for name in arrays)
+        best = Tables(*(arrays[_BEST + name] for name in Tables._fields)) if has_best else None
         history = _history(arrays["history"])
         position = _position(state["position"])
         run = state["run"]
         sane = all(isinstance(run[key], dict) for key in ("config", "corpus")) and all(
             table.dtype == np.float32 and table.shape == tables[0].shape and first_bad_row(table) is None
-            for table in tables
+            for table in (*tables, *(best or ()))
         )
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, FormatError):
@@ -260,7 +279,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not sane:
         msg = f"{path} is a damaged checkpoint: its tables do not go together, or hold NaN"
         raise FormatError(msg)
-    return Checkpoint(path, tables, history, position, run)
+    return Checkpoint(path, tables, history, position, run, epochs, best)
 
 
 def _history(numbers: np.ndarray) -> list[Progress]:

@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     CENTER = 4  # counter: number of the draw; high half: sentence, low half: token
     WALK = 5  # counter: walk x its length + step; gives the key of the step's own stream
     START = 6  # epoch: turn, counter: node; the order in which walks start
+    ASIDE = 7  # counter: place of a sentence's first token; low half: kept aside from training or not
 
 
 def stream_key(seed: int, purpose: Purpose, epoch: int = 0) -> int:

@@ -44,8 +44,12 @@ def keep_probabilities(counts: np.ndarray, sample: float, formula: str = "word2v
 
 
 def keep_thresholds(counts: np.ndarray, sample: float, formula: str = "word2vec") -> np.ndarray:
-    """`keep_probabilities` as int64 numbers out of 2^32: keep where 32 random bits are below."""
-    thresholds: np.ndarray = np.round(keep_probabilities(counts, sample, formula) * _WHOLE).astype(np.int64)
+    """`keep_probabilities` as (V + 1,) int64 numbers out of 2^32: keep where 32 random bits are below.
+
+    The last is 0: V is the number of tokens that are never kept, see `xw2v.training.validation`.
+    """
+    probabilities = np.append(keep_probabilities(counts, sample, formula), 0.0)
+    thresholds: np.ndarray = np.round(probabilities * _WHOLE).astype(np.int64)
     return thresholds
 
 

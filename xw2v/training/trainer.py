@@ -111,6 +111,10 @@ class Training:
     position : Position or None            where an earlier run stopped, whose tables these are; None: at the start
     first_epoch : int                      draw as in the epochs from this one on, if others came before
     saver : Saver or None                  asked after every chunk, called while no chunk is under way
+    at_epoch_end : callable or None
+        called with an epoch's number when its chunks are all done and no other is under way. Returns whether the run
+        ends there, or None where it gave up because the run is to stop; then it is called again when the run goes on
+    trained : array-like or None           ids to train on in place of `ids`, as `validation.TrainingIds`
 
     Attributes
     ----------
@@ -141,12 +145,15 @@ class Training:
         position: Position | None = None,
         first_epoch: int = 0,
         saver: Saver | None = None,
+        at_epoch_end: Callable[[int], bool | None] | None = None,
+        trained: Any = None,
     ) -> None:
         if len(ids) < 2:
             msg = f"a corpus of at least 2 words is wanted, got {len(ids)}"
             raise CorpusError(msg)
         self.tables, self.ids, self.offsets = tables, ids, offsets
         self.config, self.engine, self.saver, self.first_epoch = config, engine, saver, first_epoch
+        self.at_epoch_end, self._trained = at_epoch_end, ids if trained is None else trained
         self.backend, self.workers = backend, _workers(config, backend)
         self.position = position or Position(chunk_size(len(ids), config, engine))
         self._walk = Walk(len(ids), config, self.position)
@@ -183,7 +190,16 @@ class Training:
     def _records(self, pool: ThreadPoolExecutor) -> Iterator[Progress]:
         # Engines that work ahead are handed a chunk while the device has another: it never waits for the host.
         ahead = 2 * self.workers if self.workers > 1 or isinstance(self.engine, AheadEngine) else 1
-        for place in self._walk:
+        places = iter(self._walk)
+        while True:
+            if self._walk.epoch_is_handed_out():
+                if self.at_epoch_end is not None:
+                    yield from self._drained()
+                if self.stopped or not self._end_epoch():
+                    return
+            place = next(places, None)
+            if place is None:
+                break
             self._under_way.append((place, pool.submit(self._work, place)))
             if len(self._under_way) < ahead:
                 continue
@@ -198,12 +214,20 @@ class Training:
                 self.saver.save(self.tables, self._walk.position([], self._seconds()))
         yield from self._drained()
 
+    def _end_epoch(self) -> bool:
+        """Have the end of an epoch looked at, if anybody wants to; whether the run goes on."""
+        began = time.perf_counter()
+        over = False if self.at_epoch_end is None else self.at_epoch_end(self._walk.ended)
+        self._began += time.perf_counter() - began
+        self._walk.ended += over is not None
+        return over is False
+
     def _work(self, place: Place) -> tuple[Callable[[], ChunkResult], bool]:
         """Train on a chunk; what gives the result, and whether it was cut short."""
         stop = min(place.start + self._walk.size, len(self.ids))
         engine = self.engine
         read = engine.read_chunk if isinstance(engine, AheadEngine) else read_chunk
-        chunk = read(self.ids, self.offsets, place.start, stop)
+        chunk = read(self._trained, self.offsets, place.start, stop)
         first_word, first_step = place.epoch * len(self.ids) + place.start, self._walk.steps - place.steps
         cut = False
 

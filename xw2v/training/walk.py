@@ -92,6 +92,7 @@ class Position:
     centers: int = 0
     pairs: int = 0
     seconds: float = 0.0
+    ended: int = 0  # epochs whose end was looked at, or that nobody wanted to look at
 
 
 def chunk_size(n: int, config: Config, engine: Engine | None = None) -> int:
@@ -123,6 +124,7 @@ class Walk:
         self.epoch, self.start = position.epoch, position.start
         self.begun = list(position.begun)
         self.steps, self.centers, self.pairs = position.steps, position.centers, position.pairs
+        self.ended = position.ended
 
     def __iter__(self) -> Iterator[Place]:
         while self.begun:
@@ -150,7 +152,17 @@ class Walk:
     def position(self, begun: list[Place], seconds: float) -> Position:
         """Where the run stands, given the chunks that were handed out and are not whole."""
         left = tuple(begun + self.begun)
-        return Position(self.size, self.epoch, self.start, left, self.steps, self.centers, self.pairs, seconds)
+        return Position(
+            self.size, self.epoch, self.start, left, self.steps, self.centers, self.pairs, seconds, self.ended
+        )
+
+    def epoch_is_handed_out(self) -> bool:
+        """Whether nothing is left to hand out of the epoch that is to end next."""
+        if self.begun:
+            return self.begun[0].epoch > self.ended
+        # An epoch in which the steps run out ends there.
+        cut = self.config.steps is not None and self.steps >= self.config.steps and self.start > 0
+        return self.epoch + cut > self.ended
 
     def alpha(self, words: int, step: int) -> float | None:
         """The learning rate at a place of the run, or None past its end."""

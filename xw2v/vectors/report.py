@@ -27,6 +27,7 @@ def write_report(
     title: str = "Word vectors",
     options: Mapping[str, Any] | None = None,
     history: Sequence[Any] = (),
+    epochs: Sequence[Any] = (),
     scores: Sequence[Score] = (),
     words: int = 400,
     neighbors: int = 10,
@@ -39,6 +40,7 @@ def write_report(
     path : an .html file
     options : name and value of whatever should be said of the model
     history : records of a training with words, loss and alpha
+    epochs : `epoch_history` of a model: the loss on sentences kept aside and scores, where there are some
     scores : of `WordVectors.evaluate`
     words : how many on the map, the first, which are the most frequent where a training made them
     method : of the map; see `xw2v.vectors.projection.project`
@@ -73,13 +75,21 @@ def write_report(
         "scores": [
             [s.file, s.measure, f"{s.score:.4f}", f"{s.low:.3f} to {s.high:.3f}", f"{s.used}/{s.total}"] for s in scores
         ],
-        "curves": _curves(history),
+        "curves": _curves(history) + _epoch_curves(epochs),
     }
     # "<" in a word must not end the script that holds the data.
     text = json.dumps(data).replace("<", "\\u003c")
     page = files("xw2v.vectors").joinpath("report.html").read_text(encoding="utf-8").replace("DATA", text, 1)
     with atomic_write(path) as file:
         file.write(page.encode())
+
+
+def _epoch_curves(epochs: Sequence[Any]) -> list[list[Any]]:
+    aside = [[end.words, round(end.validation_loss, 6)] for end in epochs if end.validation_loss is not None]
+    curves: list[list[Any]] = [["loss of a pair kept aside", aside]]
+    for name in dict.fromkeys(name for end in epochs for name in end.scores):
+        curves.append([name, [[end.words, round(end.scores[name], 6)] for end in epochs if name in end.scores]])
+    return [curve for curve in curves if len(curve[1]) > 1]
 
 
 def _curves(history: Sequence[Any]) -> list[list[Any]]:

@@ -21,6 +21,7 @@ from xw2v.training.batches import (
     keep_tokens,
     list_pairs,
     random_centers,
+    take_rows,
     windows_of,
 )
 from xw2v.training.draws import Purpose, draw, stream_key
@@ -134,8 +135,8 @@ class ArrayEngine:
     ) -> tuple[Array, Array]:
         """One step of groups that share noise words, which stand behind the contexts in `outside_ids`."""
         xp, S = self.backend.xp, self.group_negatives
-        centers = _rows(tables.center_vectors, center_ids, xp=xp)
-        rows = _rows(tables.outside_vectors, outside_ids, xp=xp)
+        centers = take_rows(tables.center_vectors, center_ids, xp=xp)
+        rows = take_rows(tables.outside_vectors, outside_ids, xp=xp)
         pulls = xp.astype(positives, centers.dtype)
         pairs = xp.sum(pulls, axis=-1, keepdims=True)
         pushes = xp.broadcast_to(pairs * (self.config.negative / S), (*pairs.shape[:-1], S))
@@ -149,8 +150,8 @@ class ArrayEngine:
     ) -> tuple[Array, Array]:
         """One step of exact softmax: for each centre, J = n logsumexp(U v) - Σ_o u_o·v."""
         xp = self.backend.xp
-        centers = _rows(tables.center_vectors, center_ids, xp=xp)
-        contexts = _rows(tables.outside_vectors, context_ids, xp=xp)
+        centers = take_rows(tables.center_vectors, center_ids, xp=xp)
+        contexts = take_rows(tables.outside_vectors, context_ids, xp=xp)
         pulls = xp.astype(positives, centers.dtype)
         pairs = xp.reshape(xp.sum(pulls, axis=-1), (-1,))
         observed = xp.matmul(pulls, contexts)
@@ -185,9 +186,9 @@ class ArrayEngine:
                 noise_ids = draw_words(self._noise, draw(key, counters, xp=xp), xp=xp)
                 center_ids, outside_ids = pairs.center_ids[some], pairs.outside_ids[some]
                 result = negative_sampling(
-                    _rows(tables.center_vectors, center_ids, xp=xp),
-                    _rows(tables.outside_vectors, outside_ids, xp=xp),
-                    _rows(tables.outside_vectors, noise_ids, xp=xp),
+                    take_rows(tables.center_vectors, center_ids, xp=xp),
+                    take_rows(tables.outside_vectors, outside_ids, xp=xp),
+                    take_rows(tables.outside_vectors, noise_ids, xp=xp),
                 )
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
                 self._add(tables.center_vectors, center_ids, result.d_center, scale)
@@ -225,8 +226,3 @@ def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:
     while 2 * size <= min(largest, occurrences / hottest):
         size *= 2
     return size
-
-
-def _rows(table: Array, ids: Array, *, xp: Any) -> Array:
-    """(..., D) rows of a table for (...) ids; the standard's take wants one dimension."""
-    return xp.reshape(xp.take(table, xp.reshape(ids, (-1,)), axis=0), (*ids.shape, table.shape[1]))

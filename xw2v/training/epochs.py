@@ -1,0 +1,106 @@
+"""What is noted at the end of each epoch, and when to stop early. Nobody waits for such an end unless somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from xw2v.training.engines import Tables
+from xw2v.training.walk import Progress
+
+__all__ = ["EpochEnd", "EpochEnds"]
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """How far training has come, at the end of an epoch.
+
+    Examples
+    --------
+    >>> ends = []
+    >>> from xw2v import Word2Vec
+    >>> _ = Word2Vec(vector_size=4, min_count=1, epochs=3).fit(
+    ...     [["a", "b"]] * 50, callbacks=[lambda model, end: ends.append(end.epoch)]
+    ... )
+    >>> ends
+    [0, 1, 2]
+    """
+
+    epoch: int  # 0-based epoch that ended
+    epochs: int
+    words: int  # of the source, over all epochs
+    seconds: float  # of training; looking at the ends of epochs is not counted
+    loss: float  # of training: mean over the epoch's chunks, in nats a pair
+    validation_loss: float | None = None  # on the sentences kept aside; None: there are none
+    improved: bool = False  # it is the lowest so far
+    last: bool = False  # training was ended here, before its time
+    scores: dict[str, float] = field(default_factory=dict)  # for callbacks to write to; kept in checkpoints and models
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> EpochEnd:
+        """A record from a file that is not trusted.
+
+        Raises
+        ------
+        TypeError, ValueError   not the right names or kinds
+        """
+        record = cls(**values)
+        kinds: dict[str, tuple[type, ...]] = {
+            "int": (int,),
+            "float": (int, float),
+            "float | None": (int, float, type(None)),
+            "bool": (bool,),
+            "dict[str, float]": (dict,),
+        }
+        for item in fields(cls):
+            value = getattr(record, item.name)
+            if type(value) not in kinds[str(item.type)]:
+                msg = f"{item.name} is {value!r}"
+                raise ValueError(msg)
+        if not all(type(name) is str and type(score) in (int, float) for name, score in record.scores.items()):
+            msg = f"scores are {record.scores!r}"
+            raise ValueError(msg)
+        return record
+
+    def after(self, earlier: Progress) -> EpochEnd:
+        """The record in a history that goes on after another run's last one."""
+        return replace(
+            self,
+            epoch=self.epoch + earlier.epoch + 1,
+            epochs=self.epochs + earlier.epoch + 1,
+            words=self.words + earlier.words,
+            seconds=self.seconds + earlier.seconds,
+        )
+
+
+class EpochEnds:
+    """The ends of a run's epochs, and its best tables.
+
+    Parameters
+    ----------
+    patience : int or None      epochs without a lower validation loss after which the run ends; None: never
+    records : list of EpochEnd
+    best : Tables or None       of NumPy arrays, of the last record that improved; kept where there is patience
+    """
+
+    def __init__(self, patience: int | None, records: list[EpochEnd] | None = None, best: Tables | None = None) -> None:
+        self.patience, self.records, self.best = patience, records or [], best
+
+    def lowest(self) -> float:
+        """The lowest validation loss so far."""
+        losses = [record.validation_loss for record in self.records if record.validation_loss is not None]
+        return min(losses, default=float("inf"))
+
+    def out_of_patience(self) -> bool:
+        """Whether the validation loss has not become lower for too long."""
+        since = [record.improved for record in reversed(self.records)]
+        return self.patience is not None and (since.index(True) if True in since else len(since)) >= self.patience
+
+    def over(self) -> bool:
+        """Whether the run was ended."""
+        return bool(self.records) and self.records[-1].last
+
+    def end(self) -> None:
+        """Note that the run is ended with the last record."""
+        self.records[-1] = replace(self.records[-1], last=True)

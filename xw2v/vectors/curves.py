@@ -1,0 +1,189 @@
+"""Pictures of a training: the course of the loss, and of scores."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xw2v.errors import ConfigError
+from xw2v.files import PathLike
+from xw2v.vectors.figures import COLOURS, INK, check_suffix, new_figure, own_settings, save_figure
+
+__all__ = ["plot_loss", "plot_runs", "plot_scores"]
+
+Points = npt.NDArray[np.float64]
+
+
+@own_settings()
+def plot_loss(
+    records: Iterable[Any],
+    path: PathLike,
+    *,
+    title: str | None = None,
+    xlabel: str | None = None,
+    epochs: Iterable[Any] = (),
+) -> Points:
+    """Draw the course of the loss: the values pale, and a moving average over them; and that of sentences kept aside.
+
+    Parameters
+    ----------
+    records : (x, loss) pairs, or records (objects or dicts) with "loss" and one of "words", "pairs", "step", "epoch"
+    path : picture to write, .png, .svg or .pdf
+    xlabel : below the axis; the name of the record's field where it is not given
+    epochs : `epoch_history` of a model; those with a `validation_loss` are drawn over their `words`, the best marked
+
+    Returns
+    -------
+    (n, 3) float64: x, loss and the moving average of the finite records, by x
+
+    Raises
+    ------
+    ConfigError   no finite record, or records of another form; a suffix that is not known.
+    FileAccessError   the picture cannot be written; an older one stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     plot_loss([(0, 3.0), (1, 2.0)], folder + "/loss.png").tolist()
+    [[0.0, 3.0, 2.5], [1.0, 2.0, 2.5]]
+    """
+    from matplotlib.ticker import EngFormatter
+
+    check_suffix(Path(path))
+    name, curve = _curve(records)
+    figure, axes = new_figure(7.5, 4.6, title)
+    if len(curve) > 10:
+        axes.plot(curve[:, 0], curve[:, 1], color=COLOURS[5], linewidth=0.7, alpha=0.6, label="loss")
+        axes.plot(curve[:, 0], curve[:, 2], color=COLOURS[0], linewidth=1.8, label="moving average")
+    else:
+        axes.plot(curve[:, 0], curve[:, 1], color=COLOURS[0], linewidth=1.8, marker="o", markersize=4, label="loss")
+    aside = [(end.words, end.validation_loss) for end in epochs if end.validation_loss is not None]
+    if aside:
+        x, y = zip(*aside, strict=True)
+        axes.plot(x, y, color=COLOURS[1], linewidth=1.8, marker="o", markersize=4, label="sentences kept aside")
+        best = y.index(min(y))
+        axes.plot(x[best], y[best], "o", color=COLOURS[1], markersize=10, fillstyle="none", label="the lowest")
+    if aside or len(curve) > 10:
+        axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel(xlabel if xlabel is not None else name, color=INK, fontsize=10)
+    axes.set_ylabel("loss", color=INK, fontsize=10)
+    save_figure(figure, Path(path))
+    return curve
+
+
+@own_settings()
+def plot_runs(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str | None = None) -> dict[str, Points]:
+    """Draw the moving averages of the losses of several runs in one picture.
+
+    Parameters
+    ----------
+    runs : by name, what `plot_loss` takes of each
+
+    Returns
+    -------
+    by name, (n, 3) float64 as `plot_loss`
+
+    Raises
+    ------
+    ConfigError, FileAccessError   as `plot_loss`
+    """
+    from matplotlib.ticker import EngFormatter
+
+    check_suffix(Path(path))
+    curves = {run: _curve(records) for run, records in runs.items()}
+    figure, axes = new_figure(7.5, 4.6, title)
+    for number, (run, (_, curve)) in enumerate(curves.items()):
+        line = ("-", "--", ":")[number // len(COLOURS) % 3]
+        axes.plot(curve[:, 0], curve[:, 2], line, color=COLOURS[number % len(COLOURS)], linewidth=1.8, label=run)
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel(next((name for name, _ in curves.values()), ""), color=INK, fontsize=10)
+    axes.set_ylabel("loss, moving average", color=INK, fontsize=10)
+    save_figure(figure, Path(path))
+    return {run: curve for run, (_, curve) in curves.items()}
+
+
+@own_settings()
+def plot_scores(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str | None = None) -> dict[str, Points]:
+    """Draw scores against the time of training: a colour a test set, a kind of line a run.
+
+    Parameters
+    ----------
+    runs : by name, the `epoch_history` of a model, whose records have `seconds` and `scores`, see `xw2v.EpochScores`
+    path : picture to write, .png, .svg or .pdf
+
+    Returns
+    -------
+    by "test set" or "run: test set" where there are several runs, (n, 2) float64: seconds and score
+
+    Raises
+    ------
+    ConfigError       no record has a score; a suffix that is not known.
+    FileAccessError   the picture cannot be written; an older one stays.
+    """
+    check_suffix(Path(path))
+    held = {run: list(records) for run, records in runs.items()}
+    names = list(dict.fromkeys(name for records in held.values() for end in records for name in end.scores))
+    if not names:
+        msg = "no scores to draw: train with callbacks=[EpochScores(FILE)], or xw2v train --evaluate FILE"
+        raise ConfigError(msg)
+    figure, axes = new_figure(7.5, 4.6, title)
+    curves = {}
+    for line, (run, records) in zip(itertools.cycle(("-", "--", ":", "-.")), held.items()):
+        for colour, name in zip(itertools.cycle(COLOURS), names):
+            curve = np.array([(end.seconds, end.scores[name]) for end in records if name in end.scores], ndmin=2)
+            if curve.size:
+                label = name if len(held) == 1 else f"{run}: {name}"
+                axes.plot(*curve.T, line, color=colour, linewidth=1.8, marker="o", markersize=4, label=label)
+                curves[label] = curve
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds of training", color=INK, fontsize=10)
+    axes.set_ylabel("score", color=INK, fontsize=10)
+    save_figure(figure, Path(path))
+    return curves
+
+
+def _curve(records: Iterable[Any]) -> tuple[str, Points]:
+    """Name of x, and (n, 3) x, loss, moving average."""
+    name, pairs = "", []
+    for record in records:
+        name, pair = _pair(record)
+        if all(math.isfinite(value) for value in pair):
+            pairs.append(pair)
+    if not pairs:
+        msg = "no record with a finite loss to draw; train first, or pass (x, loss) pairs"
+        raise ConfigError(msg)
+    table = np.array(sorted(pairs))
+    window = max(1, len(table) // 60)
+    kernel = np.ones(2 * window + 1)
+    # Divided by the number of values under the window, so that the ends are averages too.
+    smooth = np.convolve(table[:, 1], kernel)[window:-window] / np.convolve(np.ones(len(table)), kernel)[window:-window]
+    return name, np.column_stack([table, smooth])
+
+
+def _pair(record: Any) -> tuple[str, tuple[float, float]]:
+    fields = (
+        record
+        if isinstance(record, dict)
+        else {
+            name: getattr(record, name) for name in ("loss", "words", "pairs", "step", "epoch") if hasattr(record, name)
+        }
+    )
+    try:
+        for name in ("words", "pairs", "step", "epoch"):
+            if "loss" in fields and name in fields:
+                return name, (float(fields[name]), float(fields["loss"]))
+        x, loss = record
+        return "", (float(x), float(loss))
+    except (TypeError, ValueError) as error:
+        msg = f"wanted (x, loss) pairs, or records with a loss and words, pairs, step or epoch; got {record!r:.80}"
+        raise ConfigError(msg) from error

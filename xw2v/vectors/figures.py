@@ -1,0 +1,143 @@
+"""What every picture has: its frame, colours that all readers can tell apart, fonts, and being written whole or not.
+
+matplotlib is imported when a picture is drawn, and pyplot never: figures are made and dropped here, so no window
+opens, and the caller's figures and settings are left alone.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xw2v.errors import ConfigError, FileAccessError
+from xw2v.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLOURS",
+    "DPI",
+    "GREY",
+    "INK",
+    "boxes_for_missing_glyphs",
+    "check_suffix",
+    "fonts_for",
+    "new_figure",
+    "own_settings",
+    "printable",
+    "save_figure",
+]
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; yellow is left out, it is pale on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, GREY, PALE = "#222222", "#8a8a8a", "#e6e6e6"
+DPI = 160
+_SUFFIXES = (".png", ".svg", ".pdf")
+# Looked for, in this order, for characters that DejaVu Sans lacks.
+_WIDE_FONTS = (
+    "Noto Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans JP",
+    "Noto Sans SC",
+    "WenQuanYi Zen Hei",
+    "Arial Unicode MS",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Noto Sans Devanagari",
+    "Nirmala UI",
+)
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """The defaults of matplotlib while drawing, and the caller's settings again after it."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams["svg.hashsalt"] = "xw2v"  # or an .svg would name its parts anew every time
+        yield
+
+
+def new_figure(width: float, height: float, title: str | None) -> tuple[Figure, Axes]:
+    """A figure of so many inches, and its axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    # Margins in inches, so that a large picture has no wide frame.
+    axes = figure.add_axes((0.8 / width, 0.55 / height, 1 - 0.95 / width, 1 - (1.0 if title else 0.7) / height))
+    axes.set_facecolor("white")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=GREY, labelsize=8, length=3)
+    axes.grid(visible=True, color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    if title:
+        shown = printable(title)
+        axes.set_title(
+            shown, color=INK, fontsize=12, loc="left", family=fonts_for(set(shown)), parse_math=False, usetex=False
+        )
+    return figure, axes
+
+
+def printable(word: str) -> str:
+    """`word` with line ends, tabs and the like spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
+
+
+def fonts_for(characters: set[str]) -> list[str]:
+    """Font families to try in turn: DejaVu Sans, which comes with matplotlib, and more where it lacks a character."""
+    from matplotlib import font_manager
+
+    default = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
+    lacking = sorted(c for c in characters if not default.get_char_index(ord(c)))
+    if not lacking:
+        return ["DejaVu Sans"]
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    families = ["DejaVu Sans", *(name for name in _WIDE_FONTS if name in installed)]
+    if len(families) == 1:
+        logging.getLogger("xw2v").warning("no installed font is known to have %s; install Noto Sans", lacking[:5])
+    return families
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file that is no picture by its name, or has no folder."""
+    if path.suffix.lower() not in _SUFFIXES:
+        msg = f"cannot draw to {path}: the name must end in .png, .svg or .pdf"
+        raise ConfigError(msg)
+    if not path.parent.is_dir():
+        msg = f"cannot write {path}: there is no folder {path.parent}; make it first"
+        raise FileAccessError(msg)
+
+
+@contextmanager
+def boxes_for_missing_glyphs() -> Iterator[None]:
+    """No warnings: `fonts_for` has said what is lacking; matplotlib's warning for each glyph adds nothing."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
+        yield
+
+
+@own_settings()
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as the suffix of its path says."""
+    kind = path.suffix.lower()[1:]
+    # No date inside: the same words give the same picture.
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    buffer = io.BytesIO()
+    with boxes_for_missing_glyphs():
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
+    with atomic_write(path) as file:
+        file.write(buffer.getvalue())
