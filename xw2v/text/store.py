@@ -11,8 +11,6 @@ import json
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,14 +28,17 @@ from xw2v.errors import (
     XW2VError,
 )
 from xw2v.files import inside, new_folder
-from xw2v.text.encoder import ID, OFFSET, NumberFile, Progress, encode_blocks, reporting
-from xw2v.text.readers import open_source
+from xw2v.text.encoder import ID, OFFSET, Progress, encode_blocks
+from xw2v.text.memory import MEMORY, memory_bytes, shares
+from xw2v.text.merging import Choice
+from xw2v.text.parts import MEMORY_BYTES, folder_workspace, temporary_workspace
+from xw2v.text.readers import default_workers, open_source
+from xw2v.text.spool import Spool, reporting, spool_file
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 
 __all__ = ["EncodedCorpus", "encode", "is_encoded"]
 
-MEMORY_BYTES = 64 << 20
-"""Without a folder, ids and offsets beyond so many bytes each go to unnamed temporary files."""
+PARTS_ENDING = ".encoding"
 CHUNK = 1 << 20
 """Numbers looked at at once where all ids or offsets are gone through."""
 
@@ -198,8 +199,9 @@ def encode(
     column: str | None = None,
     progress: Progress | None = None,
     known: Vocabulary | None = None,
+    memory: int | str = MEMORY,
 ) -> EncodedCorpus:
-    """Any corpus as token ids, in one pass over it.
+    """Any corpus as token ids. The source is read once, whatever its size, in bounded memory.
 
     Parameters
     ----------
@@ -210,6 +212,14 @@ def encode(
     min_count, max_final_vocab : as in `xw2v.text.vocabulary.choose_vocabulary`
     progress : called after each block with (bytes read, bytes in all or None, words so far)
     known : words that keep their ids and come first, however rare they are here; see `extend_vocabulary`
+    memory : what reading and counting may take, in bytes or as "512M", beside the vocabulary that is chosen. Distinct
+        words that do not fit are spilled to disk, sorted, and merged; the result is the same.
+
+    Notes
+    -----
+    Beside the corpus, four bytes a word of the source are on disk while it is written: in `folder` + ".encoding", or
+    in temporary files. That folder stays when the work is interrupted after a part of it (some files of 256 MiB
+    together, or one that is larger) was done: the same call then goes on with the files that are not.
 
     Raises
     ------
@@ -226,27 +236,32 @@ def encode(
     """
     _check_options(min_count, max_final_vocab)
     _refuse_encoded(source)
-    opened = open_source(source, lower=lower, errors=errors, column=column)
+    share = shares(memory_bytes(memory), default_workers())
+    opened = open_source(source, lower=lower, errors=errors, column=column, block_bytes=share.block)
+    choice = Choice(min_count, max_final_vocab, known)
     if folder is None:
         place = Path(tempfile.gettempdir())
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ids, tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ends:
-            files = NumberFile(ids, ID, place), NumberFile(ends, OFFSET, place)
-            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
+            with temporary_workspace(share.words) as work:
+                files = Spool(ids, place), Spool(ends, place)
+                vocabulary, raw_words = encode_blocks(opened, *files, work, choice, progress)
             return EncodedCorpus(_loaded(ids, ID), _loaded(ends, OFFSET), vocabulary, raw_words)
     folder = Path(folder).resolve()
+    reading = {"lower": bool(lower), "errors": errors, "column": column}
     record: dict[str, Any] = {"source": opened.stamps, "min_count": min_count, "max_final_vocab": max_final_vocab}
-    record |= {"lower": bool(lower), "errors": errors, "column": column}
+    record |= reading
     if known is not None:
         record["known"] = hashlib.sha256(known.to_json().encode()).hexdigest()
     _check_target(folder, opened.stamps)
     found = _reusable(folder, record)
     if found is not None:
         return found
-    with new_folder(folder) as part:
-        with _number_file(part / _IDS, ID, folder) as ids, _number_file(part / _OFFSETS, OFFSET, folder) as ends:
-            files = ids, ends
-            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
-        _finish_folder(part, folder, vocabulary, raw_words, record)
+    parts = folder.with_name(folder.name + PARTS_ENDING)
+    with new_folder(folder) as part, folder_workspace(parts, share.words, reading, opened.stamps) as work:
+        with spool_file(part / _IDS, folder) as id_file, spool_file(part / _OFFSETS, folder) as offset_file:
+            vocabulary, raw_words = encode_blocks(opened, id_file, offset_file, work, choice, progress)
+        entries = {_IDS: id_file.entry(), _OFFSETS: offset_file.entry()}
+        _finish_folder(part, folder, vocabulary, {"raw_words": raw_words, **record}, entries)
     return EncodedCorpus.open(folder, check_ids=False)  # ids come from the vocabulary itself
 
 
@@ -365,31 +380,15 @@ def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
     return corpus
 
 
-@contextmanager
-def _number_file(path: Path, dtype: np.dtype[Any], shown: Path) -> Iterator[NumberFile]:
-    """A new file of numbers. Closing it after a failed write fails once more, which is not what is to be reported."""
-    with reporting("written", shown):
-        file = path.open("w+b")
-    try:
-        yield NumberFile(file, dtype, shown)
-    except BaseException:
-        with suppress(OSError):
-            file.close()
-        raise
-    with reporting("written", shown):
-        file.close()
-
-
-def _finish_folder(part: Path, folder: Path, vocabulary: Vocabulary, raw_words: int, record: dict[str, Any]) -> None:
+def _finish_folder(
+    part: Path, folder: Path, vocabulary: Vocabulary, record: dict[str, Any], entries: dict[str, dict[str, Any]]
+) -> None:
     """Add the vocabulary and the manifest and have the disk take everything."""
     with reporting("written", folder):
-        (part / _VOCABULARY).write_text(vocabulary.to_json(), encoding="ascii")
-        entries = {}
-        for name in sorted(_CHECKED):
-            with (part / name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            entries[name] = {"bytes": (part / name).stat().st_size, "sha256": digest}
-        manifest = {"format": _FORMAT, "version": _VERSION, "raw_words": raw_words, "files": entries, **record}
+        text = vocabulary.to_json().encode("ascii")
+        (part / _VOCABULARY).write_bytes(text)
+        entries[_VOCABULARY] = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        manifest = {"format": _FORMAT, "version": _VERSION, "files": dict(sorted(entries.items())), **record}
         (part / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
         for name in (*entries, _MANIFEST):
             _sync(part / name)
