@@ -16,6 +16,7 @@ from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting, Learned, memory_errors_named
 from xw2v.tensors import first_bad_row
+from xw2v.text.memory import MEMORY
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoints
@@ -135,6 +136,7 @@ class Word2Vec(Transformer):
         errors: str = "strict",
         column: str | None = None,
         encoded_dir: str | os.PathLike[str] | None = None,
+        memory: int | str = MEMORY,
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -154,6 +156,7 @@ class Word2Vec(Transformer):
             fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
         encoded_dir : path or None
             keep the encoded corpus there and use it again while the source is unchanged
+        memory : int or str                what reading and counting text may take, as "512M"; see `encode`
         on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading
         on_progress : callable or None     called with a `Progress` after every chunk
         on_note : callable or None         called with a line of text, from another thread, when a wait wants a reason
@@ -222,6 +225,7 @@ class Word2Vec(Transformer):
         errors: str = "strict",
         column: str | None = None,
         encoded_dir: str | os.PathLike[str] | None = None,
+        memory: int | str = MEMORY,
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -249,6 +253,7 @@ class Word2Vec(Transformer):
                 column=column,
                 progress=on_encode,
                 known=known,
+                memory=memory,
             )
         with opened as encoded, memory_errors_named(backend):
             fitting = Fitting(encoded, config, backend, learned, on_note)

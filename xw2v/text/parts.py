@@ -1,8 +1,8 @@
 """Where the first pass over a corpus keeps its parts: temporary files, or a folder from which an encoding can go on.
 
-In such a folder a part is a file of numbers, `part-00000.data`, and, written when it is whole, `part-00000.json`, with
-what it was read from, where in the first file everything lies, and checksums of both. A part that is not as its checksum
-says is read from the source again.
+In such a folder a part is a file of numbers, `part-00000.data`, and, written when it is whole, `part-00000.json`:
+what it was read from, where everything lies in the first file, and checksums of both. A part that is not as its
+checksum says is read from the source again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Workspace:
     def new_part(self) -> Part:
         """An empty part."""
         place = Path(tempfile.gettempdir())
-        file: Any = self._stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY_BYTES))
+        file: Any = self._stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY_BYTES))  # noqa: SIM115
         return Part(Spool(file, place), self.room)
 
     def keep(self, part: Part, stop: int | None) -> bool:

@@ -15,7 +15,17 @@ from typing import Any, Protocol
 
 from xw2v.errors import FileAccessError, MissingFileError
 
-__all__ = ["File", "LocalFile", "StandardInput", "as_paths", "find_files", "shortened", "stamps_of"]
+__all__ = [
+    "File",
+    "LocalFile",
+    "StandardInput",
+    "as_paths",
+    "find_files",
+    "shortened",
+    "split_options",
+    "stamps_of",
+    "without_secrets",
+]
 
 STDIN = "-"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -54,11 +64,8 @@ class LocalFile:
     path: Path
 
     @property
-    def name(self) -> str:
-        return str(self.path)
-
-    @property
     def suffix(self) -> str:
+        """The ending of its name, with the dot."""
         return self.path.suffix
 
     def stamp(self) -> dict[str, Any] | None:
@@ -68,8 +75,14 @@ class LocalFile:
             return None
         return {"path": str(self.path.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
     @contextmanager
     def opened(self) -> Iterator[Any]:
+        """A stream of its bytes."""
         try:
             raw = self.path.open("rb")
         except OSError as error:
@@ -79,6 +92,7 @@ class LocalFile:
             yield raw
 
     def random_access(self) -> Any:
+        """The path, which Arrow maps or reads."""
         return self.path
 
 
@@ -90,10 +104,12 @@ class StandardInput:
     suffix: str = ""
 
     def stamp(self) -> None:
-        return None
+        """None: it is read once."""
+        return
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
+        """A stream of its bytes."""
         # Absent under a windowed interpreter, and without a buffer where something stands in for it.
         stream = getattr(sys.stdin, "buffer", None)
         if stream is None:
@@ -102,6 +118,7 @@ class StandardInput:
         yield stream
 
     def random_access(self) -> Any:
+        """Not to be had."""
         raise NotImplementedError
 
 
@@ -145,6 +162,17 @@ def find_files(path: Path | str) -> list[File]:
     if not files:
         raise MissingFileError(msg)
     return list(map(LocalFile, files))
+
+
+def split_options(address: str) -> tuple[str, str]:
+    """An address without its options, and those; a question mark without = after it stands for any letter."""
+    bare, _, options = address.partition("?")
+    return (bare, options) if "=" in options else (address, "")
+
+
+def without_secrets(path: Path | str) -> str:
+    """A path as messages and manifests may show it; of an address without user, password and options."""
+    return re.sub(r"(?<=://)[^/@]*@", "", split_options(path)[0]) if isinstance(path, str) else str(path)
 
 
 def _exists(path: Path) -> bool:

@@ -32,7 +32,7 @@ from xw2v.text.blocks import (
     tokenise,
 )
 from xw2v.text.parallel import cores, in_parallel
-from xw2v.text.paths import File, as_paths, find_files, shortened, stamps_of
+from xw2v.text.paths import File, as_paths, find_files, shortened, stamps_of, without_secrets
 
 __all__ = ["Source", "default_workers", "open_source"]
 
@@ -151,24 +151,24 @@ def open_source(
 
 def _files_source(paths: list[Any], how: _Reading, workers: int) -> Source:
     files = [file for path in paths for file in find_files(path)]
-    name = str(paths[0]) if len(paths) == 1 else f"{len(paths)} paths, the first {paths[0]},"
+    name = without_secrets(paths[0])
+    name = name if len(paths) == 1 else f"{len(paths)} paths, the first {name},"
     stamps = stamps_of(files)
-    total = None if stamps is None else sum(stamp["bytes"] for stamp in stamps)
+    sizes = [0] * len(files) if stamps is None else [int(stamp["bytes"]) for stamp in stamps]
 
     def read(first: int) -> Iterator[TokenBlock]:
-        return in_parallel(_file_jobs(files, first, how), workers)
+        return in_parallel(_file_jobs(files, sizes, first, how), workers)
 
-    return Source(name, read, total, stamps, again=stamps is not None)
+    return Source(name, read, None if stamps is None else sum(sizes), stamps, again=stamps is not None)
 
 
-def _file_jobs(files: list[File], first: int, how: _Reading) -> Iterator[Job]:
+def _file_jobs(files: list[File], sizes: list[int], first: int, how: _Reading) -> Iterator[Job]:
     """One call a block of the files from number `first` on, to be made in any thread."""
     before = 0
-    for number, file in enumerate(files):
-        size = (file.stamp() or {"bytes": 0})["bytes"]
+    for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
         if number >= first:
-            jobs = _parquet_jobs if file.suffix in (".parquet", ".pq") else _text_jobs
-            for job in jobs(file, how, before, size):
+            make_jobs = _parquet_jobs if file.suffix in (".parquet", ".pq") else _text_jobs
+            for job in make_jobs(file, how, before, size):
                 yield partial(_of_file, job, number)
         before += size
 
@@ -188,7 +188,7 @@ def _text_jobs(file: File, how: _Reading, before: int, _: int) -> Iterator[Job]:
         data = data[start:]
         field = None
         if how.column is not None and data:
-            header, _, data = data.partition(b"\n")
+            header, data = data.split(b"\n", 1) if b"\n" in data else (data, b"")
             field = _field(header, how.column, file.name)
             start += len(header) + 1
         for block in cut_blocks(chain([(data, done)], chunks), file.name, start, field=field):
@@ -198,6 +198,7 @@ def _text_jobs(file: File, how: _Reading, before: int, _: int) -> Iterator[Job]:
 def _head(chunks: Iterator[tuple[bytes, int]], done: int, *, whole_line: bool) -> tuple[bytes, int]:
     """The first chunks together, enough to hold a byte order mark or, if wanted, a line."""
     data = b""
+    chunk: bytes
     while len(data) < len(_BOM) or (whole_line and b"\n" not in data and len(data) <= LONGEST):
         chunk, done = next(chunks, (b"", done))
         if not chunk:
@@ -225,8 +226,7 @@ def _decompressed(raw: Any, suffix: str) -> Iterator[Any]:
         with lzma.open(raw) as stream:
             yield stream
     elif suffix in _ARROW_CODECS:
-        native = raw if isinstance(raw, pa.NativeFile) else pa.PythonFile(raw, "r")
-        with pa.CompressedInputStream(native, _ARROW_CODECS[suffix]) as stream:
+        with pa.CompressedInputStream(pa.PythonFile(raw, "r"), _ARROW_CODECS[suffix]) as stream:
             yield stream
     else:
         yield raw
@@ -237,7 +237,9 @@ def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterato
     read = 0
     while True:
         try:
-            chunk = stream.read(size)
+            chunk: bytes = stream.read(size)
+        except XW2VError:
+            raise
         except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
             if stream is raw or getattr(error, "errno", None) is not None:
                 msg = f"{name} cannot be read: {error}"

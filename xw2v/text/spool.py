@@ -46,14 +46,14 @@ class Spool:
 
     def append(self, numbers: npt.NDArray[Any], dtype: Any) -> int:
         """Write at the end, as `dtype`; the place in bytes."""
-        data = memoryview(np.ascontiguousarray(numbers, dtype)).cast("B") if len(numbers) else memoryview(b"")
+        data = np.ascontiguousarray(numbers, dtype).view(np.uint8)
         at = self.size
         with reporting("written", self.place), self._lock:
             self.file.seek(at)
             self.file.write(data)
         self.size += len(data)
         if self._digest is not None:
-            self._digest.update(data)
+            self._digest.update(data.data)
         return at
 
     def read(self, at: int, count: int, dtype: Any) -> npt.NDArray[Any]:
