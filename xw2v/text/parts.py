@@ -86,9 +86,13 @@ class FolderWorkspace(Workspace):
         self._least = max(PART_BYTES, total // MOST_PARTS)
         if stamps is not None:
             self._take_over(stamps)
-        kept = {path.name for i in range(len(self.done)) for path in self._paths(i)}
-        for path in folder.iterdir():
-            if path.name not in kept:
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete what belongs to no part that is done."""
+        kept = {path for number in range(len(self.done)) for path in self._paths(number)}
+        for path in self.folder.iterdir():
+            if path not in kept:
                 path.unlink()
 
     def new_part(self) -> Part:
@@ -196,6 +200,8 @@ def folder_workspace(
                 yield workspace
             except BaseException:
                 keep = bool(workspace.done)
+                with suppress(OSError):
+                    workspace.tidy()
                 raise
     finally:
         if not keep:
