@@ -13,7 +13,7 @@ MEMORY = "1G"
 LEAST = 32 << 20
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_BLOCK_COST = 8  # times its bytes a block takes at most while it is made into ids: places, copies, codes
+_BLOCK_COST = 20  # times its bytes a block of 1 MiB takes while it is made into ids, what the allocator keeps included
 _WORD_COST = 6  # times what `words.weight` says that words take while they are numbered, or merged
 _MOST_LETTERS = 1 << 30  # of an Arrow array, with room to spare below 2^31
 
