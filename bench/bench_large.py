@@ -39,6 +39,7 @@ HEAD = 200_000  # words drawn by Zipf's law
 RARE = 0.01  # share of tokens that are rare words
 SENTENCE = 25  # words a line
 BLOCK = 1 << 20  # words written at once
+SMALL = 20_000_000  # words of the text beside it
 
 
 def write_text(path: Path, words: int, *, head: int = HEAD, rare: float = RARE, seed: int = 0) -> None:
@@ -46,20 +47,23 @@ def write_text(path: Path, words: int, *, head: int = HEAD, rare: float = RARE, 
     rng = np.random.default_rng(seed)
     # Each word with the space after it: taken together they are the text.
     common = pa.array([f"w{i:04x} ".encode() for i in range(head)], pa.binary())
-    shares = np.repeat(np.arange(head, dtype=np.int32), np.ceil(2**22 / np.log(head) / np.arange(1, head + 1)).astype(int))
+    # Words by their shares, in a table from which an even draw is a draw by Zipf's law.
+    repeats = np.ceil(2**22 / np.log(head) / np.arange(1, head + 1)).astype(np.int64)
+    table = np.repeat(np.arange(head, dtype=np.int32), repeats)
     fresh = 0
     with path.open("wb") as file:
         for start in range(0, words, BLOCK):
             count = min(BLOCK, words - start)
-            codes = shares[rng.integers(0, len(shares), count)]
+            codes = table[rng.integers(0, len(table), count)]
             (at,) = np.nonzero(rng.random(count) < rare)
-            # Of two rare words about one is new and the other one of the latest million: most occur once or twice.
-            tail = np.where(rng.random(len(at)) < 0.5, fresh + np.arange(len(at)), rng.integers(max(0, fresh - 10**6), fresh + 1, len(at)))
+            # Every other rare word is new, the others are of the latest million: most occur once or twice.
+            old = rng.integers(max(0, fresh - 10**6), fresh + 1, len(at))
+            tail = np.where(rng.random(len(at)) < 0.5, fresh + np.arange(len(at)), old)
             fresh += len(at)
             distinct, places = np.unique(tail, return_inverse=True)
             codes[at] = head + places
-            every = pa.concat_arrays([common, pa.array([b"r%x " % number for number in distinct.tolist()], pa.binary())])
-            taken = every.take(pa.array(codes))
+            rares = pa.array([b"r%x " % number for number in distinct.tolist()], pa.binary())
+            taken = pa.concat_arrays([common, rares]).take(pa.array(codes))
             ends = np.frombuffer(taken.buffers()[1], np.int32, count + 1)
             data = np.frombuffer(taken.buffers()[2], np.uint8, ends[-1]).copy()
             data[ends[SENTENCE::SENTENCE] - 1] = ord("\n")
@@ -156,28 +160,38 @@ def run(kind: str, options: argparse.Namespace, group: Path | None) -> dict[str,
     return result
 
 
+def steps(name: str, words: int, options: argparse.Namespace, folder: Path, group: Path | None) -> dict[str, Any]:
+    """Write, encode and train on one text; the figures, with `name` before each."""
+    options.text, options.encoded = folder / f"{name}.txt", folder / name
+    began = time.perf_counter()
+    write_text(options.text, words)
+    seconds = time.perf_counter() - began
+    print(
+        f"{name}: {words:,} words, {options.text.stat().st_size / 1e9:.2f} GB, written in {seconds:.1f} s", flush=True
+    )
+    encoded = run("encode", options, group)
+    if encoded["words"] != words:
+        sys.exit(f"{encoded['words']} words were encoded; no time means anything then")
+    options.text.unlink()
+    trained = run("train", options, group)
+    shutil.rmtree(options.encoded)
+    rates = {"encode": encoded["words"] / encoded["seconds"], "train": trained["rate"]}
+    row = {f"{name}_words": words, f"{name}_vocabulary": encoded["vocabulary"]}
+    for step, figures in (("encode", encoded), ("train", trained)):
+        print(f"  {step}: {rates[step] / 1e6:.2f} M words/s, peak {figures['peak_mib']:.0f} MiB", flush=True)
+        row |= {f"{name}_{step}_words_s": round(rates[step]), f"{name}_{step}_mib": round(figures["peak_mib"])}
+    return row
+
+
 def bench(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All steps; the row."""
-    row: dict[str, Any] = {"commit": commit(), **machine(), "versions": json.dumps(versions("numpy", "pyarrow", "numba"))}
-    row |= {"memory": options.memory, "limit": options.limit}
+    row: dict[str, Any] = {"commit": commit(), **machine()}
+    row |= {"versions": json.dumps(versions("numpy", "pyarrow", "numba"))}
+    row |= {"memory": options.memory, "limit": options.limit, "vector_size": options.vector_size}
     with control_group(size(options.limit)) as group:
         row["limited_by"] = "control group" if group is not None else "nothing, watched only"
-        for name, words in (("small", min(options.words, 2 * 10**7)), ("large", options.words)):
-            options.text, options.encoded = folder / f"{name}.txt", folder / name
-            began = time.perf_counter()
-            write_text(options.text, words)
-            print(f"{name}: {words:,} words, {options.text.stat().st_size / 1e9:.2f} GB, written in "
-                  f"{time.perf_counter() - began:.1f} s", flush=True)  # fmt: skip
-            encoded, trained = run("encode", options, group), None
-            assert encoded["words"] == words
-            options.text.unlink()
-            trained = run("train", options, group)
-            rate = encoded["words"] / encoded["seconds"]
-            print(f"  encoded {rate / 1e6:.2f} M words/s, peak {encoded['peak_mib']:.0f} MiB, {encoded['vocabulary']:,} words of "
-                  f"vocabulary; trained {trained['rate'] / 1e6:.2f} M words/s, peak {trained['peak_mib']:.0f} MiB", flush=True)  # fmt: skip
-            row |= {f"{name}_words": words, f"{name}_encode_words_s": round(rate), f"{name}_train_words_s": round(trained["rate"])}
-            row |= {f"{name}_encode_mib": round(encoded["peak_mib"]), f"{name}_train_mib": round(trained["peak_mib"])}
-            shutil.rmtree(options.encoded)
+        for name, words in (("small", min(options.words, SMALL)), ("large", options.words)):
+            row |= steps(name, words, options, folder, group)
     return row
 
 

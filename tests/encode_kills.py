@@ -34,7 +34,7 @@ def text(folder: Path, rng: random.Random) -> None:
 def run(source: Path, target: Path) -> None:
     """Encode with little memory and a part a file."""
     parts.PART_BYTES, parts.MOST_PARTS = 1, 1000
-    store.shares = lambda *_: Shares(20_000, 60_000)  # type: ignore[assignment]
+    vars(store)["shares"] = lambda *_: Shares(20_000, 60_000)
     encode(source, target, min_count=2)
 
 
@@ -52,7 +52,9 @@ def killed_until_done(source: Path, target: Path, seconds: float, rng: random.Ra
                 run(source, target)
             finally:
                 os._exit(0)
-        deadline = time.monotonic() + rng.uniform(0, seconds * (1 + kills / 5))  # on a busy machine, too, it comes to its end
+        deadline = time.monotonic() + rng.uniform(
+            0, seconds * (1 + kills / 5)
+        )  # on a busy machine, too, it comes to its end
         while time.monotonic() < deadline and os.waitpid(child, os.WNOHANG)[0] == 0:
             time.sleep(0.0005)
         try:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are opened."""
     names: list[str] = []
     real = LocalFile.opened
@@ -47,7 +47,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return real(file)
 
     monkeypatch.setattr(LocalFile, "opened", noting)
-    yield names
+    return names
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -144,7 +144,7 @@ def test_parts_that_were_read_in_another_way_are_not_used(source: Path, tmp_path
 
 
 def test_damage_while_it_is_used(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = encoder.choose
+    real = vars(encoder)["choose"]
 
     def choose(*arguments: Any) -> Any:
         found = real(*arguments)
@@ -203,7 +203,9 @@ def test_the_command_line_says_how_to_go_on(source: Path, tmp_path: Path, monkey
     monkeypatch.setattr(encoder, "choose", choose)
     assert cli.main(["encode", str(source), "-o", str(tmp_path / "e")]) == 130
     said = capsys.readouterr().err
-    assert said == f"xw2v: interrupted; what is done is in {tmp_path / 'e.encoding'}; the same command goes on with it\n"
+    assert (
+        said == f"xw2v: interrupted; what is done is in {tmp_path / 'e.encoding'}; the same command goes on with it\n"
+    )
 
 
 @pytest.mark.slow

@@ -141,7 +141,7 @@ def _sst_column(corpus: list[str]) -> str | None:
         return None  # reading it will say why
 
 
-@with_training_options("min_count", "max_final_vocab")
+@with_training_options("min_count", "max_final_vocab", "max_vocab_size")
 def encode(
     corpus: Corpus,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Where to.")],
@@ -165,15 +165,13 @@ def encode(
         with screen.progress() as live:
             encoded = encode_corpus(
                 corpus if len(corpus) > 1 else corpus[0], output, min_count=config.min_count,
-                max_final_vocab=config.max_final_vocab, lower=bool(lower), errors=errors, column=column,
-                memory=memory, progress=live.on_encode,
+                max_final_vocab=config.max_final_vocab, max_vocab_size=config.max_vocab_size, lower=bool(lower),
+                errors=errors, column=column, memory=memory, progress=live.on_encode,
             )  # fmt: skip
     except KeyboardInterrupt:
         parts = output.with_name(output.name + PARTS_ENDING)
         if parts.exists():
-            print(
-                f"xw2v: interrupted; what is done is in {parts}; the same command goes on with it", file=sys.stderr
-            )
+            print(f"xw2v: interrupted; what is done is in {parts}; the same command goes on with it", file=sys.stderr)
         raise
     facts = {"output": str(output), **corpus_facts(encoded), "seconds": time.perf_counter() - start}
     if as_json:
@@ -183,6 +181,8 @@ def encode(
         f"{facts['raw_words']:,} words in {facts['sentences']:,} sentences, {facts['vocabulary']:,} words of "
         f"vocabulary, {'found there, unchanged' if encoded.reused else 'read'} in {facts['seconds']:.1f} s"
     )
+    if encoded.overlooked >= max(config.min_count, 1):
+        screen.warn(f"words that occur up to {encoded.overlooked:,} times may be missing; raise max_vocab_size")
     screen.line(f"wrote {output}" if not encoded.reused else f"reused {output}")
 
 

@@ -7,21 +7,25 @@ ids and sentence offsets. Memory grows with the vocabulary that is chosen, not w
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from xw2v.errors import CorpusError
+from xw2v.errors import ConfigError, CorpusError
+from xw2v.text.blocks import TokenBlock
 from xw2v.text.merging import Choice, choose
 from xw2v.text.parallel import cores, in_parallel
 from xw2v.text.parts import Workspace
 from xw2v.text.readers import Source
 from xw2v.text.runs import BlockPlace, Part, Run, block_codes
 from xw2v.text.spool import Spool
+from xw2v.text.summary import Summary, only, summarise
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.text.words import Words, pack
 
@@ -32,20 +36,35 @@ ID, OFFSET = np.dtype("<i4"), np.dtype("<i8")
 Progress = Callable[[int, int | None, int], None]
 
 
+class Encoded(NamedTuple):
+    """What became of a source.
+
+    vocabulary : the V words chosen; raw_words : words of the source, before any was left out
+    overlooked : a word that is missing though it is frequent enough may occur so often
+    """
+
+    vocabulary: Vocabulary
+    raw_words: int
+    overlooked: int
+
+
 def encode_blocks(
     source: Source, ids: Spool, offsets: Spool, workspace: Workspace, choice: Choice, progress: Progress | None
-) -> tuple[Vocabulary, int]:
+) -> Encoded:
     """Read all of `source` into the two files.
-
-    Returns
-    -------
-    vocabulary : the V words chosen
-    raw_words : words of the source, before any was left out
 
     Raises
     ------
     CorpusError   there are no words, or none is as frequent as `min_count`.
+    ConfigError   `max_vocab_size` is given, and the source can be read only once.
     """
+    summary = None
+    if choice.max_vocab_size is not None:
+        summary = _summary(source, workspace.room, choice, choice.max_vocab_size, progress)
+        source = only(source, summary.words)
+        workspace.begin({"words": hashlib.sha256(b" ".join(summary.words.to_pylist())).hexdigest()})
+    else:
+        workspace.begin({})
     parts = _gather(source, workspace, progress)
     total = sum(part.tokens for part in parts)
     if not total:
@@ -56,22 +75,48 @@ def encode_blocks(
     _number(runs, pack(vocabulary.words), ids, offsets)
     if progress is not None and source.total_bytes is not None:
         progress(source.total_bytes, source.total_bytes, total)
-    return vocabulary, total
+    return Encoded(vocabulary, *(summary[1:] if summary is not None else (total, 0)))
+
+
+def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progress | None) -> Summary:
+    """The words that may be frequent, and those that are known."""
+    if not source.again:
+        msg = f"max_vocab_size reads a source twice, and {source.name} can be read only once; write it to a file"
+        raise ConfigError(msg)
+    summary = summarise(_watched(source, source.blocks, 0, progress), k, room)
+    if summary.tokens and not len(summary.words):
+        msg = (
+            f"no word of {source.name} surely occurs more often than {summary.overlooked} times: "
+            f"raise max_vocab_size ({k})"
+        )
+        raise CorpusError(msg)
+    if choice.known is None:
+        return summary
+    both = pa.concat_arrays([pack(choice.known.words), summary.words])
+    return summary._replace(words=both.unique())
+
+
+def _watched(
+    source: Source, blocks: Iterator[TokenBlock], words: int, progress: Progress | None
+) -> Iterator[TokenBlock]:
+    """The blocks, with a report after each; `words` were read before."""
+    for block in blocks:
+        yield block
+        words += len(block.codes)
+        if progress is not None:
+            progress(block.done, source.total_bytes, words)
 
 
 def _gather(source: Source, workspace: Workspace, progress: Progress | None) -> list[Part]:
     """Read the source into parts; those that the workspace has already are not read again."""
-    total = sum(part.tokens for part in workspace.done)
+    done = sum(part.tokens for part in workspace.done)
     part, file = workspace.new_part(), workspace.files_done
-    for block in source.read(file):
+    for block in _watched(source, source.read(file), done, progress):
         if block.file != file:
             file = block.file
             if workspace.keep(part, file):
                 part = workspace.new_part()
         part.add(block)
-        total += len(block.codes)
-        if progress is not None:
-            progress(block.done, source.total_bytes, total)
     if workspace.keep(part, None):
         return workspace.done
     part.finish(spill=bool(workspace.done))

@@ -27,6 +27,7 @@ class Choice(NamedTuple):
     min_count: int = 5
     max_final_vocab: int | None = None
     known: Vocabulary | None = None
+    max_vocab_size: int | None = None
 
 
 def merged(runs: Sequence[Run], room: int) -> Iterator[CountedWords]:

@@ -48,6 +48,9 @@ class Workspace:
         self.done: list[Part] = []
         self.files_done = 0
 
+    def begin(self, reading: dict[str, Any]) -> None:
+        """To be called once before all else, with what else the parts depend on."""
+
     def new_part(self) -> Part:
         """An empty part."""
         place = Path(tempfile.gettempdir())
@@ -82,11 +85,17 @@ class FolderWorkspace(Workspace):
     ) -> None:
         super().__init__(room, stack)
         self.folder, self.reading, self.stamps = folder, reading, stamps
+        self.begun = False
         total = sum(stamp["bytes"] for stamp in stamps or ())
         self._least = max(PART_BYTES, total // MOST_PARTS)
-        if stamps is not None:
-            self._take_over(stamps)
-        self.tidy()
+
+    def begin(self, reading: dict[str, Any]) -> None:
+        """Take over the parts of an earlier encoding that were read in the same way."""
+        self.reading, self.begun = self.reading | reading, True
+        with reporting("read", self.folder):
+            if self.stamps is not None:
+                self._take_over(self.stamps)
+            self.tidy()
 
     def tidy(self) -> None:
         """Delete what belongs to no part that is done."""
@@ -194,14 +203,14 @@ def folder_workspace(
     keep = False
     try:
         with ExitStack() as stack:
-            with reporting("written", folder):
-                workspace = FolderWorkspace(room, stack, folder, reading, stamps)
+            workspace = FolderWorkspace(room, stack, folder, reading, stamps)
             try:
                 yield workspace
             except BaseException:
-                keep = bool(workspace.done)
-                with suppress(OSError):
-                    workspace.tidy()
+                keep = bool(workspace.done) if workspace.begun else any(folder.iterdir())
+                if workspace.begun:
+                    with suppress(OSError):
+                        workspace.tidy()
                 raise
     finally:
         if not keep:

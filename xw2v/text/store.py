@@ -58,6 +58,8 @@ class EncodedCorpus:
     raw_words : words of the source, before any was left out
     folder : where it lies, None for one in memory or unnamed temporary files
     reused : True where `encode` found it there and read no source
+    overlooked : a word that the vocabulary lacks may occur so often though it is frequent enough, where `encode` was
+        called with `max_vocab_size`; else 0
 
     As a context manager it lets go of its arrays at the end; memory and temporary files are given back when
     no array of them is in use any more.
@@ -78,6 +80,7 @@ class EncodedCorpus:
     raw_words: int
     folder: Path | None = None
     reused: bool = False
+    overlooked: int = 0
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, verify: bool = False, check_ids: bool = True) -> EncodedCorpus:
@@ -103,6 +106,7 @@ class EncodedCorpus:
             vocabulary = Vocabulary.from_json((folder / _VOCABULARY).read_bytes(), str(folder / _VOCABULARY))
             with (folder / _IDS).open("rb") as ids, (folder / _OFFSETS).open("rb") as offsets:
                 corpus = cls(_mapped(ids, ID), _mapped(offsets, OFFSET), vocabulary, manifest["raw_words"], folder)
+        corpus.overlooked = manifest.get("overlooked", 0)
         if verify:
             corpus.verify()
         if check_ids:
@@ -194,6 +198,7 @@ def encode(
     *,
     min_count: int = 5,
     max_final_vocab: int | None = None,
+    max_vocab_size: int | None = None,
     lower: bool = False,
     errors: str = "strict",
     column: str | None = None,
@@ -210,6 +215,12 @@ def encode(
         (paths, sizes, times of change) in the same way it is used again, and no file is read; if it holds
         another one that is replaced. None: in memory, beyond 64 MiB in unnamed temporary files (TMPDIR says where).
     min_count, max_final_vocab : as in `xw2v.text.vocabulary.choose_vocabulary`
+    max_vocab_size : None: words are counted exactly, whatever their number. Else the source is read twice and only
+        so many distinct words are remembered in between, which saves the disk of those that are rare: the vocabulary
+        is chosen, with exact counts, from words that surely hold all that occur more often than
+        N / (max_vocab_size + 1) times in N words (Misra and Gries; see `xw2v.text.summary`). The corpus'
+        `overlooked` says how often a word may occur that is missing. gensim's option of this name forgets words
+        without such a bound. `max_final_vocab` limits the vocabulary and is exact.
     progress : called after each block with (bytes read, bytes in all or None, words so far)
     known : words that keep their ids and come first, however rare they are here; see `extend_vocabulary`
     memory : what reading and counting may take, in bytes or as "512M", beside the vocabulary that is chosen. Distinct
@@ -234,34 +245,36 @@ def encode(
     >>> corpus.vocabulary.words, corpus.ids.tolist(), corpus.raw_words
     (['to', 'be'], [0, 1, 0, 1], 6)
     """
-    _check_options(min_count, max_final_vocab)
+    _check_options(min_count, max_final_vocab, max_vocab_size)
     _refuse_encoded(source)
     share = shares(memory_bytes(memory), default_workers())
     opened = open_source(source, lower=lower, errors=errors, column=column, block_bytes=share.block)
-    choice = Choice(min_count, max_final_vocab, known)
+    choice = Choice(min_count, max_final_vocab, known, max_vocab_size)
     if folder is None:
         place = Path(tempfile.gettempdir())
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ids, tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ends:
             with temporary_workspace(share.words) as work:
                 files = Spool(ids, place), Spool(ends, place)
-                vocabulary, raw_words = encode_blocks(opened, *files, work, choice, progress)
-            return EncodedCorpus(_loaded(ids, ID), _loaded(ends, OFFSET), vocabulary, raw_words)
+                found = encode_blocks(opened, *files, work, choice, progress)
+            arrays = _loaded(ids, ID), _loaded(ends, OFFSET)
+            return EncodedCorpus(*arrays, found.vocabulary, found.raw_words, overlooked=found.overlooked)
     folder = Path(folder).resolve()
     reading = {"lower": bool(lower), "errors": errors, "column": column}
     record: dict[str, Any] = {"source": opened.stamps, "min_count": min_count, "max_final_vocab": max_final_vocab}
-    record |= reading
+    record |= {"max_vocab_size": max_vocab_size, **reading}
     if known is not None:
         record["known"] = hashlib.sha256(known.to_json().encode()).hexdigest()
     _check_target(folder, opened.stamps)
-    found = _reusable(folder, record)
-    if found is not None:
-        return found
+    old = _reusable(folder, record)
+    if old is not None:
+        return old
     parts = folder.with_name(folder.name + PARTS_ENDING)
     with new_folder(folder) as part, folder_workspace(parts, share.words, reading, opened.stamps) as work:
         with spool_file(part / _IDS, folder) as id_file, spool_file(part / _OFFSETS, folder) as offset_file:
-            vocabulary, raw_words = encode_blocks(opened, id_file, offset_file, work, choice, progress)
+            found = encode_blocks(opened, id_file, offset_file, work, choice, progress)
         entries = {_IDS: id_file.entry(), _OFFSETS: offset_file.entry()}
-        _finish_folder(part, folder, vocabulary, {"raw_words": raw_words, **record}, entries)
+        record |= {"raw_words": found.raw_words, "overlooked": found.overlooked}
+        _finish_folder(part, folder, found.vocabulary, record, entries)
     return EncodedCorpus.open(folder, check_ids=False)  # ids come from the vocabulary itself
 
 
@@ -274,9 +287,10 @@ def is_encoded(folder: str | os.PathLike[str]) -> bool:
     return isinstance(manifest, dict) and manifest.get("format") == _FORMAT
 
 
-def _check_options(min_count: Any, max_final_vocab: Any) -> None:
-    for name, value, low in (("min_count", min_count, 0), ("max_final_vocab", max_final_vocab, 1)):
-        if value is None and name == "max_final_vocab":
+def _check_options(min_count: Any, max_final_vocab: Any, max_vocab_size: Any) -> None:
+    limits = (("max_final_vocab", max_final_vocab, 1), ("max_vocab_size", max_vocab_size, 1))
+    for name, value, low in (("min_count", min_count, 0), *limits):
+        if value is None and name != "min_count":
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             msg = f"{name} must be an integer >= {low}, got {value!r}"
@@ -319,6 +333,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         version, files = manifest["version"], manifest["files"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
         sane = manifest["format"] == _FORMAT and set(files) == _CHECKED and type(manifest["raw_words"]) is int
+        sane = sane and type(manifest.get("overlooked", 0)) is int
         sane = sane and all(isinstance(entry["sha256"], str) for entry in files.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         version, sizes, sane = _VERSION, {}, False

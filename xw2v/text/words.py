@@ -92,3 +92,8 @@ class WordPile:
         self.words, self.counts = encoded.dictionary, counts
         self.settled, self.waiting, self._added = weight(self.words), 0, []
         return numbers
+
+    def keep(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Forget settled words; the others are numbered anew."""
+        self.words, self.counts = self.words.filter(pa.array(mask)), self.counts[mask]
+        self.settled = weight(self.words)
