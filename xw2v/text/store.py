@@ -158,7 +158,11 @@ class EncodedCorpus:
         if words == known.words[: len(words)] == known.words:
             return self
         vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=0)
-        return EncodedCorpus(lookup.take(self.ids), self.offsets, vocabulary, self.raw_words)
+        with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
+            numbered = Spool(file, Path(tempfile.gettempdir()))
+            for low in range(0, len(self.ids), CHUNK):
+                numbered.append(lookup.take(self.ids[low : low + CHUNK]), ID)
+            return EncodedCorpus(_loaded(file, ID), self.offsets, vocabulary, self.raw_words)
 
     def verify(self) -> None:
         """Compare the checksum of every file with the manifest's; without a folder there is nothing to do.

@@ -1,8 +1,8 @@
 """The words of a corpus that may be frequent, found in one pass that remembers only so many of them.
 
-The summary of Misra and Gries (1982), fed with whole blocks as Agarwal et al. merge summaries (Mergeable Summaries, PODS
-2012, section 2): where it holds more than k words, the (k + 1)-th largest count is subtracted from all and those
-that fall to zero are forgotten. With N tokens no count is too small by more than N / (k + 1), so every word that
+The summary of Misra and Gries (1982), fed with whole blocks as Agarwal et al. merge summaries (Mergeable Summaries,
+PODS 2012): where it holds more than k words, the (k + 1)-th largest count is subtracted from all and those that
+fall to zero are forgotten. With N tokens no count is too small by more than N / (k + 1), so every word that
 occurs more often is in the summary. A second pass counts those words exactly.
 """
 
