@@ -45,7 +45,8 @@ class Word2Vec(Transformer):
     ----------
     wv : WordVectors                        the centre vectors, after `fit`
     outside_vectors : (V, D) float32        the other table, after `fit`
-    history : list of Progress              a record per chunk, `words` counted as in the source
+    history : list of Progress              a record per chunk, `words` counted as in the source; of more than
+                                            20,000 every other one is dropped
     corpus_words : int                      words of the source, before `min_count`
     epochs_trained : int                    passes begun over any corpus
     backend_note, engine_note : str         what trained, and why

@@ -18,7 +18,7 @@ _SEGMENTS_A_CHUNK = 8  # 65,536 tokens: the cost of starting on a chunk vanishes
 _CHUNKS_AN_EPOCH = 32  # a small corpus is cut finer, so that there is something to report and to share out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far training has come, after a chunk."""
 
