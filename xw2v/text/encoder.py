@@ -72,9 +72,13 @@ def encode_blocks(
         raise CorpusError(msg)
     runs = [run for part in parts for run in part.runs]
     vocabulary = choose(runs, workspace.room, choice, source.name)
-    _number(runs, pack(vocabulary.words), ids, offsets)
-    if progress is not None and source.total_bytes is not None:
-        progress(source.total_bytes, source.total_bytes, total)
+    size = source.total_bytes
+
+    def report(tokens: int) -> None:
+        if progress is not None:
+            progress((size or 0) * tokens // total, size, tokens)
+
+    _number(runs, pack(vocabulary.words), ids, offsets, report)
     return Encoded(vocabulary, *(summary[1:] if summary is not None else (total, 0)))
 
 
@@ -126,13 +130,14 @@ def _gather(source: Source, workspace: Workspace, progress: Progress | None) -> 
 class _Numbered(NamedTuple):
     """A block after the second pass."""
 
+    tokens: int  # before words were left out
     ids: npt.NDArray[np.int32]
     ends: npt.NDArray[np.int32]  # ids before each sentence end
 
 
-def _number(runs: Sequence[Run], vocabulary: Words, ids: Spool, offsets: Spool) -> None:
+def _number(runs: Sequence[Run], vocabulary: Words, ids: Spool, offsets: Spool, report: Callable[[int], None]) -> None:
     """Write the ids of all tokens in the vocabulary, and the ends of the sentences of which any is left."""
-    kept, last = 0, -1
+    kept, done, last = 0, 0, -1
 
     def end_sentences(ends: npt.NDArray[np.int64]) -> None:
         nonlocal last
@@ -145,7 +150,8 @@ def _number(runs: Sequence[Run], vocabulary: Words, ids: Spool, offsets: Spool) 
     for block in in_parallel(_jobs(runs, vocabulary), cores()):
         end_sentences(kept + block.ends.astype(np.int64))
         ids.append(block.ids, ID)
-        kept += len(block.ids)
+        kept, done = kept + len(block.ids), done + block.tokens
+        report(done)
     end_sentences(np.array([kept]))
     ids.flush()
     offsets.flush()
@@ -173,10 +179,10 @@ def _numbered(run: Run, place: BlockPlace, lookup: npt.NDArray[np.int32]) -> _Nu
     new = lookup.take(numbers).take(codes)
     keep = new >= 0
     if keep.all():
-        return _Numbered(new, ends)
+        return _Numbered(place.tokens, new, ends)
     before = np.zeros(len(codes) + 1, np.int32)
     np.cumsum(keep, out=before[1:])
-    return _Numbered(new.compress(keep), before[ends])
+    return _Numbered(place.tokens, new.compress(keep), before[ends])
 
 
 def _rising(ends: npt.NDArray[np.int64], last: int) -> npt.NDArray[np.int64]:

@@ -225,7 +225,8 @@ def encode(
         N / (max_vocab_size + 1) times in N words (Misra and Gries; see `xw2v.text.summary`). The corpus'
         `overlooked` says how often a word may occur that is missing. gensim's option of this name forgets words
         without such a bound. `max_final_vocab` limits the vocabulary and is exact.
-    progress : called after each block with (bytes read, bytes in all or None, words so far)
+    progress : called after each block with (bytes read, bytes in all or None, words so far), and, while tokens get
+        their final ids, from the beginning again
     known : words that keep their ids and come first, however rare they are here; see `extend_vocabulary`
     memory : what reading and counting may take, in bytes or as "512M", beside the vocabulary that is chosen. Distinct
         words that do not fit are spilled to disk, sorted, and merged; the result is the same.
