@@ -179,3 +179,19 @@ def test_vectors_that_are_not_finite_at_the_end_are_no_success(monkeypatch: pyte
     monkeypatch.setattr(trainer.Training, "_check", lambda *_: None)
     with pytest.raises(NumericalError, match="some vectors are not finite: training diverged"):
         Word2Vec(**OPTIONS, engine="array").fit(SENTENCES)
+
+
+def test_a_long_history_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many records every other one goes; the last one stays, and so does the order."""
+    from xw2v import fitting
+
+    sentences = [["a", "b", "c", "d"]] * 30_000
+    options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "epochs": 3, "workers": 1, "backend": "numpy"}
+    whole = Word2Vec(**options).fit(sentences).history
+    assert len(whole) > 30
+    monkeypatch.setattr(fitting, "_MOST_RECORDS", 10)
+    thin = Word2Vec(**options).fit(sentences).history
+    assert 5 <= len(thin) <= 10
+    assert thin[-1].words == whole[-1].words
+    assert [record.words for record in thin] == sorted({record.words for record in thin})
+    assert {record.loss for record in thin} <= {record.loss for record in whole}

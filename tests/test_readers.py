@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError
 from xw2v.text import blocks, readers
 from xw2v.text.readers import open_source
+from xw2v.text.words import unpack
 
 
 def sentences(source: Any, **options: Any) -> list[list[str]]:
@@ -29,7 +30,8 @@ def sentences(source: Any, **options: Any) -> list[list[str]]:
     open_one: list[str] = []
     for block in open_source(source, **options).blocks:
         assert block.codes.dtype == np.int32
-        words = [block.words[code] for code in block.codes]
+        known = unpack(block.words)
+        words = [known[code] for code in block.codes]
         start = 0
         for end in block.ends.tolist():
             result.append(open_one + words[start:end])

@@ -15,7 +15,8 @@ from xw2v.errors import ConfigError, CorpusError, NumericalError
 from xw2v.training import batches
 from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.trainer import Progress, initial_tables, train
+from xw2v.training.reading import ReadAhead
+from xw2v.training.trainer import Progress, Training, initial_tables, train
 from xw2v.training.walk import chunk_size
 from xw2v.training.workers import usable_cores
 
@@ -279,3 +280,69 @@ def test_chunks_are_short_where_tokens_take_long(
     monkeypatch.setattr(batches, "SEGMENT", 8192)
     assert chunk_size(10**9, Config(**options)) == segments * 8192
     assert chunk_size(8192 * 64, Config(**options)) == min(segments, 2) * 8192  # a small corpus has 32 chunks
+
+
+# Reading ahead -------------------------------------------------------------------------------------------
+
+
+class SlowIds:
+    """Ids on a slow disk: who reads a slice is noted, and waits until that is allowed."""
+
+    def __init__(self, ids: np.ndarray) -> None:
+        self.ids = ids
+        self.asked = {start: threading.Event() for start in range(0, len(ids), 100)}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        if part.start in self.asked:  # not the few that are looked at again after training
+            self.asked[part.start].set()
+        return self.ids[part]
+
+
+class WaitingEngine:
+    """Trains a chunk only when the next one is being read."""
+
+    name = "waiting"
+
+    def __init__(self, ids: SlowIds) -> None:
+        self.ids, self.seen = ids, []  # type: tuple[SlowIds, list[tuple[int, bool]]]
+
+    def compile(self) -> None:
+        pass
+
+    def train_chunk(self, tables: Tables, chunk: batches.Chunk, epoch: int, rate: Any, skip: int = 0) -> ChunkResult:
+        following = self.ids.asked.get(chunk.start + len(chunk.ids))
+        self.seen.append((chunk.start, following is None or following.wait(10)))
+        return ChunkResult(1.0, 1, 1, 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_next_chunk_is_read_while_this_one_is_trained(workers: int) -> None:
+    ids, offsets, counts = corpus(1000)
+    slow = SlowIds(ids)
+    engine = WaitingEngine(slow)
+    config = Config(vector_size=4, epochs=1, workers=workers)
+    tables = initial_tables(len(counts), config, NUMPY)
+    records = list(Training(tables, slow, offsets, config, NUMPY, engine))
+    assert len(records) == 10
+    assert sorted(engine.seen) == [(start, True) for start in range(0, 1000, 100)]
+
+
+def test_what_reading_ahead_raises_comes_when_the_chunk_is_taken() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def read(start: int) -> Any:
+        if start == 5:
+            msg = "gone"
+            raise OSError(msg)
+        return start
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = ReadAhead(read, pool)
+        ahead.begin(5)
+        ahead.begin(7)
+        assert [ahead.take(start) for start in (7, 9)] == [7, 9]  # type: ignore[comparison-overlap]
+        with pytest.raises(OSError, match="gone"):
+            ahead.take(5)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xw2v.errors import FormatError, ShapeError
@@ -70,6 +70,7 @@ def test_counts_of_another_length_are_refused() -> None:
         Vocabulary(["x", "y"], np.array([3]))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.integers(0, 2**63 - 1)))
 def test_json_keeps_any_words(counts: dict[str, int]) -> None:
     vocabulary = Vocabulary(list(counts), np.array(list(counts.values()), np.int64))

@@ -89,6 +89,10 @@ class Config:
     max_final_vocab: int | None = _option(
         None, "Keep at most this many words, the most frequent.", low=1, optional=True
     )
+    max_vocab_size: int | None = _option(
+        None, "Remember at most this many distinct words while counting; rare ones may be overlooked. None: all.",
+        low=1, optional=True,
+    )  # fmt: skip
     sample: float = _option(
         1e-3, "Subsampling threshold for frequent words, as a share of all words; 0: off.", low=0, high=1, kind=float
     )

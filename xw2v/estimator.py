@@ -16,6 +16,7 @@ from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch, memory_errors_named
 from xw2v.tensors import first_bad_row
+from xw2v.text.memory import MEMORY
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoints
@@ -54,7 +55,8 @@ class Word2Vec(Transformer):
     ----------
     wv : WordVectors                        the centre vectors, after `fit`
     outside_vectors : (V, D) float32        the other table, after `fit`
-    history : list of Progress              a record per chunk, `words` counted as in the source
+    history : list of Progress              a record per chunk, `words` counted as in the source; of more than
+                                            20,000 every other one is dropped
     epoch_history : list of EpochEnd        a record per epoch, where `validation_fraction` or callbacks asked for it
     corpus_words : int                      words of the source, before `min_count`
     epochs_trained : int                    passes begun over any corpus
@@ -92,6 +94,7 @@ class Word2Vec(Transformer):
         backend: str = "auto",
         engine: str = "auto",
         *,
+        max_vocab_size: int | None = None,
         deterministic: bool = False,
         device: int = 0,
         tf32: bool = False,
@@ -143,6 +146,7 @@ class Word2Vec(Transformer):
         errors: str = "strict",
         column: str | None = None,
         encoded_dir: str | os.PathLike[str] | None = None,
+        memory: int | str = MEMORY,
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -163,6 +167,7 @@ class Word2Vec(Transformer):
             fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
         encoded_dir : path or None
             keep the encoded corpus there and use it again while the source is unchanged
+        memory : int or str                what reading and counting text may take, as "512M"; see `encode`
         on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading
         on_progress : callable or None     called with a `Progress` after every chunk
         on_note : callable or None         called with a line of text, from another thread, when a wait wants a reason
@@ -253,6 +258,7 @@ class Word2Vec(Transformer):
         errors: str = "strict",
         column: str | None = None,
         encoded_dir: str | os.PathLike[str] | None = None,
+        memory: int | str = MEMORY,
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -276,11 +282,13 @@ class Word2Vec(Transformer):
                 encoded_dir,
                 min_count=config.min_count,
                 max_final_vocab=config.max_final_vocab,
+                max_vocab_size=config.max_vocab_size,
                 lower=lower,
                 errors=errors,
                 column=column,
                 progress=on_encode,
                 known=known,
+                memory=memory,
             )
         with opened as encoded, memory_errors_named(backend):
             fitting = Fitting(encoded, config, backend, learned, on_note)

@@ -31,6 +31,8 @@ Note = Callable[[str], None]
 OnEpoch = Callable[[EpochEnd], bool]
 """Called at the end of an epoch; whether training ends there."""
 
+_MOST_RECORDS = 20_000  # of a history: some megabytes
+
 
 class Learned(NamedTuple):
     """What a model knows before it learns more."""
@@ -168,6 +170,7 @@ class Fitting:
                     for record in records:
                         seen = self._in_source_words(record)
                         self.history.append(seen)
+                        _thin(self.history)
                         if on_progress is not None:
                             on_progress(seen)
             except (KeyboardInterrupt, FormatError, FileAccessError):
@@ -266,6 +269,12 @@ class Fitting:
             total_words=round(record.total_words * factor),
             words_per_second=record.words_per_second * factor,
         )
+
+
+def _thin(history: list[Progress]) -> None:
+    """Drop every other record of too many, so that memory and checkpoints do not grow with the corpus."""
+    if len(history) > _MOST_RECORDS:
+        del history[: _MOST_RECORDS // 2 * 2 : 2]
 
 
 def _is_finished(checkpoint: Checkpoint) -> bool:

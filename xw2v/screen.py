@@ -52,16 +52,20 @@ class LiveProgress:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._reading: TaskID | None = None
+        self._bytes = 0
         self._training: TaskID | None = None
         self._losses: list[float] = []
         self._epoch = ""
 
     def on_encode(self, done_bytes: int, total_bytes: int | None, words: int) -> None:
-        """Show how much of the corpus is read."""
+        """Show how much of the corpus is read, and then numbered: each time the bytes begin anew."""
         if self._progress.disable:
             return
         if self._reading is None:
             self._reading = self._progress.add_task("reading", total=total_bytes, shown="")
+        if done_bytes < self._bytes:
+            self._progress.update(self._reading, description="numbering")
+        self._bytes = done_bytes
         self._progress.update(self._reading, completed=done_bytes, total=total_bytes, shown=f"{count(words)} words")
 
     def on_progress(self, record: Any) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "Corpus",
     "Json",
     "Lower",
+    "Memory",
     "ModelPath",
     "Quiet",
     "TextErrors",
@@ -45,6 +46,10 @@ Corpus = Annotated[
 ]
 Lower = Annotated[bool | None, typer.Option("--lower/--no-lower", help="Lower-case the text first.")]
 Column = Annotated[str | None, typer.Option(help="The column to read of Parquet or tab-separated text with a header.")]
+Memory = Annotated[
+    str,
+    typer.Option(metavar="SIZE", help="What reading and counting text may take, as 512M; the rest goes to disk."),
+]
 TextErrors = Annotated[str, typer.Option("--errors", help="Wrong UTF-8: strict stops, replace goes on.")]
 
 

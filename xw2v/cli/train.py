@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from xw2v.cli.options import (
     Corpus,
     Json,
     Lower,
+    Memory,
     Quiet,
     TextErrors,
     given_options,
@@ -26,6 +28,7 @@ from xw2v.errors import ConfigError, NumericalError
 from xw2v.files import locked
 from xw2v.screen import Screen
 from xw2v.text.datasets import WORLD_CLUSTERS
+from xw2v.text.memory import MEMORY
 from xw2v.training.checkpoint import remove_checkpoints
 from xw2v.vectors.curves import plot_scores
 from xw2v.vectors.epoch_scores import EpochScores
@@ -55,6 +58,7 @@ def train(
     lower: Lower = None,
     column: Column = None,
     errors: TextErrors = "strict",
+    memory: Memory = MEMORY,
     encoded: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the encoded corpus here and reuse it.")
     ] = None,
@@ -105,7 +109,7 @@ def train(
     scores = EpochScores(*evaluate) if evaluate else None
     model = new_model(config)
     start = time.perf_counter()
-    reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded}
+    reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
     folder = checkpoint_dir or output.with_name(f"{output.name}.checkpoints")
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
     with locked(output.absolute().with_name(f".{output.name}.training"), str(output)):
@@ -151,30 +155,38 @@ def _sst_column(corpus: list[str]) -> str | None:
         return None  # reading it will say why
 
 
-@with_training_options("min_count", "max_final_vocab")
+@with_training_options("min_count", "max_final_vocab", "max_vocab_size")
 def encode(
     corpus: Corpus,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Where to.")],
     lower: Lower = None,
     column: Column = None,
     errors: TextErrors = "strict",
+    memory: Memory = MEMORY,
     as_json: Json = False,
     quiet: Quiet = False,
     **options: Any,
 ) -> None:  # fmt: skip
     """Turn a corpus into numbers once, for many trainings; one that did not change is not read again."""
+    from xw2v.text.store import PARTS_ENDING
     from xw2v.text.store import encode as encode_corpus
 
     config = Config(**given_options(options))
     check_not_the_corpus(output, corpus)
     screen = Screen(quiet)
     start = time.perf_counter()
-    with screen.progress() as live:
-        encoded = encode_corpus(
-            corpus if len(corpus) > 1 else corpus[0], output, min_count=config.min_count,
-            max_final_vocab=config.max_final_vocab, lower=bool(lower), errors=errors, column=column,
-            progress=live.on_encode,
-        )  # fmt: skip
+    try:
+        with screen.progress() as live:
+            encoded = encode_corpus(
+                corpus if len(corpus) > 1 else corpus[0], output, min_count=config.min_count,
+                max_final_vocab=config.max_final_vocab, max_vocab_size=config.max_vocab_size, lower=bool(lower),
+                errors=errors, column=column, memory=memory, progress=live.on_encode,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        parts = output.with_name(output.name + PARTS_ENDING)
+        if parts.exists():
+            print(f"xw2v: interrupted; what is done is in {parts}; the same command goes on with it", file=sys.stderr)
+        raise
     facts = {"output": str(output), **corpus_facts(encoded), "seconds": time.perf_counter() - start}
     if as_json:
         print_json({**facts, "reused": encoded.reused})
@@ -183,6 +195,8 @@ def encode(
         f"{facts['raw_words']:,} words in {facts['sentences']:,} sentences, {facts['vocabulary']:,} words of "
         f"vocabulary, {'found there, unchanged' if encoded.reused else 'read'} in {facts['seconds']:.1f} s"
     )
+    if encoded.overlooked >= max(config.min_count, 1):
+        screen.warn(f"words that occur up to {encoded.overlooked:,} times may be missing; raise max_vocab_size")
     screen.line(f"wrote {output}" if not encoded.reused else f"reused {output}")
 
 

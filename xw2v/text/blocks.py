@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xw2v.errors import CorpusError
+from xw2v.text.words import Words, from_lines, from_parts, pack, parts_of
 
 __all__ = ["RawBlock", "TokenBlock", "cut_blocks", "from_ids", "from_lists", "from_rows", "joined", "tokenise"]
 
@@ -51,16 +52,18 @@ class TokenBlock(NamedTuple):
     """Some tokens of a source, as ids of the block's own word list.
 
     codes : (n,) int32, the place of each token in `words`
-    words : the block's words by first occurrence; one may stand in it twice
+    words : Arrow array, the block's words by first occurrence; one may stand in it twice
     ends : (s,) int64, non-decreasing: a sentence ends after so many tokens of the block. One that is open
         at the end of the block goes on in the next.
     done : bytes of the sources read so far
+    file : number of the file that it comes from, where the source is files
     """
 
     codes: npt.NDArray[np.int32]
-    words: list[str]
+    words: Words
     ends: npt.NDArray[np.int64]
     done: int
+    file: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,20 +193,22 @@ def _check_text(lines: bytes, data: bytes, block: RawBlock) -> None:
 
 def _words(
     codes: npt.NDArray[np.int32], text: str
-) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.int64] | None]:
+) -> tuple[npt.NDArray[np.int32], Words, npt.NDArray[np.int64] | None]:
     """Codes and words after empty strings are dropped and strings with further white space are split.
 
     Also, where that changed anything, how many tokens stand before each string: (n + 1,) int64.
     """
-    lines = text.split("\n")
-    lines.pop()  # what follows the last line end
     if any(space in text for space in UNICODE_SPACES):
-        split = [line.split() for line in lines]
+        split = [line.split() for line in text.split("\n")[:-1]]
         counts = np.fromiter(map(len, split), np.int64, len(split))
-        words = list(chain.from_iterable(split))
+        words = pack(chain.from_iterable(split))
     else:
-        counts = np.fromiter(map(bool, lines), np.int64, len(lines))
-        words = list(filter(None, lines))
+        words = from_lines(text.encode())
+        offsets, data = parts_of(words)
+        is_word = np.diff(offsets) > 0
+        counts = is_word.astype(np.int64)
+        if not is_word.all():
+            words = from_parts(np.concatenate([offsets[:1], offsets[1:][is_word]]), data)
     if (counts == 1).all():
         return codes, words, None
     repeats = counts[codes]
@@ -257,7 +262,7 @@ def _from_values(values: Any, ends: npt.NDArray[np.int64], options: TextOptions,
         raise CorpusError(msg) from error
     if options.lower:
         words = [word.lower() for word in words]
-    return TokenBlock(encoded.indices.to_numpy(), words, ends, done)
+    return TokenBlock(encoded.indices.to_numpy(), pack(words), ends, done)
 
 
 def from_lists(sentences: Iterable[Any], options: TextOptions, size: int) -> Iterator[TokenBlock]:
@@ -312,7 +317,7 @@ def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOp
     words = [str(token) for token in index]
     if options.lower:
         words = [word.lower() for word in words]
-    return TokenBlock(codes, words, np.array(ends, np.int64), 0)
+    return TokenBlock(codes, pack(words), np.array(ends, np.int64), 0)
 
 
 def _is_token(token: Any) -> bool:

@@ -1,193 +1,190 @@
-"""One pass over token blocks: words numbered and counted, then numbered anew by frequency.
+"""A corpus in two passes: words counted, then tokens numbered by frequency.
 
-The first pass writes provisional ids, in order of first occurrence, and sentence ends to two files. When all
-counts are known both files are rewritten in place, so that memory does not grow with the corpus.
+The first pass reads the source and writes the tokens of each block as ids of the block's own words (`runs`). When
+all counts are known the vocabulary is chosen (`merging`), and the second pass, over the numbers alone, writes token
+ids and sentence offsets. Memory grows with the vocabulary that is chosen, not with the text or its distinct words.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from xw2v.errors import CorpusError, FileAccessError, XW2VError
+from xw2v.errors import ConfigError, CorpusError
 from xw2v.text.blocks import TokenBlock
+from xw2v.text.merging import Choice, choose
+from xw2v.text.parallel import cores, in_parallel
+from xw2v.text.parts import Workspace
 from xw2v.text.readers import Source
-from xw2v.text.vocabulary import Vocabulary, choose_vocabulary, extend_vocabulary
+from xw2v.text.runs import BlockPlace, Part, Run, block_codes
+from xw2v.text.spool import Spool
+from xw2v.text.summary import Summary, only, summarise
+from xw2v.text.vocabulary import Vocabulary
+from xw2v.text.words import Words, pack
 
-__all__ = ["ID", "OFFSET", "NumberFile", "Progress", "encode_blocks", "reporting"]
+__all__ = ["ID", "OFFSET", "Progress", "encode_blocks"]
 
 ID, OFFSET = np.dtype("<i4"), np.dtype("<i8")
-CHUNK = 1 << 20
-"""Numbers in memory at once while the files are rewritten."""
 
 Progress = Callable[[int, int | None, int], None]
 
 
-@contextmanager
-def reporting(action: str, path: Path) -> Iterator[None]:
-    """Turn an OSError of the body into a FileAccessError: `path` cannot be `action`."""
-    try:
-        yield
-    except XW2VError:
-        raise
-    except OSError as error:
-        msg = f"{path} cannot be {action}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
+class Encoded(NamedTuple):
+    """What became of a source.
 
-
-class NumberFile:
-    """A file of numbers that is appended to, then read from its head and rewritten behind the reading.
-
-    file : binary, open for reading and writing, empty
-    dtype : of the numbers, with a byte order
-    place : the file or folder that an error names
+    vocabulary : the V words chosen; raw_words : words of the source, before any was left out
+    overlooked : a word that is missing though it is frequent enough may occur so often
     """
 
-    def __init__(self, file: Any, dtype: np.dtype[Any], place: Path) -> None:
-        self.file, self.dtype, self.place = file, dtype, place
-        self.read_at = self.written = 0
-
-    def append(self, numbers: npt.NDArray[Any]) -> None:
-        """Write at the end."""
-        with reporting("written", self.place):
-            self.file.write(np.ascontiguousarray(numbers, self.dtype).data)
-
-    def read(self, count: int) -> npt.NDArray[Any]:
-        """The next `count` numbers, fewer at the end."""
-        with reporting("read", self.place):
-            self.file.seek(self.read_at)
-            data = self.file.read(count * self.dtype.itemsize)
-        self.read_at += len(data)
-        return np.frombuffer(data, self.dtype)
-
-    def rewrite(self, numbers: npt.NDArray[Any]) -> None:
-        """Write over numbers that were read already, from the head on."""
-        with reporting("written", self.place):
-            self.file.seek(self.written)
-            self.file.write(np.ascontiguousarray(numbers, self.dtype).data)
-        self.written += numbers.nbytes
-
-    def finish(self) -> None:
-        """Cut off what was not rewritten, and hand everything to the operating system."""
-        with reporting("written", self.place):
-            self.file.truncate(self.written)
-            self.file.flush()
+    vocabulary: Vocabulary
+    raw_words: int
+    overlooked: int
 
 
 def encode_blocks(
-    source: Source,
-    ids: NumberFile,
-    offsets: NumberFile,
-    min_count: int,
-    max_final_vocab: int | None,
-    progress: Progress | None,
-    known: Vocabulary | None = None,
-) -> tuple[Vocabulary, int]:
+    source: Source, ids: Spool, offsets: Spool, workspace: Workspace, choice: Choice, progress: Progress | None
+) -> Encoded:
     """Read all of `source` into the two files.
-
-    Returns
-    -------
-    vocabulary : the V words chosen
-    raw_words : words of the source, before any was left out
 
     Raises
     ------
     CorpusError   there are no words, or none is as frequent as `min_count`.
+    ConfigError   `max_vocab_size` is given, and the source can be read only once.
     """
-    counter = _Counter(ids, offsets)
-    for block in source.blocks:
-        counter.add(block)
-        if progress is not None:
-            progress(block.done, source.total_bytes, counter.total)
-    counter.end_sentences(np.array([counter.total]))
-    if not counter.total:
+    summary = None
+    if choice.max_vocab_size is not None:
+        summary = _summary(source, workspace.room, choice, choice.max_vocab_size, progress)
+        source = only(source, summary.words)
+        workspace.begin({"words": hashlib.sha256(b" ".join(summary.words.to_pylist())).hexdigest()})
+    else:
+        workspace.begin({})
+    parts = _gather(source, workspace, progress)
+    total = sum(part.tokens for part in parts)
+    if not total:
         msg = f"{source.name} holds no words"
         raise CorpusError(msg)
-    counts = counter.counts[: len(counter.index)]
-    words = list(counter.index)
-    if known is None:
-        vocabulary, lookup = choose_vocabulary(words, counts, min_count, max_final_vocab)
-    else:
-        vocabulary, lookup = extend_vocabulary(known, words, counts, min_count, max_final_vocab)
-    if not (lookup >= 0).any():
-        top = int(counts.max())
+    runs = [run for part in parts for run in part.runs]
+    vocabulary = choose(runs, workspace.room, choice, source.name)
+    size = source.total_bytes
+
+    def report(tokens: int) -> None:
+        if progress is not None:
+            progress((size or 0) * tokens // total, size, tokens)
+
+    _number(runs, pack(vocabulary.words), ids, offsets, report)
+    return Encoded(vocabulary, *(summary[1:] if summary is not None else (total, 0)))
+
+
+def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progress | None) -> Summary:
+    """The words that may be frequent, and those that are known."""
+    if not source.again:
+        msg = f"max_vocab_size reads a source twice, and {source.name} can be read only once; write it to a file"
+        raise ConfigError(msg)
+    summary = summarise(_watched(source, source.blocks, 0, progress), k, room)
+    if summary.tokens and not len(summary.words):
         msg = (
-            f"no word of {source.name} occurs {min_count} times (min_count): of its {len(counts)} distinct words "
-            f"the most frequent occurs {top} times; set min_count to {top} or less"
+            f"no word of {source.name} surely occurs more often than {summary.overlooked} times: "
+            f"raise max_vocab_size ({k})"
         )
         raise CorpusError(msg)
-    _renumber(ids, offsets, lookup)
-    return vocabulary, counter.total
+    if choice.known is None:
+        return summary
+    both = pa.concat_arrays([pack(choice.known.words), summary.words])
+    return summary._replace(words=both.unique())
 
 
-class _Counter:
-    """Numbers words by first occurrence, counts them, and appends ids and sentence ends to two files."""
+def _watched(
+    source: Source, blocks: Iterator[TokenBlock], words: int, progress: Progress | None
+) -> Iterator[TokenBlock]:
+    """The blocks, with a report after each; `words` were read before."""
+    for block in blocks:
+        yield block
+        words += len(block.codes)
+        if progress is not None:
+            progress(block.done, source.total_bytes, words)
 
-    def __init__(self, ids: NumberFile, offsets: NumberFile) -> None:
-        self.ids, self.offsets = ids, offsets
-        self.index: defaultdict[str, int] = defaultdict()
-        self.index.default_factory = self.index.__len__  # a word not seen before gets the next number
-        self.counts = np.zeros(1 << 16, np.int64)
-        self.total = 0
-        self.last_end = -1
-        self.end_sentences(np.array([0]))
 
-    def add(self, block: TokenBlock) -> None:
-        lookup = np.fromiter(map(self.index.__getitem__, block.words), np.int32, len(block.words))
-        if len(self.index) > len(self.counts):
-            self.counts = np.concatenate([self.counts, np.zeros(len(self.index), np.int64)])
-        # add.at, because a word may stand in the block's list twice.
-        np.add.at(self.counts, lookup, np.bincount(block.codes, minlength=len(lookup)))
-        self.end_sentences(self.total + block.ends)
-        self.ids.append(lookup.take(block.codes))
-        self.total += len(block.codes)
+def _gather(source: Source, workspace: Workspace, progress: Progress | None) -> list[Part]:
+    """Read the source into parts; those that the workspace has already are not read again."""
+    done = sum(part.tokens for part in workspace.done)
+    part, file = workspace.new_part(), workspace.files_done
+    for block in _watched(source, source.read(file), done, progress):
+        if block.file != file:
+            file = block.file
+            if workspace.keep(part, file):
+                part = workspace.new_part()
+        part.add(block)
+    if workspace.keep(part, None):
+        return workspace.done
+    part.finish(spill=bool(workspace.done))
+    return [*workspace.done, part]
 
-    def end_sentences(self, ends: npt.NDArray[np.int64]) -> None:
-        """Write those ends that close a sentence with words in it."""
-        ends = _rising(ends, self.last_end)
+
+class _Numbered(NamedTuple):
+    """A block after the second pass."""
+
+    tokens: int  # before words were left out
+    ids: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int32]  # ids before each sentence end
+
+
+def _number(runs: Sequence[Run], vocabulary: Words, ids: Spool, offsets: Spool, report: Callable[[int], None]) -> None:
+    """Write the ids of all tokens in the vocabulary, and the ends of the sentences of which any is left."""
+    kept, done, last = 0, 0, -1
+
+    def end_sentences(ends: npt.NDArray[np.int64]) -> None:
+        nonlocal last
+        ends = _rising(ends, last)
         if len(ends):
-            self.offsets.append(ends)
-            self.last_end = int(ends[-1])
+            offsets.append(ends, OFFSET)
+            last = int(ends[-1])
+
+    end_sentences(np.array([0]))
+    for block in in_parallel(_jobs(runs, vocabulary), cores()):
+        end_sentences(kept + block.ends.astype(np.int64))
+        ids.append(block.ids, ID)
+        kept, done = kept + len(block.ids), done + block.tokens
+        report(done)
+    end_sentences(np.array([kept]))
+    ids.flush()
+    offsets.flush()
+
+
+def _jobs(runs: Sequence[Run], vocabulary: Words) -> Iterator[Callable[[], _Numbered]]:
+    """One call a block, to be made in any thread."""
+    for run in runs:
+        lookup = _lookup(run, vocabulary)
+        for place in run.blocks:
+            yield partial(_numbered, run, place, lookup)
+
+
+def _lookup(run: Run, vocabulary: Words) -> npt.NDArray[np.int32]:
+    """The id of each of a run's words, -1 where it has none."""
+    counted = run.read(0, run.size)
+    ids = pc.index_in(counted.words, value_set=vocabulary).fill_null(-1).to_numpy()
+    lookup = np.full(run.size, -1, np.int32)
+    lookup[counted.numbers] = ids
+    return lookup
+
+
+def _numbered(run: Run, place: BlockPlace, lookup: npt.NDArray[np.int32]) -> _Numbered:
+    codes, ends, numbers = block_codes(run, place)
+    new = lookup.take(numbers).take(codes)
+    keep = new >= 0
+    if keep.all():
+        return _Numbered(place.tokens, new, ends)
+    before = np.zeros(len(codes) + 1, np.int32)
+    np.cumsum(keep, out=before[1:])
+    return _Numbered(place.tokens, new.compress(keep), before[ends])
 
 
 def _rising(ends: npt.NDArray[np.int64], last: int) -> npt.NDArray[np.int64]:
     """The non-decreasing `ends` without repeats of their own and of `last`."""
     return ends[np.diff(ends, prepend=last) > 0]
-
-
-def _renumber(ids: NumberFile, offsets: NumberFile, lookup: npt.NDArray[np.int32]) -> None:
-    """Replace every id by lookup[id], drop those that become -1, and move the sentence ends accordingly.
-
-    In place: ids and ends only vanish, so that what is written stays behind what was read.
-    """
-    ends = np.empty(0, OFFSET)
-    start = kept = 0  # provisional ids before this chunk, and those of them that stay
-    last = -1
-    while len(chunk := ids.read(CHUNK)):
-        stop = start + len(chunk)
-        new = lookup.take(chunk)
-        keep = new >= 0
-        while not len(ends) or ends[-1] < stop:
-            more = offsets.read(CHUNK)
-            if not len(more):
-                break
-            ends = np.concatenate([ends, more])
-        here = int(np.searchsorted(ends, stop, side="right"))
-        if here:
-            before = np.zeros(len(chunk) + 1, np.int64)
-            np.cumsum(keep, out=before[1:])
-            moved = _rising(kept + before[ends[:here] - start], last)
-            last = int(moved[-1]) if len(moved) else last
-            offsets.rewrite(moved)
-            ends = ends[here:]
-        new = new.compress(keep)
-        ids.rewrite(new)
-        start, kept = stop, kept + len(new)
-    ids.finish()
-    offsets.finish()

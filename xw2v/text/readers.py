@@ -6,27 +6,20 @@ gives. Lines end at a line feed; a carriage return is white space.
 
 from __future__ import annotations
 
-import glob
 import lzma
-import os
-import stat
-import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError, XW2VError
+from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
 from xw2v.text.blocks import (
     LONGEST,
     TextOptions,
@@ -38,41 +31,68 @@ from xw2v.text.blocks import (
     joined,
     tokenise,
 )
+from xw2v.text.parallel import cores, in_parallel
+from xw2v.text.paths import File, as_paths, find_files, shortened, stamps_of, without_secrets
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "default_workers", "open_source"]
 
 BLOCK_BYTES = 8 << 20
-"""Bytes read at once. A larger block looks up fewer words twice, a smaller one takes less memory."""
+"""Most bytes read at once. A larger block looks up fewer words twice, a smaller one takes less memory."""
 BLOCK_TOKENS = 1 << 20
 """Tokens of a block where the source is lists or ids."""
 
-STDIN = "-"
 _ARROW_CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 _BOM = b"\xef\xbb\xbf"
+_MOST_WORKERS = 8
 
-File: TypeAlias = Path | str  # a str is STDIN and nothing else
 Job: TypeAlias = Callable[[], TokenBlock]
+
+
+class _Reading(NamedTuple):
+    """How files are read."""
+
+    options: TextOptions
+    column: str | None
+    size: int  # bytes read at once
 
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus that is ready to be read once.
+    """A corpus that is ready to be read.
 
     name : for messages
-    blocks : the token blocks in order; nothing is read before the first is asked for
+    read : gives the token blocks in order, of files from this number on; nothing is read before the first is asked for
     total_bytes : size of the files as they lie on disk, None where unknown
     stamps : path, size and time of change of each file, by which a change is seen; None where the source
         is not regular files alone
+    again : whether it may be read more than once
     """
 
     name: str
-    blocks: Iterator[TokenBlock]
+    read: Callable[[int], Iterator[TokenBlock]]
     total_bytes: int | None = None
     stamps: list[dict[str, Any]] | None = None
+    again: bool = False
+
+    @property
+    def blocks(self) -> Iterator[TokenBlock]:
+        """All token blocks."""
+        return self.read(0)
+
+
+def default_workers() -> int:
+    """Threads that split text: the cores this process may use, at most 8: more would wait for the one that writes."""
+    return min(_MOST_WORKERS, cores())
 
 
 def open_source(
-    source: Any, *, lower: bool = False, errors: str = "strict", column: str | None = None, workers: int | None = None
+    source: Any,
+    *,
+    lower: bool = False,
+    errors: str = "strict",
+    column: str | None = None,
+    workers: int | None = None,
+    block_bytes: int | None = None,
 ) -> Source:
     """Any corpus as a stream of token blocks.
 
@@ -80,8 +100,9 @@ def open_source(
     ----------
     source : one of
         a path, a glob pattern, a folder (its files, also those of inner folders, in sorted order; hidden ones
-        are left out), "-" for standard input, or a list of these. Files named .gz, .bz2, .xz or .zst are
-        decompressed, .parquet and .pq read as Parquet, all others as UTF-8 text;
+        are left out), "-" for standard input, an address such as s3://bucket/folder/*.txt (see
+        `xw2v.text.remote`), or a list of these. Files named .gz, .bz2, .xz or .zst are decompressed, .parquet
+        and .pq read as Parquet, all others as UTF-8 text;
         an iterable of sentences, each a list of strings or integers, read once, tokens taken as they are;
         a table of pandas, polars or pyarrow, or a column of one, with text or tokens as in Parquet;
         integer ids: (ids (N,), offsets (n + 1,)), two NumPy arrays in a tuple, or a NumPy array with a sentence
@@ -91,8 +112,8 @@ def open_source(
     column : of Parquet the column with the text (a string: split at white space) or the tokens (a list of
         strings or integers); not needed where there is one such column. Of a text file: it is tab-separated,
         has a header line, and this column is read; quotes have no meaning. Null rows and items are left out.
-    workers : threads that split text; by default the cores this process may use, at most 4: more only wait for the one
-        thread that numbers the words, and each holds a block
+    workers : threads that split text, None: `default_workers()`; each holds a block, and one more is in memory
+    block_bytes : text read at once, at most and by default 8 MiB
 
     Raises
     ------
@@ -105,145 +126,79 @@ def open_source(
         msg = f"errors must be 'strict' or 'replace', got {errors!r}"
         raise ConfigError(msg)
     options = TextOptions(bool(lower), errors)
-    paths = _as_paths(source)
+    paths = as_paths(source)
     if paths is not None:
-        files = [file for path in paths for file in _find_files(path)]
-        name = str(paths[0]) if len(paths) == 1 else f"{len(paths)} paths, the first {paths[0]},"
-        stamps, total = _stamps(files)
-        jobs = _file_jobs(files, column, options)
-        return Source(name, _in_parallel(jobs, workers or min(4, _cores())), total, stamps)
+        how = _Reading(options, column, min(block_bytes or BLOCK_BYTES, BLOCK_BYTES))
+        return _files_source(paths, how, workers or default_workers())
     if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
-        return Source("the table", _table_blocks(source, column, options))
+        return Source("the table", lambda _: _table_blocks(source, column, options))
     if column is not None:
         msg = f"column={column!r} needs a file, got {type(source).__name__}"
         raise CorpusError(msg)
     if isinstance(source, np.ndarray) or _is_pair(source):
-        return Source("the id array", _id_blocks(*_ids_and_offsets(source)))
+        ids, offsets = _ids_and_offsets(source)
+        return Source("the id array", lambda _: _id_blocks(ids, offsets), again=True)
     if isinstance(source, (bytes, dict)) or not isinstance(source, Iterable):
         msg = f"a corpus must be a path, paths, lists of tokens or arrays of ids, got {type(source).__name__}"
         raise CorpusError(msg)
-    return Source("the iterable", from_lists(source, options, BLOCK_TOKENS))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # An iterator gives itself, and is empty the second time.
+    again = iter(source) is not source
+    return Source("the iterable", lambda _: from_lists(source, options, BLOCK_TOKENS), again=again)
 
 
 # Files ---------------------------------------------------------------------------------------------------
 
 
-def _as_paths(source: Any) -> list[File] | None:
-    """The paths that a source consists of, or None where it is no path."""
-    items = source if isinstance(source, (list, tuple)) and source else [source]
-    if not all(isinstance(item, (str, os.PathLike)) for item in items):
-        return None
-    return [STDIN if isinstance(item, str) and item == STDIN else Path(item) for item in items]
+def _files_source(paths: list[Any], how: _Reading, workers: int) -> Source:
+    files = [file for path in paths for file in find_files(path)]
+    name = without_secrets(paths[0])
+    name = name if len(paths) == 1 else f"{len(paths)} paths, the first {name},"
+    stamps = stamps_of(files)
+    sizes = [0] * len(files) if stamps is None else [int(stamp["bytes"]) for stamp in stamps]
+
+    def read(first: int) -> Iterator[TokenBlock]:
+        return in_parallel(_file_jobs(files, sizes, first, how), workers)
+
+    return Source(name, read, None if stamps is None else sum(sizes), stamps, again=stamps is not None)
 
 
-def _find_files(path: File) -> list[File]:
-    """The files that a path, folder or pattern stands for, sorted."""
-    if isinstance(path, str):
-        return [path]
-    if _exists(path):
-        if not path.is_dir():
-            return [path]
-        found = [file for file in path.rglob("*") if file.is_file()]
-        hidden = [any(part.startswith(".") for part in file.relative_to(path).parts) for file in found]
-        files = sorted(file for file, hide in zip(found, hidden, strict=True) if not hide)
-        msg = f"the folder {path} holds no file (hidden ones are left out)"
-    elif glob.has_magic(str(path)):
-        files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if file.is_file())  # noqa: PTH207
-        msg = f"no file has the pattern {path}"
-    else:
-        files = []
-        msg = f"there is no file {_shortened(str(path))!r}"
-        if " " in str(path):
-            msg += "; sentences must be lists of tokens, not strings (text.split())"
-    if not files:
-        raise MissingFileError(msg)
-    return list(files)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError) as error:  # no permission, a name too long, a zero byte
-        if isinstance(error, PermissionError):
-            msg = f"{path} cannot be read: {error.strerror}"
-            raise FileAccessError(msg) from error
-        return False
-    return True
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "..."
-
-
-def _stamps(files: list[File]) -> tuple[list[dict[str, Any]] | None, int | None]:
-    """What to know a file's state by, and the size of all; None, None unless all are regular files."""
-    stamps: list[dict[str, Any]] = []
-    for file in files:
-        if isinstance(file, str):
-            return None, None
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return None, None
-        stamps.append({"path": str(file.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns})
-    return stamps, sum(stamp["bytes"] for stamp in stamps)
-
-
-def _file_jobs(files: list[File], column: str | None, options: TextOptions) -> Iterator[Job]:
-    """One call a block, to be made in any thread."""
+def _file_jobs(files: list[File], sizes: list[int], first: int, how: _Reading) -> Iterator[Job]:
+    """One call a block of the files from number `first` on, to be made in any thread."""
     before = 0
-    for file in files:
-        path = None if isinstance(file, str) else file
-        if path is not None and path.suffix in (".parquet", ".pq"):
-            yield from _parquet_jobs(path, column, options, before)
-        else:
-            yield from _text_jobs(path, column, options, before)
-        before += path.stat().st_size if path is not None else 0
+    for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
+        if number >= first:
+            make_jobs = _parquet_jobs if file.suffix in (".parquet", ".pq") else _text_jobs
+            for job in make_jobs(file, how, before, size):
+                yield partial(_of_file, job, number)
+        before += size
 
 
-def _in_parallel(jobs: Iterator[Job], workers: int) -> Iterator[TokenBlock]:
-    """The results of the jobs in order; at most workers + 1 blocks are in memory."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="xw2v-read") as pool:
-        running: deque[Future[TokenBlock]] = deque()
-        try:
-            for job in jobs:
-                running.append(pool.submit(job))
-                if len(running) > workers:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+def _of_file(job: Job, number: int) -> TokenBlock:
+    return job()._replace(file=number)
 
 
 # Text ----------------------------------------------------------------------------------------------------
 
 
-def _text_jobs(path: Path | None, column: str | None, options: TextOptions, before: int) -> Iterator[Job]:
-    name = "standard input" if path is None else str(path)
-    with _opened(path) as (stream, raw):
-        chunks = _chunks(stream, raw, name, before)
-        data, done = _head(chunks, before, whole_line=column is not None)
+def _text_jobs(file: File, how: _Reading, before: int, _: int) -> Iterator[Job]:
+    with file.opened() as raw, _decompressed(raw, file.suffix) as stream:
+        chunks = _chunks(stream, raw, file.name, before, how.size)
+        data, done = _head(chunks, before, whole_line=how.column is not None)
         start = len(_BOM) if data.startswith(_BOM) else 0
         data = data[start:]
         field = None
-        if column is not None and data:
-            header, _, data = data.partition(b"\n")
-            field = _field(header, column, name)
+        if how.column is not None and data:
+            header, data = data.split(b"\n", 1) if b"\n" in data else (data, b"")
+            field = _field(header, how.column, file.name)
             start += len(header) + 1
-        for block in cut_blocks(chain([(data, done)], chunks), name, start, field=field):
-            yield partial(tokenise, block, options)
+        for block in cut_blocks(chain([(data, done)], chunks), file.name, start, field=field):
+            yield partial(tokenise, block, how.options)
 
 
 def _head(chunks: Iterator[tuple[bytes, int]], done: int, *, whole_line: bool) -> tuple[bytes, int]:
     """The first chunks together, enough to hold a byte order mark or, if wanted, a line."""
     data = b""
+    chunk: bytes
     while len(data) < len(_BOM) or (whole_line and b"\n" not in data and len(data) <= LONGEST):
         chunk, done = next(chunks, (b"", done))
         if not chunk:
@@ -261,44 +216,32 @@ def _field(header: bytes, column: str, name: str) -> int:
 
 
 def _listed(names: list[str]) -> str:
-    return _shortened(", ".join(map(repr, names)))
+    return shortened(", ".join(map(repr, names)))
 
 
 @contextmanager
-def _opened(path: Path | None) -> Iterator[tuple[Any, IO[bytes]]]:
-    """A file as a stream of its decompressed bytes, and the file itself, which knows how much is read."""
-    if path is None:
-        # Absent under a windowed interpreter, and without a buffer where something stands in for it.
-        stream = getattr(sys.stdin, "buffer", None)
-        if stream is None:
-            msg = "there is no standard input to read; give a file"
-            raise FileAccessError(msg)
-        yield stream, stream
-        return
-    try:
-        raw = path.open("rb")
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}"
-        raise FileAccessError(msg) from error
-    with raw:
-        if path.suffix == ".xz":
-            with lzma.open(raw) as stream:
-                yield stream, raw
-        elif path.suffix in _ARROW_CODECS:
-            with pa.CompressedInputStream(pa.PythonFile(raw, "r"), _ARROW_CODECS[path.suffix]) as stream:
-                yield stream, raw
-        else:
-            yield raw, raw
+def _decompressed(raw: Any, suffix: str) -> Iterator[Any]:
+    """The stream of the bytes in a file with a name that ends so."""
+    if suffix == ".xz":
+        with lzma.open(raw) as stream:
+            yield stream
+    elif suffix in _ARROW_CODECS:
+        with pa.CompressedInputStream(pa.PythonFile(raw, "r"), _ARROW_CODECS[suffix]) as stream:
+            yield stream
+    else:
+        yield raw
 
 
-def _chunks(stream: Any, raw: IO[bytes], name: str, before: int) -> Iterator[tuple[bytes, int]]:
-    """Bytes in pieces of `BLOCK_BYTES`, each with the bytes read from all files so far."""
+def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterator[tuple[bytes, int]]:
+    """Bytes in pieces of `size`, each with the bytes read from all files so far."""
     read = 0
     while True:
         try:
             # Arrow's `read` never gives back its memory when it fails.
             packed = isinstance(stream, pa.NativeFile)
-            chunk = stream.read_buffer(BLOCK_BYTES).to_pybytes() if packed else stream.read(BLOCK_BYTES)
+            chunk: bytes = stream.read_buffer(size).to_pybytes() if packed else stream.read(size)
+        except XW2VError:
+            raise
         except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
             if stream is raw or getattr(error, "errno", None) is not None:
                 msg = f"{name} cannot be read: {error}"
@@ -314,33 +257,34 @@ def _chunks(stream: Any, raw: IO[bytes], name: str, before: int) -> Iterator[tup
 # Parquet -------------------------------------------------------------------------------------------------
 
 
-def _parquet_jobs(path: Path, column: str | None, options: TextOptions, before: int) -> Iterator[Job]:
+def _parquet_jobs(source: File, how: _Reading, before: int, size: int) -> Iterator[Job]:
+    name = source.name
     try:
         # A buffer size lets pages be read as needed; else a whole row group's column is loaded.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            chosen = _parquet_column(file.schema_arrow, column, path)
-            batches = _batches(file, chosen, before, path.stat().st_size)
+        with pq.ParquetFile(source.random_access(), pre_buffer=False, buffer_size=1 << 20) as file:
+            chosen = _parquet_column(file.schema_arrow, how.column, name)
+            batches = _batches(file, chosen, before, size, how.size)
             if _is_text(file.schema_arrow.field(chosen).type):
-                name = f"column {chosen!r} of {path}"
-                for block in cut_blocks(((_lines(rows), done) for rows, done in batches), name):
-                    yield partial(tokenise, block, options)
+                column = f"column {chosen!r} of {name}"
+                for block in cut_blocks(((_lines(rows), done) for rows, done in batches), column):
+                    yield partial(tokenise, block, how.options)
             else:
                 for rows, done in batches:
-                    yield partial(from_rows, rows, options, done, str(path))
+                    yield partial(from_rows, rows, how.options, done, name)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # names that are no UTF-8 are ValueErrors
         if isinstance(error, XW2VError):
             raise
         kind = FileAccessError if isinstance(error, PermissionError) else CorpusError
-        msg = f"{path} cannot be read as Parquet: {' '.join(str(error).split())[:200]}"
+        msg = f"{name} cannot be read as Parquet: {' '.join(str(error).split())[:200]}"
         raise kind(msg) from error
 
 
-def _batches(file: Any, column: str, before: int, size: int) -> Iterator[tuple[Any, int]]:
-    """The column in batches of about `BLOCK_BYTES`, each with the bytes read so far, in proportion to rows."""
+def _batches(file: Any, column: str, before: int, size: int, wanted: int) -> Iterator[tuple[Any, int]]:
+    """The column in batches of about `wanted` bytes, each with the bytes read so far, in proportion to rows."""
     meta = file.metadata
     width = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)) // max(1, meta.num_rows)
     seen = 0
-    for batch in file.iter_batches(max(1, min(1 << 16, BLOCK_BYTES // (width + 1))), columns=[column]):
+    for batch in file.iter_batches(max(1, min(1 << 16, wanted // (width + 1))), columns=[column]):
         seen += len(batch)
         values = batch.column(0)
         if pa.types.is_dictionary(values.type):
@@ -368,7 +312,7 @@ def _is_tokens(kind: Any) -> Any:
     return pa.types.is_integer(kind.value_type) or _is_text(kind.value_type)
 
 
-def _parquet_column(schema: Any, column: str | None, path: Path | str) -> str:
+def _parquet_column(schema: Any, column: str | None, path: str) -> str:
     """The name of the column to read."""
     usable = [field.name for field in schema if _is_text(field.type) or _is_tokens(field.type)]
     if column is None and len(usable) == 1:

@@ -11,8 +11,6 @@ import json
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,15 +28,18 @@ from xw2v.errors import (
     XW2VError,
 )
 from xw2v.files import inside, new_folder
-from xw2v.text.encoder import ID, OFFSET, NumberFile, Progress, encode_blocks, reporting
-from xw2v.text.readers import open_source
+from xw2v.text.encoder import ID, OFFSET, Progress, encode_blocks
+from xw2v.text.memory import MEMORY, memory_bytes, shares
+from xw2v.text.merging import Choice
+from xw2v.text.parts import MEMORY_BYTES, folder_workspace, temporary_workspace
+from xw2v.text.readers import default_workers, open_source
+from xw2v.text.spool import Spool, reporting, spool_file
 from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 
 __all__ = ["EncodedCorpus", "encode", "is_encoded"]
 
-MEMORY_BYTES = 64 << 20
-"""Without a folder, ids and offsets beyond so many bytes each go to unnamed temporary files."""
+PARTS_ENDING = ".encoding"
 CHUNK = 1 << 20
 """Numbers looked at at once where all ids or offsets are gone through."""
 
@@ -58,6 +59,8 @@ class EncodedCorpus:
     raw_words : words of the source, before any was left out
     folder : where it lies, None for one in memory or unnamed temporary files
     reused : True where `encode` found it there and read no source
+    overlooked : a word that the vocabulary lacks may occur so often though it is frequent enough, where `encode` was
+        called with `max_vocab_size`; else 0
 
     As a context manager it lets go of its arrays at the end; memory and temporary files are given back when
     no array of them is in use any more.
@@ -78,6 +81,7 @@ class EncodedCorpus:
     raw_words: int
     folder: Path | None = None
     reused: bool = False
+    overlooked: int = 0
     _files: tuple[StoredNumbers, ...] = field(default=(), repr=False)
     _digests: dict[str, str] | None = field(default=None, repr=False)  # of the files that are open
 
@@ -105,6 +109,7 @@ class EncodedCorpus:
             vocabulary = Vocabulary.from_json((folder / _VOCABULARY).read_bytes(), str(folder / _VOCABULARY))
         files = StoredNumbers(folder / _IDS, ID, len(vocabulary)), StoredNumbers(folder / _OFFSETS, OFFSET)
         corpus = cls(files[0].array, files[1].array, vocabulary, manifest["raw_words"], folder)
+        corpus.overlooked = manifest.get("overlooked", 0)
         corpus._files = files
         corpus._digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
         if verify:
@@ -165,10 +170,12 @@ class EncodedCorpus:
         if words == known.words[: len(words)] == known.words:
             return self
         vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=0)
-        ids, numbered = self.stored[0], np.empty(len(self.ids), np.int32)
-        for low in range(0, len(ids), CHUNK):
-            numbered[low : low + CHUNK] = lookup.take(ids[low : low + CHUNK])
-        return EncodedCorpus(numbered, self.stored[1][:], vocabulary, self.raw_words)
+        ids, offsets = self.stored
+        with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
+            numbered = Spool(file, Path(tempfile.gettempdir()))
+            for low in range(0, len(ids), CHUNK):
+                numbered.append(lookup.take(ids[low : low + CHUNK]), ID)
+            return EncodedCorpus(_loaded(file, ID), offsets[:], vocabulary, self.raw_words)
 
     def verify(self) -> None:
         """Compare the checksum of every file with the manifest's; without a folder there is nothing to do.
@@ -207,13 +214,15 @@ def encode(
     *,
     min_count: int = 5,
     max_final_vocab: int | None = None,
+    max_vocab_size: int | None = None,
     lower: bool = False,
     errors: str = "strict",
     column: str | None = None,
     progress: Progress | None = None,
     known: Vocabulary | None = None,
+    memory: int | str = MEMORY,
 ) -> EncodedCorpus:
-    """Any corpus as token ids, in one pass over it.
+    """Any corpus as token ids. The source is read once, whatever its size, in bounded memory.
 
     Parameters
     ----------
@@ -222,8 +231,23 @@ def encode(
         (paths, sizes, times of change) in the same way it is used again, and no file is read; if it holds
         another one that is replaced. None: in memory, beyond 64 MiB in unnamed temporary files (TMPDIR says where).
     min_count, max_final_vocab : as in `xw2v.text.vocabulary.choose_vocabulary`
-    progress : called after each block with (bytes read, bytes in all or None, words so far)
+    max_vocab_size : None: words are counted exactly, whatever their number. Else the source is read twice and only
+        so many distinct words are remembered in between, which saves the disk of those that are rare: the vocabulary
+        is chosen, with exact counts, from words that surely hold all that occur more often than
+        N / (max_vocab_size + 1) times in N words (Misra and Gries; see `xw2v.text.summary`). The corpus'
+        `overlooked` says how often a word may occur that is missing. gensim's option of this name forgets words
+        without such a bound. `max_final_vocab` limits the vocabulary and is exact.
+    progress : called after each block with (bytes read, bytes in all or None, words so far), and, while tokens get
+        their final ids, from the beginning again
     known : words that keep their ids and come first, however rare they are here; see `extend_vocabulary`
+    memory : what reading and counting may take, in bytes or as "512M", beside the vocabulary that is chosen. Distinct
+        words that do not fit are spilled to disk, sorted, and merged; the result is the same.
+
+    Notes
+    -----
+    Beside the corpus, four bytes a word of the source are on disk while it is written: in `folder` + ".encoding", or
+    in temporary files. That folder stays when the work is interrupted after a part of it (some files of 256 MiB
+    together, or one that is larger) was done: the same call then goes on with the files that are not.
 
     Raises
     ------
@@ -238,29 +262,36 @@ def encode(
     >>> corpus.vocabulary.words, corpus.ids.tolist(), corpus.raw_words
     (['to', 'be'], [0, 1, 0, 1], 6)
     """
-    _check_options(min_count, max_final_vocab)
+    _check_options(min_count, max_final_vocab, max_vocab_size)
     _refuse_encoded(source)
-    opened = open_source(source, lower=lower, errors=errors, column=column)
+    share = shares(memory_bytes(memory), default_workers())
+    opened = open_source(source, lower=lower, errors=errors, column=column, block_bytes=share.block)
+    choice = Choice(min_count, max_final_vocab, known, max_vocab_size)
     if folder is None:
         place = Path(tempfile.gettempdir())
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ids, tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ends:
-            files = NumberFile(ids, ID, place), NumberFile(ends, OFFSET, place)
-            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
-            return EncodedCorpus(_loaded(ids, ID), _loaded(ends, OFFSET), vocabulary, raw_words)
+            with temporary_workspace(share.words) as work:
+                files = Spool(ids, place), Spool(ends, place)
+                found = encode_blocks(opened, *files, work, choice, progress)
+            arrays = _loaded(ids, ID), _loaded(ends, OFFSET)
+            return EncodedCorpus(*arrays, found.vocabulary, found.raw_words, overlooked=found.overlooked)
     folder = Path(folder).resolve()
+    reading = {"lower": bool(lower), "errors": errors, "column": column}
     record: dict[str, Any] = {"source": opened.stamps, "min_count": min_count, "max_final_vocab": max_final_vocab}
-    record |= {"lower": bool(lower), "errors": errors, "column": column}
+    record |= {"max_vocab_size": max_vocab_size, **reading}
     if known is not None:
         record["known"] = hashlib.sha256(known.to_json().encode()).hexdigest()
     _check_target(folder, opened.stamps)
-    found = _reusable(folder, record)
-    if found is not None:
-        return found
-    with new_folder(folder) as part:
-        with _number_file(part / _IDS, ID, folder) as ids, _number_file(part / _OFFSETS, OFFSET, folder) as ends:
-            files = ids, ends
-            vocabulary, raw_words = encode_blocks(opened, *files, min_count, max_final_vocab, progress, known)
-        _finish_folder(part, folder, vocabulary, raw_words, record)
+    old = _reusable(folder, record)
+    if old is not None:
+        return old
+    parts = folder.with_name(folder.name + PARTS_ENDING)
+    with new_folder(folder) as part, folder_workspace(parts, share.words, reading, opened.stamps) as work:
+        with spool_file(part / _IDS, folder) as id_file, spool_file(part / _OFFSETS, folder) as offset_file:
+            found = encode_blocks(opened, id_file, offset_file, work, choice, progress)
+        entries = {_IDS: id_file.entry(), _OFFSETS: offset_file.entry()}
+        record |= {"raw_words": found.raw_words, "overlooked": found.overlooked}
+        _finish_folder(part, folder, found.vocabulary, record, entries)
     return EncodedCorpus.open(folder, check_ids=False)  # ids come from the vocabulary itself
 
 
@@ -273,9 +304,10 @@ def is_encoded(folder: str | os.PathLike[str]) -> bool:
     return isinstance(manifest, dict) and manifest.get("format") == _FORMAT
 
 
-def _check_options(min_count: Any, max_final_vocab: Any) -> None:
-    for name, value, low in (("min_count", min_count, 0), ("max_final_vocab", max_final_vocab, 1)):
-        if value is None and name == "max_final_vocab":
+def _check_options(min_count: Any, max_final_vocab: Any, max_vocab_size: Any) -> None:
+    limits = (("max_final_vocab", max_final_vocab, 1), ("max_vocab_size", max_vocab_size, 1))
+    for name, value, low in (("min_count", min_count, 0), *limits):
+        if value is None and name != "min_count":
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             msg = f"{name} must be an integer >= {low}, got {value!r}"
@@ -318,6 +350,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         version, files = manifest["version"], manifest["files"]
         sizes = {name: entry["bytes"] for name, entry in files.items()}
         sane = manifest["format"] == _FORMAT and set(files) == _CHECKED and type(manifest["raw_words"]) is int
+        sane = sane and type(manifest.get("overlooked", 0)) is int
         sane = sane and all(isinstance(entry["sha256"], str) for entry in files.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         version, sizes, sane = _VERSION, {}, False
@@ -379,31 +412,15 @@ def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
     return corpus
 
 
-@contextmanager
-def _number_file(path: Path, dtype: np.dtype[Any], shown: Path) -> Iterator[NumberFile]:
-    """A new file of numbers. Closing it after a failed write fails once more, which is not what is to be reported."""
-    with reporting("written", shown):
-        file = path.open("w+b")
-    try:
-        yield NumberFile(file, dtype, shown)
-    except BaseException:
-        with suppress(OSError):
-            file.close()
-        raise
-    with reporting("written", shown):
-        file.close()
-
-
-def _finish_folder(part: Path, folder: Path, vocabulary: Vocabulary, raw_words: int, record: dict[str, Any]) -> None:
+def _finish_folder(
+    part: Path, folder: Path, vocabulary: Vocabulary, record: dict[str, Any], entries: dict[str, dict[str, Any]]
+) -> None:
     """Add the vocabulary and the manifest and have the disk take everything."""
     with reporting("written", folder):
-        (part / _VOCABULARY).write_text(vocabulary.to_json(), encoding="ascii")
-        entries = {}
-        for name in sorted(_CHECKED):
-            with (part / name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            entries[name] = {"bytes": (part / name).stat().st_size, "sha256": digest}
-        manifest = {"format": _FORMAT, "version": _VERSION, "raw_words": raw_words, "files": entries, **record}
+        text = vocabulary.to_json().encode("ascii")
+        (part / _VOCABULARY).write_bytes(text)
+        entries[_VOCABULARY] = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        manifest = {"format": _FORMAT, "version": _VERSION, "files": dict(sorted(entries.items())), **record}
         (part / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
         for name in (*entries, _MANIFEST):
             _sync(part / name)

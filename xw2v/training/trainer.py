@@ -17,9 +17,10 @@ from threadpoolctl import threadpool_limits
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError, CorpusError, NumericalError
-from xw2v.training.batches import read_chunk
+from xw2v.training.batches import Chunk, read_chunk
 from xw2v.training.draws import Purpose, draw, high_half, stream_key
 from xw2v.training.engines import AheadEngine, ChunkResult, DeviceEngine, Engine, Tables
+from xw2v.training.reading import ReadAhead
 from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
 from xw2v.training.workers import is_ordered, worker_count
 
@@ -180,6 +181,8 @@ class Training:
             pool = stack.enter_context(
                 ThreadPoolExecutor(self.workers, thread_name_prefix="xw2v", initializer=self.backend.attach)
             )
+            reader = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="xw2v-ahead"))
+            self._reading = ReadAhead(self._read, reader)
             self._began = time.perf_counter() - self.position.seconds
             try:
                 yield from self._records(pool)
@@ -201,6 +204,8 @@ class Training:
             if place is None:
                 break
             self._under_way.append((place, pool.submit(self._work, place)))
+            if not isinstance(self.engine, AheadEngine):  # whose device works while the host reads
+                self._reading.begin(self._walk.start)
             if len(self._under_way) < ahead:
                 continue
             if not self._wait():
@@ -224,10 +229,8 @@ class Training:
 
     def _work(self, place: Place) -> tuple[Callable[[], ChunkResult], bool]:
         """Train on a chunk; what gives the result, and whether it was cut short."""
-        stop = min(place.start + self._walk.size, len(self.ids))
         engine = self.engine
-        read = engine.read_chunk if isinstance(engine, AheadEngine) else read_chunk
-        chunk = read(self._trained, self.offsets, place.start, stop)
+        chunk = self._reading.take(place.start)
         first_word, first_step = place.epoch * len(self.ids) + place.start, self._walk.steps - place.steps
         cut = False
 
@@ -245,6 +248,12 @@ class Training:
                 return engine.begin_chunk(self.tables, chunk, epoch, rate, **skip), cut
             result = engine.train_chunk(self.tables, chunk, epoch, rate, **skip)
         return lambda: result, cut
+
+    def _read(self, start: int) -> Chunk:
+        """The chunk that begins at a position."""
+        stop = min(start + self._walk.size, len(self.ids))
+        read = self.engine.read_chunk if isinstance(self.engine, AheadEngine) else read_chunk
+        return read(self._trained, self.offsets, start, stop)
 
     def _wait(self) -> bool:
         """Wait for the oldest chunk under way; False where the run is to stop first."""

@@ -19,7 +19,7 @@ _MOST_WORK = 1.5e9  # multiply-adds of a chunk, counted below: a core does them 
 _CHUNKS_AN_EPOCH = 32  # a small corpus is cut finer, so that there is something to report and to share out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far training has come, after a chunk."""
 

@@ -1,0 +1,221 @@
+"""Encodings that were interrupted go on with the files that are not done, and end with the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xw2v import cli
+from xw2v.errors import CorpusError, FileAccessError, FormatError
+from xw2v.text import encode, encoder, parts, store
+from xw2v.text.memory import Shares
+from xw2v.text.paths import LocalFile
+
+TEXTS = {
+    "1.txt": "the cat sat\non the mat", "2.txt": "a cat\n", "3.txt": "", "4.txt": "the end of a cat\n", "5.txt": "mat",
+}  # fmt: skip
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of texts, of which every file is worth a part, read with memory for a few words."""
+    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    monkeypatch.setattr(parts, "MOST_PARTS", 1000)
+    monkeypatch.setattr(store, "shares", lambda *_: Shares(5, 60))
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are opened."""
+    names: list[str] = []
+    real = LocalFile.opened
+
+    def noting(file: LocalFile) -> Any:
+        names.append(file.path.name)
+        return real(file)
+
+    monkeypatch.setattr(LocalFile, "opened", noting)
+    return names
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def interrupt_after(words: int) -> Callable[..., None]:
+    def progress(done: int, total: int | None, seen: int) -> None:
+        if seen >= words:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def interrupted(source: Path, target: Path, words: int = 13) -> list[str]:
+    """Encode until so many words are read; the names of what is kept."""
+    with pytest.raises(KeyboardInterrupt):
+        encode(source, target, min_count=1, progress=interrupt_after(words))
+    assert not target.exists()
+    kept = target.with_name(target.name + ".encoding")
+    return sorted(path.name for path in kept.iterdir()) if kept.exists() else []
+
+
+@pytest.mark.parametrize("words", range(1, 15))
+def test_an_interrupted_encoding_goes_on(source: Path, tmp_path: Path, opened: list[str], words: int) -> None:
+    whole = encode(source, tmp_path / "whole", min_count=1)
+    opened.clear()
+    kept = interrupted(source, tmp_path / "e", words)
+    done = len([name for name in kept if name.endswith(".json")])
+    opened.clear()
+    encode(source, tmp_path / "e", min_count=1)
+    assert content(tmp_path / "e") == content(tmp_path / "whole")
+    assert not (tmp_path / "e.encoding").exists()
+    # A file without words is done when the next one is.
+    finished = [0, 1, 3, 4, 5][done]
+    assert opened == list(TEXTS)[finished:]
+    assert done == (words > 6) + (words > 8) + (words > 13)
+    assert whole.raw_words == 14
+
+
+def test_also_after_the_last_file(source: Path, tmp_path: Path, opened: list[str],
+                                  monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    encode(source, tmp_path / "whole", min_count=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder, "choose", lambda *_: sys.exit(9))
+        with pytest.raises(SystemExit):
+            encode(source, tmp_path / "e", min_count=1)
+    opened.clear()
+    encode(source, tmp_path / "e", min_count=2)  # which does not matter to the parts
+    assert opened == []
+    assert content(tmp_path / "e") == content(tmp_path / "whole")
+
+
+CHANGES: dict[str, Callable[[Path, Path], Any]] = {
+    "first file": lambda text, kept: (text / "1.txt").write_text("other words than before"),
+    "second file": lambda text, kept: (text / "2.txt").write_text("other words than before"),
+    "a file less": lambda text, kept: (text / "1.txt").unlink(),
+    "a file more": lambda text, kept: (text / "0.txt").write_text("words before"),
+    "data cut": lambda text, kept: os.truncate(kept / "part-00000.data", 30),
+    "data empty": lambda text, kept: os.truncate(kept / "part-00001.data", 0),
+    "data gone": lambda text, kept: (kept / "part-00001.data").unlink(),
+    "data wrong": lambda text, kept: (kept / "part-00000.data").write_bytes(b"\1" * 300),
+    "record cut": lambda text, kept: os.truncate(kept / "part-00000.json", 30),
+    "record gone": lambda text, kept: (kept / "part-00000.json").unlink(),
+    "record wrong": lambda text, kept: edit(kept / "part-00000.json", tokens=7),
+    "record of something else": lambda text, kept: (kept / "part-00000.json").write_text("[1, 2]"),
+    "record of a later version": lambda text, kept: edit(kept / "part-00001.json", version=99),
+    "half-written": lambda text, kept: (kept / ".xw2v-00-11.tmp").write_text("half"),
+}
+
+
+def edit(path: Path, **changes: Any) -> None:
+    index = json.loads(path.read_text())["index"] | changes
+    fresh = parts._digest(index) if "version" in changes else "0"
+    path.write_text(json.dumps({"index": index, "sha256": fresh}))
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_changed_or_is_damaged_is_read_again(source: Path, tmp_path: Path, name: str) -> None:
+    assert interrupted(source, tmp_path / "e") == [
+        "part-00000.data", "part-00000.json", "part-00001.data", "part-00001.json",
+    ]  # fmt: skip
+    CHANGES[name](source, tmp_path / "e.encoding")
+    encode(source, tmp_path / "e", min_count=1)
+    encode(source, tmp_path / "whole", min_count=1)
+    assert content(tmp_path / "e") == content(tmp_path / "whole")
+
+
+def test_parts_that_were_read_in_another_way_are_not_used(source: Path, tmp_path: Path, opened: list[str]) -> None:
+    interrupted(source, tmp_path / "e")
+    opened.clear()
+    encode(source, tmp_path / "e", min_count=1, lower=True)
+    assert opened == list(TEXTS)
+
+
+def test_damage_while_it_is_used(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = vars(encoder)["choose"]
+
+    def choose(*arguments: Any) -> Any:
+        found = real(*arguments)
+        os.truncate(tmp_path / "e.encoding" / "part-00001.data", 8)
+        return found
+
+    monkeypatch.setattr(encoder, "choose", choose)
+    with pytest.raises(FormatError, match=r"part-00001\.data is damaged: numbers that were written there are gone"):
+        encode(source, tmp_path / "e", min_count=1)
+    assert not (tmp_path / "e").exists()
+    monkeypatch.undo()
+    encode(source, tmp_path / "e", min_count=1)
+    encode(source, tmp_path / "whole", min_count=1)
+    assert content(tmp_path / "e") == content(tmp_path / "whole")
+
+
+def test_a_wrong_file_costs_the_others_nothing(source: Path, tmp_path: Path, opened: list[str]) -> None:
+    (source / "4.txt").write_bytes(b"\xff")
+    with pytest.raises(CorpusError, match=r"4\.txt is not UTF-8"):
+        encode(source, tmp_path / "e", min_count=1)
+    (source / "4.txt").write_text(TEXTS["4.txt"])
+    opened.clear()
+    encode(source, tmp_path / "e", min_count=1)
+    assert opened == ["2.txt", "3.txt", "4.txt", "5.txt"]
+
+
+def test_nothing_is_kept_of_little(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART_BYTES", 1 << 20)
+    assert interrupted(source, tmp_path / "e") == []
+    with pytest.raises(KeyboardInterrupt):
+        encode((text.split() for text in TEXTS.values()), tmp_path / "e", progress=interrupt_after(5))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "link"])
+def test_nobodys_files_are_in_danger(source: Path, tmp_path: Path, what: str) -> None:
+    place = tmp_path / "e.encoding"
+    if what == "file":
+        place.write_text("precious")
+    elif what == "folder":
+        place.mkdir()
+        (place / "precious").write_text("precious")
+    else:
+        place.symlink_to(source)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(FileAccessError, match=r"e\.encoding is in the way"):
+        encode(source, tmp_path / "e", min_count=1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_command_line_says_how_to_go_on(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                            capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    def choose(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder, "choose", choose)
+    assert cli.main(["encode", str(source), "-o", str(tmp_path / "e")]) == 130
+    said = capsys.readouterr().err
+    assert (
+        said == f"xw2v: interrupted; what is done is in {tmp_path / 'e.encoding'}; the same command goes on with it\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_killed_encodings_lose_nothing() -> None:
+    """`python -m tests.encode_kills` does more."""
+    command = [sys.executable, "-m", "tests.encode_kills", "--kills", "20"]
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=300)
+    figures = json.loads(done.stdout)
+    assert figures["kills"] >= 20
+    assert figures["useful"] > 2
+    assert (figures["differing"], figures["leftovers"]) == (0, 0)

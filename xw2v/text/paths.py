@@ -1,0 +1,204 @@
+"""The files that paths, folders, patterns and addresses stand for."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from xw2v.errors import FileAccessError, MissingFileError
+
+__all__ = [
+    "File",
+    "LocalFile",
+    "StandardInput",
+    "as_paths",
+    "find_files",
+    "shortened",
+    "split_options",
+    "stamps_of",
+    "without_secrets",
+]
+
+STDIN = "-"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+class File(Protocol):
+    """A file to be read from its head to its end."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name, with the dot."""
+        ...
+
+    def stamp(self) -> dict[str, Any] | None:
+        """Path, bytes and time of change, by which a change is seen; None where there is no such thing."""
+        ...
+
+    def opened(self) -> Any:
+        """A context manager that gives a binary stream with `read` and `tell`."""
+        ...
+
+    def random_access(self) -> Any:
+        """What `pyarrow.parquet.ParquetFile` reads."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of this machine."""
+
+    path: Path
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name, with the dot."""
+        return self.path.suffix
+
+    def stamp(self) -> dict[str, Any] | None:
+        """None for pipes and devices."""
+        status = self.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return {"path": str(self.path.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """A stream of its bytes."""
+        try:
+            raw = self.path.open("rb")
+        except OSError as error:
+            msg = f"{self.path} cannot be read: {error.strerror}"
+            raise FileAccessError(msg) from error
+        with raw:
+            yield raw
+
+    def random_access(self) -> Any:
+        """The path, which Arrow maps or reads."""
+        return self.path
+
+
+@dataclass(frozen=True)
+class StandardInput:
+    """What is piped into this process."""
+
+    name: str = "standard input"
+    suffix: str = ""
+
+    def stamp(self) -> None:
+        """None: it is read once."""
+        return
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """A stream of its bytes."""
+        # Absent under a windowed interpreter, and without a buffer where something stands in for it.
+        stream = getattr(sys.stdin, "buffer", None)
+        if stream is None:
+            msg = "there is no standard input to read; give a file"
+            raise FileAccessError(msg)
+        yield stream
+
+    def random_access(self) -> Any:
+        """Not to be had."""
+        raise NotImplementedError
+
+
+def as_paths(source: Any) -> list[Path | str] | None:
+    """The paths that a source consists of, or None where it is no path; a str is "-" or an address."""
+    items = source if isinstance(source, (list, tuple)) and source else [source]
+    if not all(isinstance(item, (str, os.PathLike)) for item in items):
+        return None
+    return [item if isinstance(item, str) and (item == STDIN or _ADDRESS.match(item)) else Path(item) for item in items]
+
+
+def find_files(path: Path | str) -> list[File]:
+    """The files that a path, folder, pattern or address stands for, sorted.
+
+    Raises
+    ------
+    MissingFileError    there is none
+    FileAccessError     it cannot be looked at
+    """
+    if isinstance(path, str):
+        if path == STDIN:
+            return [StandardInput()]
+        from xw2v.text.remote import find_remote
+
+        return list(find_remote(path))
+    if _exists(path):
+        if not path.is_dir():
+            return [LocalFile(path)]
+        found = [file for file in path.rglob("*") if file.is_file()]
+        hidden = [any(part.startswith(".") for part in file.relative_to(path).parts) for file in found]
+        files = sorted(file for file, hide in zip(found, hidden, strict=True) if not hide)
+        msg = f"the folder {path} holds no file (hidden ones are left out)"
+    elif glob.has_magic(str(path)):
+        files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if file.is_file())  # noqa: PTH207
+        msg = f"no file has the pattern {path}"
+    else:
+        files = []
+        msg = f"there is no file {shortened(str(path))!r}"
+        if " " in str(path):
+            msg += "; sentences must be lists of tokens, not strings (text.split())"
+    if not files:
+        raise MissingFileError(msg)
+    return list(map(LocalFile, files))
+
+
+def split_options(address: str) -> tuple[str, str]:
+    """An address without its options, and those; a question mark without = after it stands for any letter."""
+    bare, _, options = address.partition("?")
+    return (bare, options) if "=" in options else (address, "")
+
+
+def without_secrets(path: Path | str) -> str:
+    """A path as messages and manifests may show it; of an address without user, password and options."""
+    return re.sub(r"(?<=://)[^/@]*@", "", split_options(path)[0]) if isinstance(path, str) else str(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:  # no permission, a name too long, a zero byte
+        if isinstance(error, PermissionError):
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise FileAccessError(msg) from error
+        return False
+    return True
+
+
+def shortened(text: str) -> str:
+    """At most 200 characters of a text."""
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def stamps_of(files: list[File]) -> list[dict[str, Any]] | None:
+    """What to know the files' state by; None where one of them has no stamp."""
+    stamps = []
+    for file in files:
+        stamp = file.stamp()
+        if stamp is None:
+            return None
+        stamps.append(stamp)
+    return stamps
