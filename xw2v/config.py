@@ -154,6 +154,18 @@ class Config:
         False, "Matrix products of the array engine on a GPU in TF32: faster, 10 bits of each factor.", kind=bool
     )
 
+    sync: str = _choice(
+        "average",
+        "With --distributed: average: each rank trains its share, tables are brought together at intervals; "
+        "step: ranks share every step (array engine), the result is that of one process.",
+        "average",
+        "step",
+    )
+    sync_every: int = _option(
+        2**18, "Words a rank trains until frequent words' vectors are brought together; rarer ones wait longer.",
+        low=1, high=2**40,
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))

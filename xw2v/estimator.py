@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from xw2v.backend import get_backend
 from xw2v.config import Config
 from xw2v.conventions import Transformer, mean_vectors
+from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting, Learned, memory_errors_named
 from xw2v.tensors import first_bad_row
@@ -95,6 +97,8 @@ class Word2Vec(Transformer):
         group_size: int = 16,
         group_negatives: int | None = None,
         max_update_norm: float | None = 0.5,
+        sync: str = "average",
+        sync_every: int = 2**18,
     ) -> None:
         options = {name: value for name, value in locals().items() if name != "self"}
         for name, value in options.items():
@@ -142,6 +146,7 @@ class Word2Vec(Transformer):
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | str = "60s",
         resume: bool | None = None,
+        distributed: Any = False,
     ) -> Word2Vec:
         """Learn vectors from a corpus, anew.
 
@@ -164,6 +169,10 @@ class Word2Vec(Transformer):
         resume : bool or None
             go on from the newest checkpoint in `checkpoint_dir`; False: start anew and delete those that are there;
             None: start anew, but not over the checkpoint of a run that is not finished
+        distributed : bool or mpi4py communicator
+            train together with the other processes that mpiexec or srun started (True), or that are in the
+            communicator; all call this with the same corpus and options, and all get the model. Callbacks are
+            called, and checkpoints written, on rank 0 alone. If one process fails, all end.
 
         Returns
         -------
@@ -229,8 +238,13 @@ class Word2Vec(Transformer):
         checkpoint_dir: str | os.PathLike[str] | None = None,
         checkpoint_every: int | str = "60s",
         resume: bool | None = None,
+        distributed: Any = False,
     ) -> Word2Vec:
-        backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
+        ranks = join(distributed) if distributed is not False else None
+        if ranks is not None:
+            config, backend = placed(config, ranks)
+        else:
+            backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
         checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
         if resume and checkpoints is None:
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
@@ -239,7 +253,7 @@ class Word2Vec(Transformer):
         if isinstance(corpus, EncodedCorpus):
             opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))
         else:
-            opened = encode(
+            opened = (encode if ranks is None else partial(encoded_once_a_node, ranks))(
                 corpus,
                 encoded_dir,
                 min_count=config.min_count,
@@ -250,8 +264,10 @@ class Word2Vec(Transformer):
                 progress=on_encode,
                 known=known,
             )
-        with opened as encoded, memory_errors_named(backend):
-            fitting = Fitting(encoded, config, backend, learned, on_note)
+        guard = nullcontext() if ranks is None else ranks.guarded()
+        with guard, opened as encoded, memory_errors_named(backend):
+            make = Fitting if ranks is None else partial(DistributedFitting, ranks)
+            fitting = make(encoded, config, backend, learned, on_note)
             self.corpus_words, self.engine_note = encoded.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
             try:

@@ -120,6 +120,7 @@ class ArrayEngine:
             def train(alpha: float, some: slice = some, centers: int = centers) -> tuple[Array, Array]:
                 take_step = self._softmax_step if config.loss == "softmax" else self._shared_step
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
+                some = self._share(some)
                 center_ids, positives = windows.center_ids[some, ...], windows.positives[some, ...]
                 return take_step(tables, center_ids, outside_ids[some, ...], positives, scale)
 
@@ -168,7 +169,7 @@ class ArrayEngine:
         rows = max(_SOFTMAX_ROWS, few // outside_vectors.shape[0])
         tile = max(few, _SOFTMAX_MOST // 4) // rows
         parts = []
-        for start in range(0, centers.shape[0], rows):
+        for start in range(0, max(1, centers.shape[0]), rows):
             some = slice(start, min(start + rows, centers.shape[0]))
             parts.append(softmax_expectation(centers[some, :], pairs[some], outside_vectors, tile))
         d_outside = parts[0].d_outside_vectors
@@ -195,6 +196,7 @@ class ArrayEngine:
             some = slice(int(ends[start]), int(ends[stop]))
 
             def train(alpha: float, some: slice = some, centers: int = stop - start) -> tuple[Array, Array]:
+                some = self._share(some)
                 counters = pairs.counters[some][:, None] * config.negative + places
                 noise_ids = draw_words(self._noise, draw(key, counters, xp=xp), xp=xp)
                 center_ids, outside_ids = pairs.center_ids[some], pairs.outside_ids[some]
@@ -212,6 +214,10 @@ class ArrayEngine:
                 return xp.sum(result.loss, dtype=xp.float64), some.stop - some.start
 
             yield stop - start, train
+
+    def _share(self, some: slice) -> slice:
+        """What of a step's groups or pairs is trained here: all of it."""
+        return some
 
     def _add(self, table: Array, ids: Array, rows: Array, scale: float, *, bounded: bool = True) -> None:
         """Add `scale` times gradient rows of any leading dimensions to the table."""
