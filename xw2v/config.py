@@ -161,9 +161,9 @@ class Config:
         "average",
         "step",
     )
-    sync_every: int = _option(
-        2**18, "Words a rank trains until frequent words' vectors are brought together; rarer ones wait longer.",
-        low=1, high=2**40,
+    sync_every: int | None = _option(
+        None, "Words a rank trains until frequent words' vectors are brought together, rarer ones later; by default "
+        "16,384, on a GPU a chunk.", low=1, high=2**40, optional=True,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -129,7 +129,10 @@ class DistributedFitting(Fitting):
             on_note("distributed, but there is one process: start several with mpiexec or srun")
         self._check_the_same()
         super().run(checkpoints, resume, on_progress, on_note)
-        if self._shared.stopped:
+        if isinstance(self.training, SharedTraining) and on_note is not None:
+            averager = self.training.averager
+            on_note(f"met {averager.meetings:,} times in {averager.seconds:.1f} s with {averager.bytes / 1e6:,.0f} MB")
+        if self.training.stopped:
             raise KeyboardInterrupt
 
     def _check_the_same(self) -> None:
@@ -180,11 +183,11 @@ class DistributedFitting(Fitting):
         corpus = self.corpus
         arguments = (self.tables, corpus.ids, corpus.offsets, self.config, self.backend, self.engine)
         if self.config.sync == "step":
-            self._shared: Training = SteppedTraining(*arguments, ranks=self.ranks, **settings)
+            self.training: Training = SteppedTraining(*arguments, ranks=self.ranks, **settings)
         else:
             counts = np.asarray(corpus.vocabulary.counts)
-            self._shared = SharedTraining(*arguments, counts=counts, ranks=self.ranks, **settings)
-        return self._shared
+            self.training = SharedTraining(*arguments, counts=counts, ranks=self.ranks, **settings)
+        return self.training
 
 
 def _packed(position: Position, history: list[Progress]) -> str:

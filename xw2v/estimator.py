@@ -98,7 +98,7 @@ class Word2Vec(Transformer):
         group_negatives: int | None = None,
         max_update_norm: float | None = 0.5,
         sync: str = "average",
-        sync_every: int = 2**18,
+        sync_every: int | None = None,
     ) -> None:
         options = {name: value for name, value in locals().items() if name != "self"}
         for name, value in options.items():

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _PATIENCE = 2e-3  # seconds to wait before one sleeps: a rank that is late is late by more
 _NAP = 5e-4
+_FEW = 1 << 14  # bytes
 _yield = getattr(os, "sched_yield", lambda: None)
 _BLOCK = 1 << 22  # numbers sent at once where they need not be packed first
 
@@ -83,8 +84,8 @@ class Ranks(TableRanks, Protocol):
         """What `work` returns here; rank 0 works first, then each other node's first rank, then the rest."""
         ...
 
-    def abort(self, text: str) -> None:
-        """End all ranks now."""
+    def abort(self, text: str, status: int = 1) -> None:
+        """End all ranks now, with this exit status."""
         ...
 
 
@@ -114,33 +115,37 @@ class MpiRanks:
 
     def sum(self, array: Array) -> None:
         """See `TableRanks.sum`."""
-        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.SUM))
+        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.SUM), array.nbytes)
 
     def maximum(self, array: Array) -> None:
         """See `TableRanks.maximum`."""
-        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.MAX))
+        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.MAX), array.nbytes)
 
     def broadcast(self, array: Array) -> None:
         """See `TableRanks.broadcast`."""
         flat = array.reshape(-1)
         for first in range(0, len(flat), _BLOCK):
-            self._wait(self._comm.Ibcast(flat[first : first + _BLOCK]))
+            some = flat[first : first + _BLOCK]
+            self._wait(self._comm.Ibcast(some), some.nbytes)
 
     def concatenate(self, array: np.ndarray) -> np.ndarray:
         """See `Ranks.concatenate`."""
         array = np.ascontiguousarray(array)
         sizes = np.empty(self.size, np.int64)
         mine = np.array([array.size], np.int64)
-        self._wait(self._comm.Iallgather(mine, sizes))
+        self._wait(self._comm.Iallgather(mine, sizes), 8)
         whole = np.empty(int(sizes.sum()), array.dtype)
-        self._wait(self._comm.Iallgatherv(array.reshape(-1), [whole, sizes]))
+        self._wait(self._comm.Iallgatherv(array.reshape(-1), [whole, sizes]), whole.nbytes)
         return whole.reshape(-1, *array.shape[1:])
 
-    def _wait(self, request: Any) -> None:
-        """Wait without keeping a core busy: MPI's own waiting spins, which stops ranks that share cores with it."""
-        begun = time.perf_counter()
+    def _wait(self, request: Any, size: int) -> None:
+        """Wait without keeping a core busy: MPI's own waiting spins, and ranks that share the core stand still.
+
+        Many bytes move a piece at each look, so only a wait for few, which is one for a late rank, may sleep.
+        """
+        may_sleep = time.perf_counter() + _PATIENCE
         while not request.Test():
-            if time.perf_counter() - begun < _PATIENCE:
+            if size > _FEW or time.perf_counter() < may_sleep:
                 _yield()
             else:
                 time.sleep(_NAP)
@@ -188,11 +193,11 @@ class MpiRanks:
         results = [self.together(work if now == turn else lambda: None) for now in range(3)]
         return results[turn]  # type: ignore[return-value]
 
-    def abort(self, text: str) -> None:
+    def abort(self, text: str, status: int = 1) -> None:
         """See `Ranks.abort`. Never returns."""
         sys.stderr.write(f"xw2v: error: rank {self.rank} of {self.size}: {' '.join(text.split())}\n")
         sys.stderr.flush()
-        self._comm.Abort(1)
+        self._comm.Abort(status)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -200,8 +205,11 @@ class MpiRanks:
         try:
             yield
         except BaseException as error:
-            if not self.settled:
-                self.abort(f"{type(error).__name__}: {error}".rstrip(": "))
+            if self.settled:
+                raise
+            if isinstance(error, KeyboardInterrupt):
+                self.abort("interrupted", 130)
+            self.abort(f"{type(error).__name__}: {error}")
             raise
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from xw2v.config import Config
 from xw2v.errors import ConfigError
-from xw2v.training.distributed.averaging import Averager, row_limits
+from xw2v.training.distributed.averaging import Averager
 from xw2v.training.distributed.ranks import Ranks, table_ranks
-from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round
+from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size
+from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
-from xw2v.training.walk import Progress
+from xw2v.training.walk import Position, Progress
 
 __all__ = ["SharedTraining"]
 
@@ -36,13 +37,17 @@ class SharedTraining(Training):
         super().__init__(*arguments, **settings)
         check_order(self.config)
         self.ranks, self._stop_asked = ranks, False
-        n, size = len(self.ids), self.position.size
-        workers = np.array([self.workers], np.int64)
-        ranks.maximum(workers)
-        chunks = chunks_a_round(n, size, self.config.sync_every, ranks.size, int(workers[0]))
+        most = np.array([self.workers], np.int64)
+        ranks.maximum(most)
+        n, workers = len(self.ids), int(most[0])
+        if settings.get("position") is None:
+            self.position = Position(shared_chunk_size(n, self.config, self.engine, workers))
+        size = self.position.size
+        chunks = chunks_a_round(n, size, self.config.sync_every, ranks.size, workers)
         self._walk: SharedWalk = SharedWalk(n, self.config, self.position, ranks.rank, ranks.size, chunks)
-        limits = row_limits(counts, chunks * size)
-        self.averager = Averager(self.tables, table_ranks(ranks, self.backend), self.backend, limits)
+        kept = counts * keep_probabilities(counts, self.config.sample, self.config.subsampling)
+        expected = kept * (chunks * size / counts.sum())
+        self.averager = Averager(self.tables, table_ranks(ranks, self.backend), ranks.size, self.backend, expected)
 
     def stop(self) -> None:
         """Have the iteration end when the ranks meet next, on all of them."""
@@ -81,7 +86,8 @@ class SharedTraining(Training):
         if stop:
             self.ranks.settled = True
             super().stop()
-        self.averager.meet(everything=bool(stop or save or walk.over))
+        alpha = walk.alpha(walk.last.epoch * walk.n + walk.last.start, walk.steps) or 0.0
+        self.averager.meet(alpha, everything=bool(stop or save or walk.over))
         result = walk.end_round(told[3:])
         return walk.record(walk.last, result, self._seconds()), bool(save)
 

@@ -7,25 +7,36 @@ from collections.abc import Iterator
 import numpy as np
 
 from xw2v.config import Config
-from xw2v.training.engines import ChunkResult
-from xw2v.training.walk import Place, Position, Walk
+from xw2v.training import batches
+from xw2v.training.engines import AheadEngine, ChunkResult, Engine
+from xw2v.training.walk import Place, Position, Walk, chunk_size
 
-__all__ = ["SharedWalk", "chunks_a_round"]
+__all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size"]
 
+_SYNC_EVERY = 16_384  # tokens; a GPU, which trains that in no time, meets the others after a chunk
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
 
 
-def chunks_a_round(n: int, size: int, sync_every: int, ranks: int, workers: int) -> int:
+def shared_chunk_size(n: int, config: Config, engine: Engine, workers: int) -> int:
+    """Tokens of a chunk, so that a round has one for every worker of a rank."""
+    usual = chunk_size(n, config, engine)
+    if config.sync_every is None and isinstance(engine, AheadEngine):
+        return usual
+    segments = (config.sync_every or _SYNC_EVERY) // (batches.SEGMENT * workers)
+    return min(usual, batches.SEGMENT * max(1, segments))
+
+
+def chunks_a_round(n: int, size: int, sync_every: int | None, ranks: int, workers: int) -> int:
     """Chunks that each rank trains between two meetings: so many that all its workers end about together.
 
     Parameters
     ----------
-    n, size : int         tokens of the corpus, and of a chunk
-    sync_every : int      tokens that are wanted between two meetings
-    ranks, workers : int  how many ranks, and the most workers of one
+    n, size : int             tokens of the corpus, and of a chunk
+    sync_every : int or None  tokens that are wanted between two meetings
+    ranks, workers : int      how many ranks, and the most workers of one
     """
     most = max(1, -(-n // size) // (_ROUNDS_AN_EPOCH * ranks))
-    wanted = -(-sync_every // size)
+    wanted = -(-(sync_every or _SYNC_EVERY) // size)
     return min(most, -(-wanted // workers) * workers)
 
 
