@@ -1,4 +1,4 @@
-"""Many processes: what each trains, how tables come together, and how all end when one does. By mpiexec, on one machine."""
+"""Many processes: what each trains, how tables come together, how all end when one does."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ import pytest
 from xw2v import Word2Vec
 from xw2v.backend import NumpyBackend
 from xw2v.config import Config
-from xw2v.errors import BackendError, ConfigError
+from xw2v.errors import BackendError
 from xw2v.training import batches
-from xw2v.training.distributed.averaging import Averager, row_limits, step_factor
-from xw2v.training.distributed.ranks import join
+from xw2v.training.distributed.averaging import Averager, row_limits
 from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round
 from xw2v.training.engines import ChunkResult, Tables
 from xw2v.training.walk import Place, Position, Walk
@@ -86,7 +85,8 @@ def facts(model):
     tables = [model.wv.vectors, model.outside_vectors]
     sums = [zlib.crc32(np.ascontiguousarray(table).tobytes()) for table in tables]
     alike = len(set(map(tuple, comm.allgather(sums)))) == 1
-    return {{"alike": alike, "words": last.words, "centers": last.centers, "pairs": last.pairs, "rounds": len(model.history)}}
+    counted = {{"words": last.words, "centers": last.centers, "pairs": last.pairs}}
+    return {{"alike": alike, "rounds": len(model.history), **counted}}
 """
 
 
@@ -129,7 +129,7 @@ def dealt(n: int, config: Config, position: Position, ranks: int, chunks: int) -
     """The places of each rank in each round."""
     walks = [SharedWalk(n, config, position, rank, ranks, chunks) for rank in range(ranks)]
     rounds = []
-    while all([walk.next_round() for walk in walks]):
+    while [walk.next_round() for walk in walks] == [True] * ranks:
         rounds.append([list(walk) for walk in walks])
         for walk in walks:
             walk.end_round(np.zeros(4))
@@ -234,55 +234,66 @@ except ConfigError as error:
 
 
 class Others:
-    """Ranks of which the others made the same change as this one, or none."""
+    """Ranks that all made the same change as this one, or none, or such that all are at right angles."""
 
-    def __init__(self, alike: int) -> None:
-        self.alike = alike
+    def __init__(self, alike: int, across: bool = False) -> None:
+        self.alike, self.across = alike, across
         self.sent: list[int] = []
 
     def sum(self, array: np.ndarray) -> None:
         self.sent.append(len(array))
-        array *= self.alike
+        if self.across:  # changes of the columns after this rank's
+            array[:, :-1] = sum(np.roll(array[:, :-1], shift, axis=1) for shift in range(self.alike))
+            array[:, -1] *= self.alike
+        else:
+            array *= self.alike
 
     def maximum(self, array: np.ndarray) -> None: ...
 
     def broadcast(self, array: np.ndarray) -> None: ...
 
 
-def averager(tables: Tables, expected: list[float], others: Others, size: int) -> Averager:
-    return Averager(tables, others, size, NumpyBackend("a test"), np.array(expected))
+def averager(tables: Tables, expected: list[float], others: Others) -> Averager:
+    return Averager(tables, others, NumpyBackend("a test"), np.array(expected))
 
 
 def some_tables() -> Tables:
     return Tables(np.ones((4, 3), np.float32), np.zeros((4, 3), np.float32))
 
 
-def test_rare_rows_add_up_and_frequent_ones_are_averaged() -> None:
-    """Row 0 is everywhere, row 3 nearly nowhere; all ranks moved both by 1."""
-    others = Others(alike=4)
+def test_short_steps_add_up_and_long_ones_that_are_alike_are_averaged() -> None:
+    others = Others(alike=3)
     tables = some_tables()
-    meeting = averager(tables, [1e6, 1e6, 1e-3, 1e-3], others, size=4)
-    tables.outside_vectors[[0, 3]] += 1
-    meeting.meet(0.025, everything=True)
-    np.testing.assert_allclose(tables.outside_vectors[0], 1, rtol=1e-4)
-    np.testing.assert_allclose(tables.outside_vectors[3], 4, rtol=1e-3)
-    assert not tables.outside_vectors[[1, 2]].any()
+    meeting = averager(tables, [9.0] * 4, others)
+    tables.outside_vectors[:, 0] = [0.1, 0.5, 7.0, 0.0]
+    meeting.meet()
+    np.testing.assert_allclose(tables.outside_vectors[:, 0], [0.3, 1.0, 7.0, 0.0], rtol=1e-6)
+    assert not tables.outside_vectors[:, 1:].any()
     assert (tables.center_vectors == 1).all()
-    assert sum(others.sent) == 2  # rows that changed and no others
-    meeting.meet(0.025, everything=True)  # nothing changed since
-    assert sum(others.sent) == 2
-    np.testing.assert_allclose(tables.outside_vectors[3], 4, rtol=1e-3)
+    assert sum(others.sent) == 3  # rows that changed and no others
+    meeting.meet()  # nothing changed since
+    assert sum(others.sent) == 3
+    np.testing.assert_allclose(tables.outside_vectors[:, 0], [0.3, 1.0, 7.0, 0.0], rtol=1e-6)
+
+
+def test_steps_of_different_directions_add_up_however_long() -> None:
+    tables = some_tables()
+    meeting = averager(tables, [9.0] * 4, Others(alike=2, across=True))
+    tables.center_vectors[2, 0] += 5
+    meeting.meet()
+    np.testing.assert_allclose(tables.center_vectors[2], [6, 6, 1], rtol=1e-6)
+    assert (tables.center_vectors[[0, 1, 3]] == 1).all()
 
 
 def test_a_row_waits_for_its_turn() -> None:
     others = Others(alike=1)
     tables = some_tables()
-    meeting = averager(tables, [4, 1, 0.5, 0.1], others, size=2)  # every meeting, every 2nd, 4th, 32nd
+    meeting = averager(tables, [4, 1, 0.5, 0.1], others)  # every meeting, every 2nd, 4th, 32nd
     included = []
     for _ in range(32):
-        tables.center_vectors += 1
+        tables.center_vectors[:] += 1
         before = sum(others.sent)
-        meeting.meet(0.0)
+        meeting.meet()
         included.append(sum(others.sent) - before)
     assert included == [1, 2, 1, 3, 1, 2, 1, 3] * 3 + [1, 2, 1, 3, 1, 2, 1, 4]
     assert meeting.meetings == 32
@@ -294,16 +305,6 @@ def test_row_limits() -> None:
     assert row_limits(np.array([0.5, 100.0])) == [2]  # out of order: more is sent, nothing is left out
     assert row_limits(np.array([100.0, 0.0]))[0] == 1
     assert row_limits(np.array([100.0, 0.0]))[-1] == 2
-
-
-@pytest.mark.parametrize("ranks", [1, 2, 8, 256])
-def test_step_factor(ranks: int) -> None:
-    factor = step_factor(np.array([0.0, 1e-6, 1.0, 10.0, 1e9]), 0.025, ranks)
-    assert (np.diff(factor) <= 1e-12).all()
-    np.testing.assert_allclose(factor[[0, 1, 4]], [1, 1, 1 / ranks], rtol=1e-4)
-    # What `ranks` times as many steps in a row would do: each goes the share x of what is left of the way.
-    share = -np.expm1(-2 * 0.025 * 10.0)
-    assert factor[3] * ranks * share == pytest.approx(1 - (1 - share) ** ranks)
 
 
 # Whole runs ----------------------------------------------------------------------------------------------
@@ -334,13 +335,17 @@ print(json.dumps(float(np.mean([record.loss for record in model.history[-8:]])))
 
 STEPS = """
 modes = {
-    "shared": {}, "mean": {"reduction": "mean", "alpha": 0.5}, "pair": {"negatives": "pair"}, "softmax": {"loss": "softmax"},
-    "unbounded": {"max_update_norm": None}, "few": {"batch_size": 16, "epochs": 1},
-    "cs224n": {"negatives": "pair", "centers": "random", "steps": 40, "schedule": "halving", "halve_every": 15},
+    "shared": {}, "mean": {"reduction": "mean", "alpha": 0.5}, "pair": {"negatives": "pair"},
+    "softmax": {"loss": "softmax"},
+    "unbounded": {"max_update_norm": None}, "few": {"batch_size": 16},
+    "cs224n": {"negatives": "pair", "centers": "random", "steps": 20, "schedule": "halving", "halve_every": 8},
 }
 tables, records = {}, {}
+few = (folder / "text.txt").read_text().splitlines()[:150]
+(folder / "text.txt").write_text("\\n".join(few)) if rank == 0 else None
+comm.Barrier()
 for mode, options in modes.items():
-    model = fit(sync="step", workers=None, **({"batch_size": 64} | options))
+    model = fit(sync="step", workers=None, **({"batch_size": 150, "epochs": 1} | options))
     assert facts(model)["alike"]
     tables |= {mode + " centers": model.wv.vectors, mode + " outside": model.outside_vectors}
     last = model.history[-1]
@@ -360,7 +365,7 @@ def test_a_shared_step_is_that_of_one_process(text: Path) -> None:
     for n in (2, 4):
         many = np.load(text.parent / f"{n}.npz")
         for name in one.files:
-            assert np.abs(one[name]).max() > 0.02, name  # it learned something
+            assert np.abs(one[name]).max() > 0.01, name  # it learned something
             np.testing.assert_allclose(many[name], one[name], atol=1e-5, rtol=0, err_msg=name)
 
 
@@ -368,7 +373,7 @@ def test_a_shared_step_is_that_of_one_process(text: Path) -> None:
 def test_one_process_in_step_is_the_array_engine(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(1, STEPS, text.parent)
     monkeypatch.setattr(batches, "SEGMENT", 200)
-    wanted = Word2Vec(**(OPTIONS | {"engine": "array", "batch_size": 64})).fit(text)
+    wanted = Word2Vec(**(OPTIONS | {"engine": "array", "batch_size": 150, "epochs": 1})).fit(text)
     found = np.load(text.parent / "1.npz")
     np.testing.assert_allclose(found["shared centers"], wanted.wv.vectors, atol=1e-6)
 
@@ -408,11 +413,12 @@ def counted(*arguments, **how):
     calls.append(rank)
     return encode(*arguments, **how)
 xw2v.distributed.encode = counted
+import tempfile
+tempfile.tempdir = str(folder)
 fit(epochs=1)
 kept = fit({"encoded_dir": folder / "kept"}, epochs=1)
 assert (folder / "kept" / "ids.int32").exists()
-import tempfile
-left = [path.name for path in Path(tempfile.gettempdir()).glob("xw2v-*") if (path / "encoded").exists()]
+left = [path.name for path in folder.glob("xw2v-*")]
 found = comm.gather(calls)
 if rank == 0:
     print(json.dumps([found, left]))
@@ -428,7 +434,7 @@ if rank == 0:
     ("what", "message"),
     [
         ("raise ZeroDivisionError('broken')", "RankError: rank 1 of 3: ZeroDivisionError: broken"),
-        ("tables.center_vectors[:] = np.nan", "NumericalError: rank 1 of 3: a row of the center_vectors has norm nan"),
+        ("tables.center_vectors[:] = np.nan", "NumericalError: rank 1 of 3: "),
     ],
 )
 def test_an_error_in_one_rank_is_raised_by_all(what: str, message: str, text: Path) -> None:
@@ -470,16 +476,17 @@ def test_the_end_of_one_rank_ends_all(what: str, message: str, text: Path) -> No
     script = f"""
 from xw2v.training.distributed.averaging import Averager
 meet = Averager.meet
-def failing(self, **how):
+def failing(self, *arguments, **how):
     if rank == 2 and self.meetings == 3:
         {what}
-    meet(self, **how)
+    meet(self, *arguments, **how)
 Averager.meet = failing
 fit(epochs=200)
 """
     status, _, err = run(3, script, text.parent)
     assert status != 0
     assert message in err
+    assert "rank 0" not in err  # which did nothing wrong
 
 
 @needs_mpi
@@ -518,10 +525,10 @@ def test_the_command(text: Path) -> None:
     [
         (["nothere.txt"], 1, "xw2v: error: there is no file 'nothere.txt'"),
         (["{text}", "--window", "0"], 2, "xw2v: error: window must be an integer >= 1 and <= 32768, got 0"),
-        (["{text}", "--schedule", "halving"], 2, "xw2v: error: steps and schedule='halving' count steps in order, which "
-         "ranks keep with sync='step' only"),
-        (["{text}", "--sync", "step", "--workers", "2"], 2, "xw2v: error: sync='step' takes steps in order, so workers must "
-         "be 1, got 2"),
+        (["{text}", "--schedule", "halving"], 2, "xw2v: error: steps and schedule='halving' count steps in order, "
+         "which ranks keep with sync='step' only"),
+        (["{text}", "--sync", "step", "--workers", "2"], 2, "xw2v: error: sync='step' takes steps in order, so "
+         "workers must be 1, got 2"),
     ],
 )  # fmt: skip
 def test_an_error_of_the_command_is_one_line(words: list[str], status: int, line: str, text: Path) -> None:
@@ -551,7 +558,7 @@ def test_ctrl_c_saves_and_ends(text: Path) -> None:
     while not list(text.parent.glob("model.checkpoints/checkpoint-*")) and time.monotonic() < until:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    status, said, err = ended(process)
+    status, _, err = ended(process)
     assert status == 130, err
     assert f"xw2v: interrupted; what was learned so far is in {out}" in err
     assert err.count("xw2v: ") == 1

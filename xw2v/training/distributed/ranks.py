@@ -172,7 +172,8 @@ class MpiRanks:
         kind, _, text = told[failed].partition("\n")
         known = getattr(errors, kind, None)
         if isinstance(known, type) and issubclass(known, XW2VError):
-            raise known(f"rank {failed} of {self.size}: {text}")
+            msg = f"rank {failed} of {self.size}: {text}"
+            raise known(msg)
         msg = f"rank {failed} of {self.size}: {kind}: {text}"
         raise RankError(msg)
 

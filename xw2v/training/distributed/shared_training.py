@@ -47,7 +47,7 @@ class SharedTraining(Training):
         self._walk: SharedWalk = SharedWalk(n, self.config, self.position, ranks.rank, ranks.size, chunks)
         kept = counts * keep_probabilities(counts, self.config.sample, self.config.subsampling)
         expected = kept * (chunks * size / counts.sum())
-        self.averager = Averager(self.tables, table_ranks(ranks, self.backend), ranks.size, self.backend, expected)
+        self.averager = Averager(self.tables, table_ranks(ranks, self.backend), self.backend, expected)
 
     def stop(self) -> None:
         """Have the iteration end when the ranks meet next, on all of them."""
@@ -86,8 +86,7 @@ class SharedTraining(Training):
         if stop:
             self.ranks.settled = True
             super().stop()
-        alpha = walk.alpha(walk.last.epoch * walk.n + walk.last.start, walk.steps) or 0.0
-        self.averager.meet(alpha, everything=bool(stop or save or walk.over))
+        self.averager.meet(everything=bool(stop or save or walk.over))
         result = walk.end_round(told[3:])
         return walk.record(walk.last, result, self._seconds()), bool(save)
 
