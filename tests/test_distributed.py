@@ -467,7 +467,10 @@ except Exception as error:
     ("what", "message"),
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", ""),
-        ("raise MemoryError('no room for it')", "rank 2 of 3: MemoryError: no room for it"),
+        (
+            "raise MemoryError('no room for it')",
+            "rank 2 of 3: BackendError: backend 'numpy' ran out of memory: no room for it",
+        ),
         ("os._exit(3)", ""),
     ],
 )

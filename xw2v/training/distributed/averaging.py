@@ -101,7 +101,7 @@ class Averager:
             base[some] = old
 
     def _common_step(self, step: Array) -> Array:
-        """f times the sum of the ranks' steps, (n, D) each."""
+        """The sum of the ranks' steps times f, (n, D) each."""
         xp, D = self.backend.xp, step.shape[1]
         packet = xp.concat([step, xp.vecdot(step, step)[:, None]], axis=1)
         self.ranks.sum(packet)
