@@ -5,7 +5,8 @@
 
 A rank trains w words, then meets the others: rows by `row_limits`, Zipf counts, all of them changed (the worst). Time
 of a meeting: for each of both tables, two collectives of log2 N steps of LATENCY, the ring's 2 (N - 1) / N times the
-bytes over the network, and PASSES over the rows in the rank's own memory. Nothing is hidden behind training, as in the code.
+bytes over the network, and PASSES over the rows in the rank's own memory. Nothing is hidden behind
+training, as in the code.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Rank:
     where: str  # the constants are from
 
 
-CPU = Rank("CPU core", 0.9e6, 16_384, 10e9, "words: half of two workers' 1.80 M (README, D = 300); memory: assumed")
+CPU = Rank("CPU core", 0.9e6, 8_192, 10e9, "words: half of two workers' 1.80 M (README, D = 300); memory: assumed")
 GPU = Rank("GPU", 390e6, 512 * 8192, 4.3e12, "words: the floor on paper; memory: a copy's rate (both README)")
 
 
@@ -54,7 +55,7 @@ def zipf(V: int) -> np.ndarray:
 
 @cache
 def rows_a_meeting(V: int, round_words: int, sample: float = 1e-3) -> float:
-    """Rows of one table that a meeting includes, on average."""
+    """Rows of one table that a meeting includes, on average, after so many words of all ranks."""
     counts = zipf(V)
     expected = counts * keep_probabilities(counts, sample) * (round_words / counts.sum())
     limits = row_limits(expected)
@@ -67,7 +68,7 @@ def meeting(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float,
     """(bytes that a rank brings to a meeting, seconds it takes), on average."""
     if N == 1:
         return 0.0, 0.0
-    rows = rows_a_meeting(V, rank.round)
+    rows = rows_a_meeting(V, N * rank.round)
     size = 2 * rows * (4 * (D + 1) + 1)
     steps = 2 * 2 * math.ceil(math.log2(N)) * LATENCY
     return size, steps + 2 * (N - 1) / N * size / (gigabits * 1e9 / 8) + PASSES * size / rank.memory

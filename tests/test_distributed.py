@@ -253,8 +253,8 @@ class Others:
     def broadcast(self, array: np.ndarray) -> None: ...
 
 
-def averager(tables: Tables, expected: list[float], others: Others) -> Averager:
-    return Averager(tables, others, NumpyBackend("a test"), np.array(expected))
+def averager(tables: Tables, expected: list[float], others: Others, size: int = 3) -> Averager:
+    return Averager(tables, others, size, NumpyBackend("a test"), np.array(expected))
 
 
 def some_tables() -> Tables:
@@ -276,6 +276,14 @@ def test_short_steps_add_up_and_long_ones_that_are_alike_are_averaged() -> None:
     np.testing.assert_allclose(tables.outside_vectors[:, 0], [0.3, 1.0, 7.0, 0.0], rtol=1e-6)
 
 
+def test_of_many_ranks_a_common_step_is_shorter() -> None:
+    tables = some_tables()
+    meeting = averager(tables, [9.0] * 4, Others(alike=8), size=8)
+    tables.outside_vectors[0, 0] = 0.25
+    meeting.meet()
+    assert tables.outside_vectors[0, 0] == pytest.approx(0.5)
+
+
 def test_steps_of_different_directions_add_up_however_long() -> None:
     tables = some_tables()
     meeting = averager(tables, [9.0] * 4, Others(alike=2, across=True))
@@ -288,7 +296,7 @@ def test_steps_of_different_directions_add_up_however_long() -> None:
 def test_a_row_waits_for_its_turn() -> None:
     others = Others(alike=1)
     tables = some_tables()
-    meeting = averager(tables, [4, 1, 0.5, 0.1], others)  # every meeting, every 2nd, 4th, 32nd
+    meeting = averager(tables, [8, 2, 1, 0.2], others)  # every meeting, every 2nd, 4th, 32nd
     included = []
     for _ in range(32):
         tables.center_vectors[:] += 1
@@ -301,7 +309,7 @@ def test_a_row_waits_for_its_turn() -> None:
 
 
 def test_row_limits() -> None:
-    assert row_limits(np.array([100.0, 2.0, 1.9, 0.5])) == [2, 3, 4]
+    assert row_limits(np.array([100.0, 4.0, 3.9, 1.0])) == [2, 3, 4]
     assert row_limits(np.array([0.5, 100.0])) == [2]  # out of order: more is sent, nothing is left out
     assert row_limits(np.array([100.0, 0.0]))[0] == 1
     assert row_limits(np.array([100.0, 0.0]))[-1] == 2

@@ -29,8 +29,8 @@ __all__ = ["Averager", "row_limits"]
 
 Array = Any
 
-_OCCURRENCES = 2.0  # of a word on one rank, between two meetings that include it
-_LONGEST = 1.0  # B; vectors of words are 2 to 10 long
+_OCCURRENCES = 4.0  # of a word on all ranks together, between two meetings that include it
+_LONGEST = 1.0  # B of up to four ranks, of more 4 / N of it; vectors of words are 2 to 10 long
 _PACKET = 1 << 20  # numbers sent at once: bounds the memory for copies, and stays in a cache
 
 
@@ -39,7 +39,7 @@ def row_limits(expected: np.ndarray) -> list[int]:
 
     Parameters
     ----------
-    expected : (V,) float array   occurrences of each word on one rank from one meeting to the next; frequent words
+    expected : (V,) float array   occurrences of each word on all ranks from one meeting to the next; frequent words
         come first (others cost traffic, no more)
 
     Returns
@@ -62,6 +62,7 @@ class Averager:
     ----------
     tables : Tables               equal on all ranks; changed by `meet`
     ranks : TableRanks            of the backend's arrays
+    size : int                    how many ranks there are
     backend : Backend             NumPy's or CuPy's
     expected : (V,) float array   as for `row_limits`
 
@@ -71,8 +72,9 @@ class Averager:
         times as much), and how long they took, the waiting for slower ranks not counted
     """
 
-    def __init__(self, tables: Tables, ranks: TableRanks, backend: Backend, expected: np.ndarray) -> None:
+    def __init__(self, tables: Tables, ranks: TableRanks, size: int, backend: Backend, expected: np.ndarray) -> None:
         self.tables, self.ranks, self.backend = tables, ranks, backend
+        self._longest = _LONGEST * min(1.0, 4 / size)
         self.meetings = self.bytes = 0
         self.seconds = 0.0
         self._limits = row_limits(expected)
@@ -110,7 +112,7 @@ class Averager:
         square = xp.vecdot(total, total)
         least = xp.asarray(1e-30, dtype=square.dtype, device=self.backend.device)  # a row of zeros divides by it
         square = xp.maximum(square, least)
-        return total * xp.clip(xp.maximum(_LONGEST / xp.sqrt(square), squares / square), None, 1.0)[:, None]
+        return total * xp.clip(xp.maximum(self._longest / xp.sqrt(square), squares / square), None, 1.0)[:, None]
 
     def _changed(self, table: Array, base: Array, rows: int) -> Array:
         """Which of the first rows changed on any rank."""

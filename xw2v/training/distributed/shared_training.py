@@ -41,13 +41,13 @@ class SharedTraining(Training):
         ranks.maximum(most)
         n, workers = len(self.ids), int(most[0])
         if settings.get("position") is None:
-            self.position = Position(shared_chunk_size(n, self.config, self.engine, workers))
+            self.position = Position(shared_chunk_size(n, self.config, self.engine, ranks.size, workers))
         size = self.position.size
         chunks = chunks_a_round(n, size, self.config.sync_every, ranks.size, workers)
         self._walk: SharedWalk = SharedWalk(n, self.config, self.position, ranks.rank, ranks.size, chunks)
         kept = counts * keep_probabilities(counts, self.config.sample, self.config.subsampling)
-        expected = kept * (chunks * size / counts.sum())
-        self.averager = Averager(self.tables, table_ranks(ranks, self.backend), self.backend, expected)
+        expected = kept * (ranks.size * chunks * size / counts.sum())
+        self.averager = Averager(self.tables, table_ranks(ranks, self.backend), ranks.size, self.backend, expected)
 
     def stop(self) -> None:
         """Have the iteration end when the ranks meet next, on all of them."""

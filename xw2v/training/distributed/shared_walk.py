@@ -13,16 +13,21 @@ from xw2v.training.walk import Place, Position, Walk, chunk_size
 
 __all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size"]
 
-_SYNC_EVERY = 16_384  # tokens; a GPU, which trains that in no time, meets the others after a chunk
+# Tokens, and those of all ranks, between two meetings. A GPU, which trains that in no time, meets after a chunk.
+_SYNC_EVERY, _SYNC_EVERY_OF_ALL = 16_384, 65_536
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
 
 
-def shared_chunk_size(n: int, config: Config, engine: Engine, workers: int) -> int:
+def _sync_every(sync_every: int | None, ranks: int) -> int:
+    return sync_every or min(_SYNC_EVERY, _SYNC_EVERY_OF_ALL // ranks)
+
+
+def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, workers: int) -> int:
     """Tokens of a chunk, so that a round has one for every worker of a rank."""
     usual = chunk_size(n, config, engine)
     if config.sync_every is None and isinstance(engine, AheadEngine):
         return usual
-    segments = (config.sync_every or _SYNC_EVERY) // (batches.SEGMENT * workers)
+    segments = _sync_every(config.sync_every, ranks) // (batches.SEGMENT * workers)
     return min(usual, batches.SEGMENT * max(1, segments))
 
 
@@ -36,7 +41,7 @@ def chunks_a_round(n: int, size: int, sync_every: int | None, ranks: int, worker
     ranks, workers : int      how many ranks, and the most workers of one
     """
     most = max(1, -(-n // size) // (_ROUNDS_AN_EPOCH * ranks))
-    wanted = -(-(sync_every or _SYNC_EVERY) // size)
+    wanted = -(-_sync_every(sync_every, ranks) // size)
     return min(most, -(-wanted // workers) * workers)
 
 
