@@ -90,7 +90,7 @@ def row_of(args: argparse.Namespace, ranks: int, workers: int, runs: list[dict[s
     """A line of the results: medians of times, means of scores."""
 
     def middle(name: str) -> float:
-        return statistics.median(run[name] for run in runs)
+        return float(statistics.median(run[name] for run in runs))
 
     speeds = [run["words_per_second"] for run in runs]
     meetings = max(middle("meetings"), 1)

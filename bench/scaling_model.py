@@ -50,7 +50,8 @@ GPU = Rank("GPU", 390e6, 512 * 8192, 4.3e12, "words: the floor on paper; memory:
 def zipf(V: int) -> np.ndarray:
     """(V,) counts as 1 / (rank + 2.7), the rarest word five times, as min_count leaves them."""
     counts = 1 / (np.arange(V) + 2.7)
-    return np.rint(counts * (5 / counts[-1])).astype(np.int64)
+    whole: np.ndarray = np.rint(counts * (5 / counts[-1])).astype(np.int64)
+    return whole
 
 
 @cache
