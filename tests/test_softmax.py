@@ -43,7 +43,7 @@ def test_buffers(dtype: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(softmax, "_ROWS", 2)
     monkeypatch.setattr(softmax, "_MOST", most)
     expectation = softmax.BufferedExpectation(NumpyBackend("a test"))
-    for T, V in ((20, 30), (3, 8), (1, 30), (21, 29)):
+    for T, V in ((20, 30), (3, 8), (0, 9), (1, 30), (21, 29)):
         arrays = problem(T, V)
         before = [array.astype(dtype) for array in arrays]
         ours = [array.copy() for array in before]

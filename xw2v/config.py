@@ -167,6 +167,18 @@ class Config:
         False, "Matrix products on a GPU's tensor cores, in TF32: 10 bits of each factor's fraction.", kind=bool
     )
 
+    sync: str = _choice(
+        "average",
+        "With --distributed: average: each rank trains its share, tables are brought together at intervals; "
+        "step: ranks share every step (array engine), the result is that of one process.",
+        "average",
+        "step",
+    )
+    sync_every: int | None = _option(
+        None, "Words a rank trains until frequent words' vectors are brought together, rarer ones later; by default "
+        "16,384, less with more than four ranks; on a GPU a chunk.", low=1, high=2**40, optional=True,
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))

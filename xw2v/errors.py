@@ -13,6 +13,7 @@ __all__ = [
     "MissingFileError",
     "MixedArraysError",
     "NumericalError",
+    "RankError",
     "ShapeError",
     "UnknownWordError",
     "XW2VError",
@@ -63,6 +64,10 @@ class FileAccessError(XW2VError, OSError):
 
 class BackendError(XW2VError, RuntimeError):
     """A backend or an engine was asked for that does not work here."""
+
+
+class RankError(XW2VError, RuntimeError):
+    """Another process of a distributed run failed."""
 
 
 class NumericalError(XW2VError, ArithmeticError):

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from xw2v.backend import get_backend
 from xw2v.config import Config
 from xw2v.conventions import Transformer, mean_vectors
+from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch, memory_errors_named
 from xw2v.tensors import first_bad_row
@@ -111,6 +113,8 @@ class Word2Vec(Transformer):
         max_update_norm: float | None = 0.5,
         validation_fraction: float = 0.0,
         patience: int | None = None,
+        sync: str = "average",
+        sync_every: int | None = None,
     ) -> None:
         options = {name: value for name, value in locals().items() if name != "self"}
         for name, value in options.items():
@@ -155,6 +159,7 @@ class Word2Vec(Transformer):
         checkpoint_every: int | str = "60s",
         resume: bool | None = None,
         callbacks: Iterable[Callback] = (),
+        distributed: Any = False,
     ) -> Word2Vec:
         """Learn vectors from a corpus, anew.
 
@@ -183,6 +188,11 @@ class Word2Vec(Transformer):
             each is called with (model, `EpochEnd`) after every epoch, when nothing is training: `wv`, `history` and
             the rest of the model are those of that moment, in memory of their own. What they write to the record's
             `scores` is kept. One that returns True ends the training there
+        distributed : bool or mpi4py communicator
+            train together with the other processes that mpiexec or srun started (True), or that are in the
+            communicator; all call this with the same corpus and options, and all get the model. `on_...` are
+            called, and checkpoints written, on rank 0 alone; `callbacks` and `validation_fraction` are refused. If
+            one process fails, all end.
 
         Returns
         -------
@@ -267,8 +277,17 @@ class Word2Vec(Transformer):
         checkpoint_every: int | str = "60s",
         resume: bool | None = None,
         callbacks: Iterable[Callback] = (),
+        distributed: Any = False,
     ) -> Word2Vec:
-        backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
+        ranks = join(distributed) if distributed is not False else None
+        callbacks = tuple(callbacks)
+        if ranks is not None and callbacks:
+            msg = "callbacks are not called with distributed: give one of the two"
+            raise ConfigError(msg)
+        if ranks is not None:
+            config, backend = placed(config, ranks)
+        else:
+            backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
         checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
         if resume and checkpoints is None:
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
@@ -277,7 +296,7 @@ class Word2Vec(Transformer):
         if isinstance(corpus, EncodedCorpus):
             opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))
         else:
-            opened = encode(
+            opened = (encode if ranks is None else partial(encoded_once_a_node, ranks))(
                 corpus,
                 encoded_dir,
                 min_count=config.min_count,
@@ -290,8 +309,10 @@ class Word2Vec(Transformer):
                 known=known,
                 memory=memory,
             )
-        with opened as encoded, memory_errors_named(backend):
-            fitting = Fitting(encoded, config, backend, learned, on_note)
+        guard = nullcontext() if ranks is None else ranks.guarded()
+        with guard, opened as encoded, memory_errors_named(backend):
+            make = Fitting if ranks is None else partial(DistributedFitting, ranks)
+            fitting = make(encoded, config, backend, learned, on_note)
             self.corpus_words, self.engine_note = encoded.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
             try:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from xw2v.interrupts import stopped_by_signals
 from xw2v.text.store import EncodedCorpus
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoint, Checkpoints, check_same_run
-from xw2v.training.engines import Tables, choose_engine
+from xw2v.training.engines import Engine, Tables, choose_engine
 from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.trainer import Training, check_memory, initial_tables
 from xw2v.training.validation import TrainingIds, Validation
@@ -76,10 +76,10 @@ class Fitting:
         if len(counts) < 2:
             msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({config.min_count})"
             raise CorpusError(msg)
-        self.engine, why = choose_engine(config, counts, backend)
+        self.engine, why = self._choose_engine(counts)
         self.engine_note = f"{self.engine.name}: {why}"
         with noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
-            self.engine.compile()
+            self._compile()
         check_memory(len(counts), len(corpus.ids), config, backend, self.engine)
         self.tables = self._first_tables()
         self.first_epoch = learned.epochs if learned is not None else 0
@@ -91,6 +91,23 @@ class Fitting:
             self._validation = Validation(*corpus.stored, counts, config, backend)
             self._trained = TrainingIds(*corpus.stored, len(counts), config)
         self._identity = cache(self._make_identity)
+
+    # What many processes do in another way: see `distributed.DistributedFitting`.
+
+    def _choose_engine(self, counts: np.ndarray) -> tuple[Engine, str]:
+        return choose_engine(self.config, counts, self.backend)
+
+    def _compile(self) -> None:
+        self.engine.compile()
+
+    def _opened(self, checkpoints: Checkpoints | None) -> AbstractContextManager[Any]:
+        return checkpoints.opened() if checkpoints is not None else nullcontext()
+
+    def _start(self, checkpoints: Checkpoints | None, resume: bool | None, on_note: Note | None) -> Position | None:
+        return self._begin(checkpoints, resume, on_note) if checkpoints is not None else None
+
+    def _training(self, **settings: Any) -> Training:
+        return Training(self.tables, *self.corpus.stored, self.config, self.backend, self.engine, **settings)
 
     def _first_tables(self) -> Tables:
         """New rows as every run begins with, below those that were learned."""
@@ -144,18 +161,13 @@ class Fitting:
         FormatError, FileAccessError   the corpus was cut short or cannot be read; the last checkpoint is of that moment
         NumericalError             training diverged; `tables` and `history` are those of the last checkpoint, if any
         """
-        with checkpoints.opened() if checkpoints is not None else nullcontext():
-            position = self._begin(checkpoints, resume, on_note) if checkpoints is not None else None
+        with self._opened(checkpoints):
+            position = self._start(checkpoints, resume, on_note)
 
             def at_epoch_end(epoch: int) -> bool | None:
                 return self._end_epoch(epoch, on_epoch, lambda: training.stopped)
 
-            training = Training(
-                self.tables,
-                *self.corpus.stored,
-                self.config,
-                self.backend,
-                self.engine,
+            training = self._training(
                 position=position,
                 first_epoch=self.first_epoch,
                 saver=checkpoints,

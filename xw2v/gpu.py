@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["gpu_facts", "gpu_problem"]
+__all__ = ["gpu_count", "gpu_facts", "gpu_problem"]
+
+
+def gpu_count() -> int:
+    """How many GPUs CuPy finds; 0 also where there is no CuPy."""
+    try:
+        import cupy
+
+        return int(cupy.cuda.runtime.getDeviceCount())
+    except Exception:
+        return 0
 
 
 def gpu_problem(cupy: Any, device: int, error: Exception) -> str:

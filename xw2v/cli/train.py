@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +24,7 @@ from xw2v.cli.options import (
     with_training_options,
 )
 from xw2v.cli.outputs import check_not_the_corpus, output_kind, print_json, save
+from xw2v.cli.ranks import company
 from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
 from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError, NumericalError
@@ -82,6 +85,10 @@ def train(
                      help="Score on this file of word pairs or analogy questions after each epoch, and draw the scores "
                      "against time to OUT-scores.png; may be repeated."),
     ] = None,
+    distributed: Annotated[
+        bool,
+        typer.Option("--distributed", help="Train together with the other processes that mpiexec or srun started."),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     **options: Any,
@@ -93,35 +100,31 @@ def train(
 
     word2vec.c's way of writing works too: xw2v -train text8 -output vec.bin -size 200 -binary 1 -cbow 0
     """
-    if preset not in (None, "cs224n"):
-        msg = f"preset must be 'cs224n', got {preset!r}"
-        raise ConfigError(msg)
-    given = {**(CS224N if preset else {}), **given_options(options)}
-    config = Config().replace(**given)
-    if preset:
-        lower = True if lower is None else lower
-        column = _sst_column(corpus) if column is None else column
-    screen = Screen(quiet)
-    kind = output_kind(output, format)
-    check_not_the_corpus(output, corpus)
-    if kind == "model":
-        check_replaceable(output)
-    scores = EpochScores(*evaluate) if evaluate else None
-    model = new_model(config)
     start = time.perf_counter()
-    reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
     folder = checkpoint_dir or output.with_name(f"{output.name}.checkpoints")
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
-    with locked(output.absolute().with_name(f".{output.name}.training"), str(output)):
+    with company(distributed) as here, ExitStack() as stack:
+        screen = Screen(quiet or not here.first)
+        kind = here.by_all(lambda: output_kind(output, format))
+        model = here.by_all(lambda: new_model(_config(preset, options)))
+        if preset:
+            lower = True if lower is None else lower
+            column = _sst_column(corpus) if column is None else column
+        reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
+        scores = here.by_all(lambda: _epoch_scores(evaluate, distributed))
+        here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus)))
+        source = here.by_all(lambda: _source(corpus))
         try:
-            status = fit(model, _source(corpus), screen, scores, **reading, **keeping)
+            status = fit(model, source, screen, scores, **reading, **keeping, distributed=here.ranks or False)
         except NumericalError:
-            if hasattr(model, "wv"):
+            if hasattr(model, "wv") and here.first:
                 save(model, output, kind)
             raise
-        save(model, output, kind)
+        here.by_first(lambda: save(model, output, kind))
         if not status:
-            remove_checkpoints(folder)
+            here.by_first(lambda: remove_checkpoints(folder))
+    if not here.first:
+        raise typer.Exit(status)
     summary = training_summary(model, output, time.perf_counter() - start)
     if preset:
         # The assignment plots the cost of a centre's whole window, step by step.
@@ -132,6 +135,31 @@ def train(
         plot_scores({output.name: model.epoch_history}, picture)
         summary["pictures"] = [*summary.get("pictures", ()), str(picture)]
     finish_training(screen, summary, status, as_json, hint="; the same command with --resume goes on")
+
+
+def _config(preset: str | None, options: dict[str, Any]) -> Config:
+    """The options that were given, over those of the preset."""
+    if preset not in (None, "cs224n"):
+        msg = f"preset must be 'cs224n', got {preset!r}"
+        raise ConfigError(msg)
+    return Config().replace(**{**(CS224N if preset else {}), **given_options(options)})
+
+
+def _epoch_scores(files: list[Path] | None, distributed: bool) -> EpochScores | None:
+    if files and distributed:
+        msg = "--evaluate does not go with --distributed: run xw2v evaluate on the model afterwards"
+        raise ConfigError(msg)
+    return EpochScores(*files) if files else None
+
+
+@contextmanager
+def _reserved(output: Path, kind: str, corpus: list[str]) -> Iterator[None]:
+    """OUT, which may be written and which no other run is going to write."""
+    check_not_the_corpus(output, corpus)
+    if kind == "model":
+        check_replaceable(output)
+    with locked(output.absolute().with_name(f".{output.name}.training"), str(output)):
+        yield
 
 
 def _source(corpus: list[str]) -> Any:

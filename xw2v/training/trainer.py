@@ -204,8 +204,7 @@ class Training:
             if place is None:
                 break
             self._under_way.append((place, pool.submit(self._work, place)))
-            if not isinstance(self.engine, AheadEngine):  # whose device works while the host reads
-                self._reading.begin(self._walk.start)
+            self._read_ahead()
             if len(self._under_way) < ahead:
                 continue
             if not self._wait():
@@ -254,6 +253,11 @@ class Training:
         stop = min(start + self._walk.size, len(self.ids))
         read = self.engine.read_chunk if isinstance(self.engine, AheadEngine) else read_chunk
         return read(self._trained, self.offsets, start, stop)
+
+    def _read_ahead(self) -> None:
+        """Begin to read the next chunk."""
+        if not isinstance(self.engine, AheadEngine):  # whose device works while the host reads
+            self._reading.begin(self._walk.start)
 
     def _wait(self) -> bool:
         """Wait for the oldest chunk under way; False where the run is to stop first."""

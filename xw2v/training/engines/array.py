@@ -125,6 +125,7 @@ class ArrayEngine:
             def train(alpha: float, some: slice = some, centers: int = centers) -> tuple[Array, Array]:
                 take_step = self._softmax_step if config.loss == "softmax" else self._shared_step
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
+                some = self._share(some)
                 center_ids, positives = windows.center_ids[some, ...], windows.positives[some, ...]
                 return take_step(tables, center_ids, outside_ids[some, ...], positives, scale)
 
@@ -162,7 +163,7 @@ class ArrayEngine:
         d_outside = expected.d_outside_vectors
         self._add(d_outside, context_ids, d_contexts, 1.0, bounded=False)
         self._add(tables.center_vectors, center_ids, xp.reshape(expected.d_centers, centers.shape) - observed, scale)
-        self.backend.add_table(tables.outside_vectors, d_outside, scale=scale, max_norm=self.config.max_update_norm)
+        self._add_table(tables.outside_vectors, d_outside, scale)
         return xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
 
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
@@ -182,6 +183,7 @@ class ArrayEngine:
             some = slice(int(ends[start]), int(ends[stop]))
 
             def train(alpha: float, some: slice = some, centers: int = stop - start) -> tuple[Array, Array]:
+                some = self._share(some)
                 counters = pairs.counters[some][:, None] * config.negative + places
                 noise_ids = draw_words(self._noise, draw(key, counters, xp=xp), xp=xp)
                 center_ids, outside_ids = pairs.center_ids[some], pairs.outside_ids[some]
@@ -200,6 +202,10 @@ class ArrayEngine:
 
             yield stop - start, train
 
+    def _share(self, some: slice) -> slice:
+        """What of a step's groups or pairs is trained here: all of it."""
+        return some
+
     def _add(self, table: Array, ids: Array, rows: Array, scale: float, *, bounded: bool = True) -> None:
         """Add `scale` times gradient rows of any leading dimensions to the table."""
         xp = self.backend.xp
@@ -210,6 +216,10 @@ class ArrayEngine:
             scale=scale,
             max_norm=self.config.max_update_norm if bounded else None,
         )
+
+    def _add_table(self, table: Array, rows: Array, scale: float) -> None:
+        """Add `scale` times a gradient row to each row of the table."""
+        self.backend.add_table(table, rows, scale=scale, max_norm=self.config.max_update_norm)
 
 
 def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:

@@ -40,7 +40,7 @@ def expectation_in_blocks(
     xp = backend.xp
     rows, tile = block_size(backend.name, outside_vectors.shape[0])
     normalizers, d_centers, d_outside = [], [], None
-    for start in range(0, centers.shape[0], rows):
+    for start in range(0, max(1, centers.shape[0]), rows):  # of no centres, too, a gradient is wanted
         some = slice(start, min(start + rows, centers.shape[0]))
         part = softmax_expectation(centers[some, :], weights[some], outside_vectors, tile)
         normalizers.append(part.log_normalizer)
@@ -65,12 +65,12 @@ class BufferedExpectation:
     def __call__(self, centers: np.ndarray, weights: np.ndarray, outside_vectors: np.ndarray) -> SoftmaxExpectation:
         """See `softmax_expectation`."""
         (T, D), V = centers.shape, outside_vectors.shape[0]
-        rows = min(T, max(_ROWS, _MOST // (4 * V)))
+        rows = max(1, min(T, max(_ROWS, _MOST // (4 * V))))
         if 4 * rows * V > 2 * _MOST:
             return expectation_in_blocks(centers, weights, outside_vectors, backend=self._backend)
         log_normalizer, d_centers = np.empty(T, centers.dtype), np.empty_like(centers)
         d_outside = self._buffer("d_outside", (V, D), centers.dtype)
-        for start in range(0, T, rows):
+        for start in range(0, max(1, T), rows):  # of no centres, too, a gradient is wanted
             some = slice(start, min(start + rows, T))
             part = d_outside if start == 0 else self._buffer("part", (V, D), centers.dtype)
             scores = self._buffer("scores", (some.stop - start, V), centers.dtype)

@@ -1,0 +1,170 @@
+"""Ranks beside one process: are they as fast on the same cores, and as good?
+
+Speed: one process with as many workers as cores, and as many ranks with one worker each, in turn; medians, their
+ratio, and what the ranks' meetings cost. Quality: scores of one process and of 2, 4 and 8 ranks, over seeds; ranks
+may share cores for that, so its speeds mean nothing.
+
+    python -m bench.bench_distributed speed [TEXT] [--turns 5] [--epochs 2] [--vector-size 100]
+    python -m bench.bench_distributed quality [TEXT] [--ranks 1 2 4 8] [--seeds 1 2 3] [--epochs 5]
+
+Both take `--option NAME=VALUE,...` for the ranks, such as sync_every=8192. Rows: results/distributed.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # started as a file
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.bench_train import SCORES, SHARED, option_set, prepared
+from bench.common import ROOT, append_row, commit, machine, versions
+
+RESULTS = ROOT / "bench" / "results" / "distributed.csv"
+
+
+def launched(ranks: int, corpus: Path, options: dict[str, Any], scores: bool) -> dict[str, Any]:
+    """One run in processes of its own; ranks = 0: one process without MPI."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if mpiexec is None:
+        msg = "there is no mpiexec: pip install mpi4py mpich, or use the cluster's own MPI"
+        raise SystemExit(msg)
+    command = [sys.executable, "-m", "bench.bench_distributed", "child", str(corpus), "--child", json.dumps(options)]
+    command += ["--mpi"] * bool(ranks) + ["--scores"] * scores
+    start = [mpiexec, "-n", str(ranks)] if ranks else []
+    done = subprocess.run(start + command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def child(corpus_folder: str, options: dict[str, Any], mpi: bool, scores: bool) -> None:
+    """Train on an encoded corpus; rank 0 prints the figures as JSON."""
+    from xw2v import EncodedCorpus, WordVectors
+    from xw2v.backend import get_backend
+    from xw2v.config import Config
+    from xw2v.distributed import DistributedFitting, join, placed
+    from xw2v.fitting import Fitting
+    from xw2v.training.distributed.shared_training import SharedTraining
+
+    config, corpus = Config(**options, backend="numpy"), EncodedCorpus.open(corpus_folder, check_ids=False)
+    figures: dict[str, Any] = {"meetings": 0, "megabytes": 0.0, "meeting_seconds": 0.0}
+    if mpi:
+        ranks = join(True)
+        with ranks.guarded():
+            config, backend = placed(config, ranks)
+            together = DistributedFitting(ranks, corpus, config, backend)
+            together.run()
+        if ranks.rank:
+            return
+        fitting: Fitting = together
+        if isinstance(together.training, SharedTraining):
+            averager = together.training.averager
+            figures |= {"meetings": averager.meetings, "megabytes": averager.bytes / 1e6}
+            figures["meeting_seconds"] = averager.seconds
+    else:
+        fitting = Fitting(corpus, config, get_backend("numpy"))
+        fitting.run()
+    last = fitting.history[-1]
+    figures |= {"words_per_second": last.words_per_second, "seconds": last.seconds, "loss": last.loss}
+    if scores:
+        wv, sets = WordVectors(corpus.vocabulary.words, fitting.tables.center_vectors), SHARED / "eval"
+        found = [
+            float(wv.evaluate_word_pairs(sets / "wordsim353.tsv").spearman),
+            float(wv.evaluate_word_pairs(sets / "simlex999.txt").spearman),
+            float(wv.evaluate_word_analogies(sets / "questions-words.txt", restrict_vocab=30_000).accuracy),
+        ]
+        figures |= dict(zip(SCORES, found, strict=True))
+    print(json.dumps(figures))
+
+
+def row_of(args: argparse.Namespace, ranks: int, workers: int, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """A line of the results: medians of times, means of scores."""
+
+    def middle(name: str) -> float:
+        return float(statistics.median(run[name] for run in runs))
+
+    speeds = [run["words_per_second"] for run in runs]
+    meetings = max(middle("meetings"), 1)
+    return {
+        "commit": commit(), **machine(), "versions": json.dumps(versions("numpy", "numba", "mpi4py", "mpich")),
+        "text": args.text.name, "what": args.what, "ranks": ranks, "workers": workers, "vector_size": args.vector_size,
+        "epochs": args.epochs, "options": json.dumps(args.option), "runs": len(runs),
+        "words_per_second": round(middle("words_per_second")), "lowest": round(min(speeds)),
+        "highest": round(max(speeds)), "meetings": round(middle("meetings")),
+        "megabytes_a_meeting": round(middle("megabytes") / meetings, 3),
+        "milliseconds_a_meeting": round(1e3 * middle("meeting_seconds") / meetings, 3),
+        "share_of_time_met": round(middle("meeting_seconds") / middle("seconds"), 4),
+        **{name: round(statistics.fmean(run.get(name, float("nan")) for run in runs), 4) for name in SCORES},
+    }  # fmt: skip
+
+
+def shown(row: dict[str, Any]) -> None:
+    append_row(RESULTS, row)
+    print(
+        f"{row['ranks'] or 'no'} ranks x {row['workers']} workers: {row['words_per_second'] / 1e6:.3f} M words/s "
+        f"({row['lowest'] / 1e6:.3f}-{row['highest'] / 1e6:.3f}), {row['meetings']} meetings of "
+        f"{row['megabytes_a_meeting']} MB and {row['milliseconds_a_meeting']} ms "
+        f"({100 * row['share_of_time_met']:.1f} % of the time), " + ", ".join(f"{s} {row[s]:.3f}" for s in SCORES),
+        flush=True,
+    )
+
+
+def speed(args: argparse.Namespace, corpus: Path, options: dict[str, Any]) -> None:
+    cores = len(os.sched_getaffinity(0))
+    cases = {0: {"workers": cores}, cores: {"workers": 1, **args.option}}
+    runs: dict[int, list[dict[str, Any]]] = {ranks: [] for ranks in cases}
+    for turn in range(args.turns):
+        for ranks in list(cases)[:: 1 if turn % 2 == 0 else -1]:
+            runs[ranks].append(launched(ranks, corpus, options | cases[ranks], scores=False))
+    rows = {ranks: row_of(args, ranks, cases[ranks]["workers"], runs[ranks]) for ranks in cases}
+    for row in rows.values():
+        shown(row)
+    print(f"ratio {rows[cores]['words_per_second'] / rows[0]['words_per_second']:.3f} (wanted: 0.85)")
+
+
+def quality(args: argparse.Namespace, corpus: Path, options: dict[str, Any]) -> None:
+    for ranks in args.ranks:
+        one = {"workers": 2} if ranks == 1 else {"workers": 1, **args.option}
+        seeds = [launched(ranks - (ranks == 1), corpus, options | one | {"seed": s}, scores=True) for s in args.seeds]
+        shown(row_of(args, ranks, one["workers"], seeds))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["speed", "quality", "child"])
+    parser.add_argument("text", type=Path, nargs="?", default=SHARED / "wiki100.txt.xz")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--vector-size", type=int, default=100)
+    parser.add_argument("--words", type=int, help="only the first so many words of the text")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--option", type=option_set, default={}, metavar="NAME=VALUE,...")
+    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
+    for flag in ("--mpi", "--scores"):
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.what == "child":
+        child(str(args.text), args.child, args.mpi, args.scores)
+        return
+    args.epochs = args.epochs or (2 if args.what == "speed" else 5)
+    from xw2v import encode
+
+    with prepared(args.text, args.words) as text:
+        corpus = text.with_name("encoded")
+        encode(text, corpus)
+        options = {"vector_size": args.vector_size, "epochs": args.epochs}
+        (speed if args.what == "speed" else quality)(args, corpus, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,583 @@
+"""Many processes: what each trains, how tables come together, how all end when one does."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xw2v import Word2Vec
+from xw2v.backend import NumpyBackend
+from xw2v.config import Config
+from xw2v.errors import BackendError
+from xw2v.training import batches
+from xw2v.training.distributed.averaging import Averager, row_limits
+from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round
+from xw2v.training.engines import ChunkResult, Tables
+from xw2v.training.walk import Place, Position, Walk
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT = 120  # seconds: a run that takes longer hangs
+OPTIONS: dict[str, Any] = {
+    "vector_size": 8,
+    "min_count": 1,
+    "epochs": 3,
+    "backend": "numpy",
+    "sample": 0.1,
+    "workers": 1,
+}
+
+
+def launcher() -> str | None:
+    """mpiexec: beside this Python, where pip puts it, or the machine's."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    return str(beside) if beside.exists() else shutil.which("mpiexec")
+
+
+def missing() -> str | None:
+    if importlib.util.find_spec("mpi4py") is None:
+        return "mpi4py is not installed"
+    return "there is no mpiexec" if launcher() is None else None
+
+
+needs_mpi = pytest.mark.skipif(missing() is not None, reason=f"distributed: {missing()}")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """Sentences of 20 words about two things in turn: w1 to w30, and w31 to w60. Many short segments."""
+    rng = np.random.default_rng(0)
+    words = np.minimum(rng.geometric(0.05, 30_000), 30).reshape(-1, 20)
+    words[1::2] += 30
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(" ".join(f"w{word}" for word in line) for line in words))
+    return path
+
+
+# Every script begins so: short segments, that a small text has many chunks.
+HEAD = f"""
+import json, os, signal, sys, zlib
+from pathlib import Path
+import numpy as np
+from mpi4py import MPI
+from xw2v import Word2Vec
+from xw2v.training import batches
+batches.SEGMENT = 200
+comm = MPI.COMM_WORLD
+rank, size = comm.rank, comm.size
+OPTIONS = json.loads({json.dumps(json.dumps(OPTIONS))})
+folder = Path(sys.argv[1])
+
+def say(value):
+    print(json.dumps(value)) if rank == 0 else None
+
+def fit(how={{}}, **options):
+    return Word2Vec(**(OPTIONS | options)).fit(folder / "text.txt", distributed=True, **how)
+
+def facts(model):
+    last = model.history[-1]
+    tables = [model.wv.vectors, model.outside_vectors]
+    sums = [zlib.crc32(np.ascontiguousarray(table).tobytes()) for table in tables]
+    alike = len(set(map(tuple, comm.allgather(sums)))) == 1
+    counted = {{"words": last.words, "centers": last.centers, "pairs": last.pairs}}
+    return {{"alike": alike, "rounds": len(model.history), **counted}}
+"""
+
+
+def mpiexec(n: int, command: list[str]) -> subprocess.Popen[str]:
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    }
+    start = [str(launcher()), "-n", str(n), sys.executable, *command]
+    return subprocess.Popen(start, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"a distributed run hangs: {process.communicate()}")
+    return process.returncode, out, err
+
+
+def run(n: int, script: str, folder: Path) -> tuple[int, str, str]:
+    path = folder / "script.py"
+    path.write_text(HEAD + script)
+    return ended(mpiexec(n, [str(path), str(folder)]))
+
+
+def told(n: int, script: str, folder: Path) -> Any:
+    """What rank 0 printed last, as JSON, of a run that ended well."""
+    status, out, err = run(n, script, folder)
+    assert status == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+# Who trains what -----------------------------------------------------------------------------------------
+
+
+def dealt(n: int, config: Config, position: Position, ranks: int, chunks: int) -> list[list[list[Place]]]:
+    """The places of each rank in each round."""
+    walks = [SharedWalk(n, config, position, rank, ranks, chunks) for rank in range(ranks)]
+    rounds = []
+    while [walk.next_round() for walk in walks] == [True] * ranks:
+        rounds.append([list(walk) for walk in walks])
+        for walk in walks:
+            walk.end_round(np.zeros(4))
+        assert len({walk.position([], 0.0) for walk in walks}) == 1
+        assert {walk.over for walk in walks} == {walks[0].position([], 0.0).epoch == config.epochs}
+    return rounds
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 8])
+@pytest.mark.parametrize("chunks", [1, 4])
+def test_every_chunk_is_dealt_out_once_and_in_order(ranks: int, chunks: int) -> None:
+    config, position = Config(epochs=2), Position(100, epoch=0, start=300, begun=(Place(0, 100, 3),))
+    wanted = list(Walk(1950, config, position))
+    rounds = dealt(1950, config, position, ranks, chunks)
+    assert all(len(mine) == chunks for shares in rounds[:-1] for mine in shares)
+    found = [place for shares in rounds for place in shares[0]] if ranks == 1 else None
+    assert found in (None, wanted)
+    assert sorted(place for shares in rounds for mine in shares for place in mine) == sorted(wanted)
+
+
+def test_a_round_counts_what_all_ranks_trained() -> None:
+    walk = SharedWalk(1000, Config(epochs=1), Position(100), 1, 2, 2)
+    assert walk.next_round()
+    for _ in walk:
+        walk.add(ChunkResult(2.0, 7, 3, 1))
+    assert walk.sums.tolist() == [4.0, 14, 6, 2]
+    assert walk.end_round(walk.sums * 2) == ChunkResult(8.0, 28, 12, 4)
+    position = walk.position([], 1.0)
+    assert (position.start, position.steps, position.centers, position.pairs) == (400, 4, 12, 28)
+
+
+def test_chunks_a_round() -> None:
+    assert chunks_a_round(10**9, 65_536, 2**18, ranks=4, workers=1) == 4
+    assert chunks_a_round(10**9, 65_536, 2**18, ranks=4, workers=3) == 6  # all three have two
+    assert chunks_a_round(10**6, 8192, 2**18, ranks=4, workers=1) == 3  # so that a small corpus has its meetings
+    assert chunks_a_round(100, 8192, 2**18, ranks=4, workers=1) == 1
+
+
+# Ranks ---------------------------------------------------------------------------------------------------
+
+
+@needs_mpi
+def test_what_ranks_tell_each_other(tmp_path: Path) -> None:
+    script = """
+from xw2v.errors import ConfigError, RankError
+from xw2v.training.distributed.ranks import join
+ranks = join(comm)
+assert (ranks.rank, ranks.size, ranks.local_rank, ranks.local_size, ranks.leader) == (rank, 3, rank, 3, 0)
+a = np.arange(5, dtype=np.float32) + rank
+ranks.sum(a)
+assert a.tolist() == [3, 6, 9, 12, 15]
+b = np.array([rank == 1, rank == 2, False], dtype=np.uint8)
+ranks.maximum(b)
+assert b.tolist() == [1, 1, 0]
+c = np.full((3, 2), rank, np.float32)
+ranks.broadcast(c)
+assert not c.any()
+d = ranks.concatenate(np.full((rank, 2), rank, np.float32))
+assert d.tolist() == [[1, 1], [2, 2], [2, 2]]
+assert ranks.texts("é" * rank) == ["", "é", "éé"]
+order = []
+assert ranks.in_turn(lambda: rank) == rank
+ranks.agree(None)
+assert not ranks.settled
+def fail(kind):
+    if rank == 1:
+        raise kind("it broke")
+errors = []
+for kind in (ConfigError, ZeroDivisionError):
+    try:
+        ranks.together(lambda: fail(kind))
+    except (ConfigError, RankError, ZeroDivisionError) as error:
+        errors.append(f"{type(error).__name__}: {error}")
+assert ranks.settled
+everybody = comm.gather(errors)
+if rank == 0:
+    print(json.dumps(everybody))
+"""
+    others = ["ConfigError: rank 1 of 3: it broke", "RankError: rank 1 of 3: ZeroDivisionError: it broke"]
+    assert told(3, script, tmp_path) == [others, ["ConfigError: it broke", "ZeroDivisionError: it broke"], others]
+
+
+def test_what_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(BackendError, match=r"needs mpi4py and an MPI library .*: pip install 'xw2v\[mpi\]'"):
+        Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=True)
+
+
+@needs_mpi
+def test_what_is_no_communicator(tmp_path: Path) -> None:
+    script = """
+from xw2v.errors import ConfigError
+try:
+    Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=4)
+except ConfigError as error:
+    print(json.dumps(str(error)))
+"""
+    assert told(1, script, tmp_path) == "distributed must be True, False or an mpi4py communicator, got 4"
+
+
+# Bringing tables together --------------------------------------------------------------------------------
+
+
+class Others:
+    """Ranks that all made the same change as this one, or none, or such that all are at right angles."""
+
+    def __init__(self, alike: int, across: bool = False) -> None:
+        self.alike, self.across = alike, across
+        self.sent: list[int] = []
+
+    def sum(self, array: np.ndarray) -> None:
+        self.sent.append(len(array))
+        if self.across:  # changes of the columns after this rank's
+            array[:, :-1] = sum(np.roll(array[:, :-1], shift, axis=1) for shift in range(self.alike))
+            array[:, -1] *= self.alike
+        else:
+            array *= self.alike
+
+    def maximum(self, array: np.ndarray) -> None: ...
+
+    def broadcast(self, array: np.ndarray) -> None: ...
+
+
+def averager(tables: Tables, expected: list[float], others: Others, size: int = 3) -> Averager:
+    return Averager(tables, others, size, NumpyBackend("a test"), np.array(expected))
+
+
+def some_tables() -> Tables:
+    return Tables(np.ones((4, 3), np.float32), np.zeros((4, 3), np.float32))
+
+
+def test_short_steps_add_up_and_long_ones_that_are_alike_are_averaged() -> None:
+    others = Others(alike=3)
+    tables = some_tables()
+    meeting = averager(tables, [9.0] * 4, others)
+    tables.outside_vectors[:, 0] = [0.1, 0.5, 7.0, 0.0]
+    meeting.meet()
+    np.testing.assert_allclose(tables.outside_vectors[:, 0], [0.3, 1.0, 7.0, 0.0], rtol=1e-6)
+    assert not tables.outside_vectors[:, 1:].any()
+    assert (tables.center_vectors == 1).all()
+    assert sum(others.sent) == 3  # rows that changed and no others
+    meeting.meet()  # nothing changed since
+    assert sum(others.sent) == 3
+    np.testing.assert_allclose(tables.outside_vectors[:, 0], [0.3, 1.0, 7.0, 0.0], rtol=1e-6)
+
+
+def test_of_many_ranks_a_common_step_is_shorter() -> None:
+    tables = some_tables()
+    meeting = averager(tables, [9.0] * 4, Others(alike=8), size=8)
+    tables.outside_vectors[0, 0] = 0.25
+    meeting.meet()
+    assert tables.outside_vectors[0, 0] == pytest.approx(0.5)
+
+
+def test_steps_of_different_directions_add_up_however_long() -> None:
+    tables = some_tables()
+    meeting = averager(tables, [9.0] * 4, Others(alike=2, across=True))
+    tables.center_vectors[2, 0] += 5
+    meeting.meet()
+    np.testing.assert_allclose(tables.center_vectors[2], [6, 6, 1], rtol=1e-6)
+    assert (tables.center_vectors[[0, 1, 3]] == 1).all()
+
+
+def test_a_row_waits_for_its_turn() -> None:
+    others = Others(alike=1)
+    tables = some_tables()
+    meeting = averager(tables, [8, 2, 1, 0.2], others)  # every meeting, every 2nd, 4th, 32nd
+    included = []
+    for _ in range(32):
+        tables.center_vectors[:] += 1
+        before = sum(others.sent)
+        meeting.meet()
+        included.append(sum(others.sent) - before)
+    assert included == [1, 2, 1, 3, 1, 2, 1, 3] * 3 + [1, 2, 1, 3, 1, 2, 1, 4]
+    assert meeting.meetings == 32
+    assert (tables.center_vectors == 33).all()  # the only rank that moves loses no step
+
+
+def test_row_limits() -> None:
+    assert row_limits(np.array([100.0, 4.0, 3.9, 1.0])) == [2, 3, 4]
+    assert row_limits(np.array([0.5, 100.0])) == [2]  # out of order: more is sent, nothing is left out
+    assert row_limits(np.array([100.0, 0.0]))[0] == 1
+    assert row_limits(np.array([100.0, 0.0]))[-1] == 2
+
+
+# Whole runs ----------------------------------------------------------------------------------------------
+
+
+@needs_mpi
+def test_what_is_trained_does_not_depend_on_the_number_of_ranks(text: Path) -> None:
+    found = [told(n, "say(facts(fit()))", text.parent) for n in (1, 2, 3)]
+    alone = Word2Vec(**OPTIONS).fit(text).history[-1]
+    for facts in found:
+        assert facts["alike"]
+        assert facts["words"] == found[0]["words"] == alone.words
+        assert (facts["centers"], facts["pairs"]) == (found[0]["centers"], found[0]["pairs"])
+        assert facts["rounds"] >= 24  # eight an epoch
+
+
+@needs_mpi
+def test_ranks_learn_together(text: Path) -> None:
+    """Words of the same thing are near each other, of other things they are not."""
+    script = """
+model = fit(epochs=10, sample=0.0, alpha=0.05)
+same = [(int(word[1:]) > 30) == (int(near[1:]) > 30)
+        for word in model.wv.index_to_key for near, _ in model.wv.most_similar(word, topn=5)]
+say([facts(model)["alike"], float(np.mean(same))])
+"""
+    alike, share = told(3, script, text.parent)
+    assert alike
+    assert share > 0.95
+
+
+STEPS = """
+modes = {
+    "shared": {}, "mean": {"reduction": "mean", "alpha": 0.5}, "pair": {"negatives": "pair"},
+    "softmax": {"loss": "softmax"},
+    "unbounded": {"max_update_norm": None}, "few": {"batch_size": 16},
+    "cs224n": {"negatives": "pair", "centers": "random", "steps": 20, "schedule": "halving", "halve_every": 8},
+}
+tables, records = {}, {}
+few = (folder / "text.txt").read_text().splitlines()[:150]
+(folder / "text.txt").write_text("\\n".join(few)) if rank == 0 else None
+comm.Barrier()
+for mode, options in modes.items():
+    model = fit(sync="step", workers=None, **({"batch_size": 150, "epochs": 1} | options))
+    assert facts(model)["alike"]
+    tables |= {mode + " centers": model.wv.vectors, mode + " outside": model.outside_vectors}
+    last = model.history[-1]
+    records[mode] = [last.step, last.words, last.centers, last.pairs, round(last.loss, 4)]
+if rank == 0:
+    np.savez(folder / f"{size}.npz", **tables)
+    print(json.dumps(records))
+"""
+
+
+@needs_mpi
+def test_a_shared_step_is_that_of_one_process(text: Path) -> None:
+    records = [told(n, STEPS, text.parent) for n in (1, 2, 4)]
+    assert records[0] == records[1] == records[2]
+    one = np.load(text.parent / "1.npz")
+    assert len(one.files) == 14
+    for n in (2, 4):
+        many = np.load(text.parent / f"{n}.npz")
+        for name in one.files:
+            assert np.abs(one[name]).max() > 0.01, name  # it learned something
+            np.testing.assert_allclose(many[name], one[name], atol=1e-5, rtol=0, err_msg=name)
+
+
+@needs_mpi
+def test_one_process_in_step_is_the_array_engine(text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(1, STEPS, text.parent)
+    monkeypatch.setattr(batches, "SEGMENT", 200)
+    wanted = Word2Vec(**(OPTIONS | {"engine": "array", "batch_size": 150, "epochs": 1})).fit(text)
+    found = np.load(text.parent / "1.npz")
+    np.testing.assert_allclose(found["shared centers"], wanted.wv.vectors, atol=1e-6)
+
+
+@needs_mpi
+@pytest.mark.parametrize("sync", ["average", "step"])
+def test_going_on_with_another_number_of_ranks(text: Path, sync: str) -> None:
+    """Stopped by a signal to one rank; gone on by three, by two, and by one process without MPI."""
+    whole = told(1, f"say(facts(fit(sync={sync!r})))", text.parent)
+    script = f"""
+def stop(record):
+    if record.words > int(sys.argv[2] if len(sys.argv) > 2 else {{stop}}):
+        os.kill(os.getpid(), signal.SIGINT)
+try:
+    model = fit({{{{"checkpoint_dir": folder / "run", "resume": True, "on_progress": stop}}}}, sync={sync!r})
+    if rank == 0:
+        print(json.dumps(facts(model) if size == 1 else model.history[-1].words))
+except KeyboardInterrupt:
+    if rank == 0:
+        print(json.dumps("stopped"))
+"""
+    assert told(2, script.format(stop=10_000), text.parent) == "stopped"
+    assert told(3, script.format(stop=45_000), text.parent) == "stopped"
+    model = Word2Vec(**OPTIONS, sync=sync).fit(text, checkpoint_dir=text.parent / "run", resume=True)
+    last = model.history[-1]
+    assert (last.words, last.centers, last.pairs) == (whole["words"], whole["centers"], whole["pairs"])
+    assert told(2, script.format(stop=10**9), text.parent) == whole["words"]  # and nothing is left to do
+
+
+@needs_mpi
+def test_a_corpus_is_read_once_a_node(text: Path) -> None:
+    script = """
+import xw2v.distributed
+calls = []
+encode = xw2v.distributed.encode
+def counted(*arguments, **how):
+    calls.append(rank)
+    return encode(*arguments, **how)
+xw2v.distributed.encode = counted
+import tempfile
+tempfile.tempdir = str(folder)
+fit(epochs=1)
+kept = fit({"encoded_dir": folder / "kept"}, epochs=1)
+assert (folder / "kept" / "ids.int32").exists()
+left = [path.name for path in folder.glob("xw2v-*")]
+found = comm.gather(calls)
+if rank == 0:
+    print(json.dumps([found, left]))
+"""
+    assert told(3, script, text.parent) == [[[0, 0], [], []], []]
+
+
+# How all end when one does -------------------------------------------------------------------------------
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("raise ZeroDivisionError('broken')", "RankError: rank 1 of 3: ZeroDivisionError: broken"),
+        ("tables.center_vectors[:] = np.nan", "NumericalError: rank 1 of 3: "),
+    ],
+)
+def test_an_error_in_one_rank_is_raised_by_all(what: str, message: str, text: Path) -> None:
+    script = f"""
+from xw2v.training.engines.cpu import CpuEngine
+train, chunks = CpuEngine.train_chunk, []
+def failing(self, tables, chunk, *arguments, **more):
+    chunks.append(chunk)
+    if rank == 1 and len(chunks) > 5:
+        {what}
+    return train(self, tables, chunk, *arguments, **more)
+CpuEngine.train_chunk = failing
+try:
+    fit({{"checkpoint_dir": folder / "run", "checkpoint_every": 1}})
+except Exception as error:
+    errors = comm.gather(f"{{type(error).__name__}}: {{error}}")
+    if rank == 0:
+        print(json.dumps(errors))
+"""
+    errors = told(3, script, text.parent)
+    assert errors[0].startswith(message)
+    assert errors[2].startswith(message)
+    assert not errors[1].startswith("RankError")
+    if "nan" in what:
+        assert "what was learned from the first" in errors[0]
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", ""),
+        (
+            "raise MemoryError('no room for it')",
+            "rank 2 of 3: BackendError: backend 'numpy' ran out of memory: no room for it",
+        ),
+        ("os._exit(3)", ""),
+    ],
+)
+def test_the_end_of_one_rank_ends_all(what: str, message: str, text: Path) -> None:
+    """In the middle of a meeting, when the others wait."""
+    script = f"""
+from xw2v.training.distributed.averaging import Averager
+meet = Averager.meet
+def failing(self, *arguments, **how):
+    if rank == 2 and self.meetings == 3:
+        {what}
+    meet(self, *arguments, **how)
+Averager.meet = failing
+fit(epochs=200)
+"""
+    status, _, err = run(3, script, text.parent)
+    assert status != 0
+    assert message in err
+    assert "rank 0" not in err  # which did nothing wrong
+
+
+@needs_mpi
+def test_ranks_with_other_options_are_refused(text: Path) -> None:
+    script = """
+try:
+    fit(window=3 + rank // 2)
+except Exception as error:
+    print(json.dumps(f"{type(error).__name__}: {error}")) if rank == 0 else None
+"""
+    assert told(3, script, text.parent).startswith("ConfigError: all ranks must have the same options; rank 0 has")
+
+
+# The command ---------------------------------------------------------------------------------------------
+
+
+def command(n: int, *words: str) -> subprocess.Popen[str]:
+    return mpiexec(n, ["-m", "xw2v", *words])
+
+
+@needs_mpi
+def test_the_command(text: Path) -> None:
+    out = text.parent / "model"
+    options = ["--distributed", "--min-count", "1", "--vector-size", "8", "--backend", "numpy", "--epochs", "2"]
+    status, said, err = ended(command(2, "train", str(text), "-o", str(out), *options, "--json"))
+    assert (status, err) == (0, "")
+    summary = json.loads(said)
+    assert summary["engine"].endswith("2 ranks")
+    assert len(Word2Vec.load(out).wv) == summary["vocabulary"] == 60
+    assert sorted(path.name for path in text.parent.iterdir()) == ["model", "text.txt"]
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("words", "status", "line"),
+    [
+        (["nothere.txt"], 1, "xw2v: error: there is no file 'nothere.txt'"),
+        (["{text}", "--window", "0"], 2, "xw2v: error: window must be an integer >= 1 and <= 32768, got 0"),
+        (["{text}", "--schedule", "halving"], 2, "xw2v: error: steps and schedule='halving' count steps in order, "
+         "which ranks keep with sync='step' only"),
+        (["{text}", "--sync", "step", "--workers", "2"], 2, "xw2v: error: sync='step' takes steps in order, so "
+         "workers must be 1, got 2"),
+    ],
+)  # fmt: skip
+def test_an_error_of_the_command_is_one_line(words: list[str], status: int, line: str, text: Path) -> None:
+    words = [word.format(text=text) for word in words]
+    options = ["-o", str(text.parent / "model"), "--distributed", "--backend", "numpy"]
+    found, _, err = ended(command(3, "train", *words, *options))
+    lines = [line for line in err.splitlines() if line.startswith("xw2v")]
+    assert (found, lines) == (status, [line])
+
+
+@needs_mpi
+def test_ctrl_c_saves_and_ends(text: Path) -> None:
+    out = text.parent / "model"
+    options = [
+        "--distributed",
+        "--min-count",
+        "1",
+        "--backend",
+        "numpy",
+        "--epochs",
+        "100000",
+        "--checkpoint-every",
+        "1",
+    ]
+    process = command(3, "train", str(text), "-o", str(out), *options)
+    until = time.monotonic() + LIMIT
+    while not list(text.parent.glob("model.checkpoints/checkpoint-*")) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    status, _, err = ended(process)
+    assert status == 130, err
+    assert f"xw2v: interrupted; what was learned so far is in {out}" in err
+    assert err.count("xw2v: interrupted") == 1
+    assert len(Word2Vec.load(out).wv) == 60
+    assert list(text.parent.glob("model.checkpoints/checkpoint-*"))

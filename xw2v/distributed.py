@@ -1,0 +1,205 @@
+"""One run of training by many processes: what `Word2Vec.fit(distributed=...)` does apart from a run of one.
+
+Rank 0 alone reads and writes checkpoints and calls the callbacks. A corpus is encoded once a node and mapped by
+the node's ranks. All ranks end with the same model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xw2v.backend import Backend, get_backend
+from xw2v.config import Config
+from xw2v.errors import ConfigError
+from xw2v.fitting import Fitting
+from xw2v.gpu import gpu_count
+from xw2v.text.store import EncodedCorpus, encode
+from xw2v.training.checkpoint import Checkpoints
+from xw2v.training.distributed.ranks import MpiRanks, join, table_ranks
+from xw2v.training.distributed.shared_steps import SharedArrayEngine, SteppedTraining
+from xw2v.training.distributed.shared_training import SharedTraining, check_order
+from xw2v.training.engines import Engine
+from xw2v.training.trainer import Training
+from xw2v.training.walk import Place, Position, Progress
+from xw2v.training.workers import usable_cores
+
+__all__ = ["DistributedFitting", "encoded_once_a_node", "join", "placed"]
+
+
+def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
+    """The options of this rank and its backend: its share of the cores that it has in common with others, a GPU.
+
+    Raises
+    ------
+    ConfigError    the options do not go together;  BackendError   there is no such backend on some rank
+    """
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else ""
+    if config.validation_fraction:
+        msg = f"validation_fraction must be 0 with distributed, got {config.validation_fraction}"
+        raise ConfigError(msg)
+    told = ranks.texts(f"{ranks.leader} {cores}")
+    sharing = told.count(told[ranks.rank])
+
+    def prepared() -> tuple[Config, Backend]:
+        changes: dict[str, Any] = {}
+        if config.sync == "average":
+            check_order(config)
+            changes["workers"] = config.workers or max(1, usable_cores() // sharing)
+        elif config.workers not in (None, 1):
+            msg = f"sync='step' takes steps in order, so workers must be 1, got {config.workers}"
+            raise ConfigError(msg)
+        else:
+            changes["workers"] = 1
+        gpus = gpu_count() if config.backend != "numpy" else 0
+        if gpus:
+            changes["device"] = (config.device + ranks.local_rank) % gpus
+        here = config.replace(**changes)
+        return here, get_backend(here.backend, device=here.device, tf32=here.tf32)
+
+    return ranks.together(prepared)
+
+
+@contextmanager
+def encoded_once_a_node(
+    ranks: MpiRanks, corpus: Any, folder: str | os.PathLike[str] | None, **how: Any
+) -> Iterator[EncodedCorpus]:
+    """The corpus, encoded by rank 0 and then by the first rank of each other node, and mapped by all.
+
+    Parameters
+    ----------
+    corpus : as for `encode`, the same on every rank
+    folder : path or None    where to keep it; on a file system that nodes share only rank 0 reads the corpus.
+        None: in TMPDIR of each node, for as long as it is used
+    how : other arguments of `encode`
+    """
+    with ExitStack() as stack:
+        if folder is None and ranks.local_rank == 0:
+            folder = Path(tempfile.mkdtemp(prefix="xw2v-")) / "encoded"
+            stack.callback(shutil.rmtree, folder.parent, ignore_errors=True)
+        place = ranks.texts(str(folder))[ranks.leader]
+
+        def encoded() -> EncodedCorpus:
+            if ranks.local_rank == 0:
+                return encode(corpus, place, **how)
+            return EncodedCorpus.open(place, check_ids=False)  # who wrote it has looked at them
+
+        yield stack.enter_context(ranks.in_turn(encoded))
+
+
+class DistributedFitting(Fitting):
+    """A `Fitting` of one rank; all ranks call the same methods. See `Fitting`.
+
+    Parameters
+    ----------
+    ranks : MpiRanks
+    arguments : as for `Fitting`; the corpus, options and backend are the same on every rank
+
+    Raises
+    ------
+    ConfigError   they are not
+    """
+
+    def __init__(self, ranks: MpiRanks, *arguments: Any) -> None:
+        self.ranks = ranks
+        super().__init__(*arguments)
+        self.engine_note += f"; {ranks.size} ranks"
+
+    def run(
+        self,
+        checkpoints: Checkpoints | None = None,
+        resume: bool | None = None,
+        on_progress: Any = None,
+        on_note: Any = None,
+        on_epoch: Any = None,
+    ) -> None:
+        """See `Fitting.run`. Callbacks are called, and checkpoints written, on rank 0 alone.
+
+        Raises
+        ------
+        KeyboardInterrupt   on all ranks, after Ctrl-C or SIGTERM came to any of them
+        """
+        if self.ranks.rank:
+            checkpoints = on_progress = on_note = None
+        elif on_note is not None and self.ranks.size == 1:
+            on_note("distributed, but there is one process: start several with mpiexec or srun")
+        self._check_the_same()
+        super().run(checkpoints, resume, on_progress, on_note, on_epoch)
+        if isinstance(self.training, SharedTraining) and on_note is not None:
+            averager = self.training.averager
+            on_note(f"met {averager.meetings:,} times in {averager.seconds:.1f} s with {averager.bytes / 1e6:,.0f} MB")
+        if self.training.stopped:
+            raise KeyboardInterrupt
+
+    def _check_the_same(self) -> None:
+        """Refuse ranks that would train on different things."""
+        here = self._identity()
+        for name, value in (
+            ("corpus", here["corpus"]),
+            ("options", {**here["config"], "workers": 0, "device": 0}),
+            ("backend", self.backend.name),
+            ("engine", self.engine.name),
+        ):
+            told = self.ranks.texts(repr(value))
+            other = next((rank for rank, text in enumerate(told) if text != told[0]), None)
+            if other is not None:
+                msg = f"all ranks must have the same {name}; rank 0 has {told[0]}, rank {other} has {told[other]}"
+                self.ranks.settled = True
+                raise ConfigError(msg)
+
+    def _compile(self) -> None:
+        self.ranks.in_turn(super()._compile)  # the others find it in the cache
+
+    def _choose_engine(self, counts: np.ndarray) -> tuple[Engine, str]:
+        if self.config.sync == "step":
+            return SharedArrayEngine(self.config, counts, self.backend, self.ranks), "for sync='step'"
+        return super()._choose_engine(counts)
+
+    @contextmanager
+    def _opened(self, checkpoints: Checkpoints | None) -> Iterator[None]:
+        with ExitStack() as stack:
+            self.ranks.together(lambda: stack.enter_context(super(DistributedFitting, self)._opened(checkpoints)))
+            yield
+
+    def _start(self, checkpoints: Checkpoints | None, resume: bool | None, on_note: Any) -> Position | None:
+        """What rank 0 begins with, for all."""
+        position = self.ranks.together(lambda: super(DistributedFitting, self)._start(checkpoints, resume, on_note))
+        told = self.ranks.texts("" if position is None else _packed(position, self.history))[0]
+        if not told:
+            return None
+        position, history = _unpacked(told)
+        if self.ranks.rank:  # rank 0's list is what its checkpoints are written from
+            self.history = history
+        tables = table_ranks(self.ranks, self.backend)
+        for table in self.tables:
+            tables.broadcast(table)
+        return position
+
+    def _training(self, **settings: Any) -> Training:
+        corpus = self.corpus
+        arguments = (self.tables, *corpus.stored, self.config, self.backend, self.engine)
+        if self.config.sync == "step":
+            self.training: Training = SteppedTraining(*arguments, ranks=self.ranks, **settings)
+        else:
+            counts = np.asarray(corpus.vocabulary.counts)
+            self.training = SharedTraining(*arguments, counts=counts, ranks=self.ranks, **settings)
+        return self.training
+
+
+def _packed(position: Position, history: list[Progress]) -> str:
+    return json.dumps([dataclasses.asdict(position), [dataclasses.astuple(record) for record in history]])
+
+
+def _unpacked(text: str) -> tuple[Position, list[Progress]]:
+    position, history = json.loads(text)
+    begun = tuple(Place(*place) for place in position.pop("begun"))
+    return Position(**position, begun=begun), [Progress(*record) for record in history]

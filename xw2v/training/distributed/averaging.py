@@ -1,0 +1,126 @@
+"""Bringing the tables of all ranks together: by frequency, and only rows that changed.
+
+Ranks begin with equal tables. When they meet, a row becomes what it was plus f times the sum of the ranks' changes:
+
+    f = min(1, max(B / |Σ change|, Σ |change|² / |Σ change|²))
+
+f = 1, the sum, takes all the steps that one process would take one after the other. For a frequent word it is too
+much: its row goes all the way to where its words pull it on each of N ranks, and N times as far in the sum. So the
+sum is shortened to the length B, but no further than by the second ratio, which is 1 where changes point different
+ways and 1 / N, the mean, where all are alike. That ratio is the gradient diversity of Yin et al. 2018
+(arXiv:1706.05699). What was tried beside it: bench/README.md.
+
+Frequent rows are brought together often and rare ones seldom, as in Ji et al. 2016 (arXiv:1604.04661), here so that
+each row is expected in the text about equally often between two meetings that include it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from xw2v.backend import Backend
+from xw2v.training.distributed.ranks import TableRanks
+from xw2v.training.engines import Tables
+
+__all__ = ["Averager", "row_limits"]
+
+Array = Any
+
+_OCCURRENCES = 4.0  # of a word on all ranks together, between two meetings that include it
+_LONGEST = 1.0  # B of up to four ranks, of more 4 / N of it; vectors of words are 2 to 10 long
+_PACKET = 1 << 20  # numbers sent at once: bounds the memory for copies, and stays in a cache
+
+
+def row_limits(expected: np.ndarray) -> list[int]:
+    """How many rows, the first ones, a meeting includes: entry z for every 2^z-th meeting.
+
+    Parameters
+    ----------
+    expected : (V,) float array   occurrences of each word on all ranks from one meeting to the next; frequent words
+        come first (others cost traffic, no more)
+
+    Returns
+    -------
+    list of int, rising; the last is V
+    """
+    V = len(expected)
+    limits: list[int] = []
+    while not limits or limits[-1] < V:
+        often = np.flatnonzero(expected * 2.0 ** len(limits) >= _OCCURRENCES)
+        # Words that no rank ever meets wait for the end of the run.
+        limits.append(V if len(limits) > 40 else int(often[-1]) + 1 if len(often) else 0)
+    return limits
+
+
+class Averager:
+    """The tables as they were at the last meeting, and the next meeting.
+
+    Parameters
+    ----------
+    tables : Tables               equal on all ranks; changed by `meet`
+    ranks : TableRanks            of the backend's arrays
+    size : int                    how many ranks there are
+    backend : Backend             NumPy's or CuPy's
+    expected : (V,) float array   as for `row_limits`
+
+    Attributes
+    ----------
+    meetings, bytes, seconds   how many there were, what a rank had to bring (a ring sends and receives 2 (N - 1) / N
+        times as much), and how long they took, the waiting for slower ranks not counted
+    """
+
+    def __init__(self, tables: Tables, ranks: TableRanks, size: int, backend: Backend, expected: np.ndarray) -> None:
+        self.tables, self.ranks, self.backend = tables, ranks, backend
+        self._longest = _LONGEST * min(1.0, 4 / size)
+        self.meetings = self.bytes = 0
+        self.seconds = 0.0
+        self._limits = row_limits(expected)
+        self._base = Tables(*(backend.xp.asarray(table, copy=True) for table in tables))
+        self._rows = max(1, _PACKET // (tables.center_vectors.shape[1] + 1))
+
+    def meet(self, *, everything: bool = False) -> None:
+        """Bring rows together: those whose turn it is, or all."""
+        begun = time.perf_counter()
+        self.meetings += 1
+        turn = (self.meetings & -self.meetings).bit_length() - 1  # how often 2 divides the number of the meeting
+        rows = self._limits[-1 if everything else min(turn, len(self._limits) - 1)]
+        for table, base in zip(self.tables, self._base, strict=True):
+            self._combine(table, base, rows)
+        self.backend.synchronize()
+        self.seconds += time.perf_counter() - begun
+
+    def _combine(self, table: Array, base: Array, rows: int) -> None:
+        take = self.backend.xp.take
+        ids = self._changed(table, base, rows)
+        for first in range(0, ids.shape[0], self._rows):
+            some = ids[first : first + self._rows]
+            old = take(base, some, axis=0)
+            old += self._common_step(take(table, some, axis=0) - old)
+            table[some] = old
+            base[some] = old
+
+    def _common_step(self, step: Array) -> Array:
+        """The sum of the ranks' steps times f, (n, D) each."""
+        xp, D = self.backend.xp, step.shape[1]
+        packet = xp.concat([step, xp.vecdot(step, step)[:, None]], axis=1)
+        self.ranks.sum(packet)
+        self.bytes += 4 * packet.shape[0] * packet.shape[1]
+        total, squares = packet[:, :D], packet[:, D]
+        square = xp.vecdot(total, total)
+        least = xp.asarray(1e-30, dtype=square.dtype, device=self.backend.device)  # a row of zeros divides by it
+        square = xp.maximum(square, least)
+        return total * xp.clip(xp.maximum(self._longest / xp.sqrt(square), squares / square), None, 1.0)[:, None]
+
+    def _changed(self, table: Array, base: Array, rows: int) -> Array:
+        """Which of the first rows changed on any rank."""
+        xp = self.backend.xp
+        changed = xp.zeros((rows,), dtype=xp.uint8, device=self.backend.device)
+        for first in range(0, rows, self._rows):
+            some = slice(first, min(first + self._rows, rows))
+            changed[some] = xp.astype(xp.any(table[some, :] != base[some, :], axis=1), xp.uint8)
+        self.ranks.maximum(changed)
+        self.bytes += rows
+        return xp.nonzero(changed)[0]

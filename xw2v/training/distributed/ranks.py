@@ -1,0 +1,287 @@
+"""The processes of a distributed run, its ranks, and what they tell each other: over MPI, and NCCL between GPUs.
+
+MPI and NCCL do all of the transport. Everything here is collective: all ranks call it, in the same order.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from xw2v import errors
+from xw2v.backend import Backend
+from xw2v.errors import BackendError, ConfigError, RankError, XW2VError
+
+__all__ = ["MpiRanks", "NcclTables", "Ranks", "TableRanks", "join", "table_ranks"]
+
+Array = Any
+T = TypeVar("T")
+
+_PATIENCE = 2e-3  # seconds to wait before one sleeps: a rank that is late is late by more
+_NAP = 5e-4
+_FEW = 1 << 14  # bytes
+_yield = getattr(os, "sched_yield", lambda: None)
+_BLOCK = 1 << 22  # numbers sent at once where they need not be packed first
+
+
+class TableRanks(Protocol):
+    """What the ranks do with arrays of tables; the arrays are contiguous, and the same size on every rank."""
+
+    def sum(self, array: Array) -> None:
+        """Put the sum over all ranks in the place of the array."""
+        ...
+
+    def maximum(self, array: Array) -> None:
+        """Put the largest over all ranks in the place of each number."""
+        ...
+
+    def broadcast(self, array: Array) -> None:
+        """Put rank 0's array in the place of the others'."""
+        ...
+
+
+class Ranks(TableRanks, Protocol):
+    """The processes of a run; arrays are NumPy's.
+
+    Attributes
+    ----------
+    rank, size : int               this one's number, and how many there are
+    local_rank, local_size : int   the same among those of its node
+    leader : int                   rank of the node's first one
+    settled : bool                 all ranks know that the run fails or stops: nobody waits for this one
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+    leader: int
+    settled: bool
+
+    def concatenate(self, array: np.ndarray) -> np.ndarray:
+        """The arrays of all ranks, in their order, along the first axis, in which they may differ."""
+        ...
+
+    def texts(self, text: str) -> list[str]:
+        """What each rank says."""
+        ...
+
+    def agree(self, error: Exception | None) -> None:
+        """Return if no rank has an error, else raise one on all: one's own, or that of the first rank that has one."""
+        ...
+
+    def together(self, work: Callable[[], T]) -> T:
+        """What `work` returns here, once it has succeeded on all ranks."""
+        ...
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """What `work` returns here; rank 0 works first, then each other node's first rank, then the rest."""
+        ...
+
+    def abort(self, text: str, status: int = 1) -> None:
+        """End all ranks now, with this exit status."""
+        ...
+
+
+class MpiRanks:
+    """Ranks over an MPI communicator of mpi4py; see `Ranks`.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm   duplicated, so that messages of others do not get in the way
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self._mpi, self._comm = MPI, comm.Dup()
+        here = comm.Split_type(MPI.COMM_TYPE_SHARED)
+        self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
+        self.local_rank, self.local_size = int(here.Get_rank()), int(here.Get_size())
+        leader = np.array([self.rank], np.int64)
+        here.Bcast(leader)
+        here.Free()
+        self.leader = int(leader[0])
+        self.world = int(MPI.Comm.Compare(comm, MPI.COMM_WORLD)) in (MPI.IDENT, MPI.CONGRUENT)
+        self.settled = False
+
+    # Arrays
+
+    def sum(self, array: Array) -> None:
+        """See `TableRanks.sum`."""
+        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.SUM), array.nbytes)
+
+    def maximum(self, array: Array) -> None:
+        """See `TableRanks.maximum`."""
+        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.MAX), array.nbytes)
+
+    def broadcast(self, array: Array) -> None:
+        """See `TableRanks.broadcast`."""
+        flat = array.reshape(-1)
+        for first in range(0, len(flat), _BLOCK):
+            some = flat[first : first + _BLOCK]
+            self._wait(self._comm.Ibcast(some), some.nbytes)
+
+    def concatenate(self, array: np.ndarray) -> np.ndarray:
+        """See `Ranks.concatenate`."""
+        array = np.ascontiguousarray(array)
+        sizes = np.empty(self.size, np.int64)
+        mine = np.array([array.size], np.int64)
+        self._wait(self._comm.Iallgather(mine, sizes), 8)
+        whole = np.empty(int(sizes.sum()), array.dtype)
+        self._wait(self._comm.Iallgatherv(array.reshape(-1), [whole, sizes]), whole.nbytes)
+        return whole.reshape(-1, *array.shape[1:])
+
+    def _wait(self, request: Any, size: int) -> None:
+        """Wait without keeping a core busy: MPI's own waiting spins, and ranks that share the core stand still.
+
+        Many bytes move a piece at each look, so only a wait for few, which is one for a late rank, may sleep.
+        """
+        may_sleep = time.perf_counter() + _PATIENCE
+        while not request.Test():
+            if size > _FEW or time.perf_counter() < may_sleep:
+                _yield()
+            else:
+                time.sleep(_NAP)
+
+    # Words
+
+    def texts(self, text: str) -> list[str]:
+        """See `Ranks.texts`."""
+        data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+        sizes = self.concatenate(np.array([len(data)], np.int64))
+        whole = self.concatenate(data).tobytes()
+        ends = np.cumsum(sizes)
+        return [whole[end - size : end].decode() for size, end in zip(sizes, ends, strict=True)]
+
+    def agree(self, error: Exception | None) -> None:
+        """See `Ranks.agree`."""
+        told = self.texts("" if error is None else f"{type(error).__name__}\n{error}")
+        failed = next((rank for rank, text in enumerate(told) if text), None)
+        if failed is None:
+            return
+        self.settled = True
+        if error is not None:
+            raise error
+        kind, _, text = told[failed].partition("\n")
+        known = getattr(errors, kind, None)
+        if isinstance(known, type) and issubclass(known, XW2VError):
+            msg = f"rank {failed} of {self.size}: {text}"
+            raise known(msg)
+        msg = f"rank {failed} of {self.size}: {kind}: {text}"
+        raise RankError(msg)
+
+    def together(self, work: Callable[[], T]) -> T:
+        """See `Ranks.together`."""
+        result: list[T] = []
+        problem: Exception | None = None
+        try:
+            result.append(work())
+        except Exception as error:
+            problem = error
+        self.agree(problem)
+        return result[0]
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """See `Ranks.in_turn`."""
+        turn = 0 if self.rank == 0 else 1 if self.local_rank == 0 else 2
+        results = [self.together(work if now == turn else lambda: None) for now in range(3)]
+        return results[turn]  # type: ignore[return-value]
+
+    def abort(self, text: str, status: int = 1) -> None:
+        """See `Ranks.abort`. Never returns."""
+        sys.stderr.write(f"xw2v: error: rank {self.rank} of {self.size}: {' '.join(text.split())}\n")
+        sys.stderr.flush()
+        self._comm.Abort(status)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """End all ranks where this one leaves the block by an exception that the others do not know of."""
+        try:
+            yield
+        except BaseException as error:
+            if self.settled:
+                raise
+            if isinstance(error, KeyboardInterrupt):
+                self.abort("interrupted", 130)
+            self.abort(f"{type(error).__name__}: {error}")
+            raise
+
+
+class NcclTables:
+    """Arrays of CuPy, between GPUs, by NCCL; MPI introduces them to each other. Has never been run.
+
+    Calls are queued on the current stream: what follows there waits for them, the host does not.
+    """
+
+    def __init__(self, ranks: MpiRanks) -> None:
+        if not ranks.world:
+            msg = "GPUs are brought together over all ranks that were started: give distributed=True, no communicator"
+            raise ConfigError(msg)
+        try:
+            from cupyx.distributed import NCCLBackend
+
+            self._nccl = NCCLBackend(ranks.size, ranks.rank, use_mpi=True)
+        except Exception as error:
+            msg = f"GPUs of several ranks need CuPy with NCCL (pip install nvidia-nccl-cu12): {error}"
+            raise BackendError(msg) from None
+
+    def sum(self, array: Array) -> None:
+        """See `TableRanks.sum`."""
+        self._nccl.all_reduce(array, array, op="sum")
+
+    def maximum(self, array: Array) -> None:
+        """See `TableRanks.maximum`."""
+        self._nccl.all_reduce(array, array, op="max")
+
+    def broadcast(self, array: Array) -> None:
+        """See `TableRanks.broadcast`."""
+        self._nccl.broadcast(array, root=0)
+
+
+def table_ranks(ranks: Ranks, backend: Backend) -> TableRanks:
+    """What brings arrays of a backend together: MPI for those of the host, NCCL for those of GPUs."""
+    if backend.name != "cupy":
+        return ranks
+    if not isinstance(ranks, MpiRanks):
+        msg = f"NCCL is introduced by MPI, got {type(ranks).__name__}"
+        raise BackendError(msg)
+    return NcclTables(ranks)
+
+
+def join(distributed: Any) -> MpiRanks:
+    """The ranks of this run.
+
+    Parameters
+    ----------
+    distributed : True, an mpi4py communicator, or MpiRanks
+        True: all processes that mpiexec or srun started
+
+    Raises
+    ------
+    ConfigError    it is something else
+    BackendError   mpi4py or an MPI library is missing
+    """
+    if isinstance(distributed, MpiRanks):
+        return distributed
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        text = str(error).split("\n")[0]
+        msg = (
+            f"distributed training needs mpi4py and an MPI library ({text}): pip install 'xw2v[mpi]' mpich, "
+            "or pip install 'xw2v[mpi]' where the cluster's own MPI is loaded"
+        )
+        raise BackendError(msg) from None
+    if distributed is True:
+        return MpiRanks(MPI.COMM_WORLD)
+    if isinstance(distributed, MPI.Intracomm):
+        return MpiRanks(distributed)
+    msg = f"distributed must be True, False or an mpi4py communicator, got {distributed!r}"
+    raise ConfigError(msg)

@@ -1,0 +1,106 @@
+"""The trainer of one rank among many: it trains its share of a round, then meets the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from xw2v.config import Config
+from xw2v.errors import ConfigError
+from xw2v.training.distributed.averaging import Averager
+from xw2v.training.distributed.ranks import Ranks, table_ranks
+from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size
+from xw2v.training.sampling import keep_probabilities
+from xw2v.training.trainer import Training
+from xw2v.training.walk import Position, Progress
+
+__all__ = ["SharedTraining"]
+
+
+class SharedTraining(Training):
+    """A run of several ranks over one corpus; see `Training`. A record after every round, the same on all ranks.
+
+    The run stops between two rounds: `position` is then the same on all ranks, nothing is begun, and the tables are
+    equal. If one rank fails in a round, the others hear of it when they meet, and all raise its error.
+
+    Parameters
+    ----------
+    arguments, settings : as for `Training`; `saver` on one rank only
+    counts : (V,) integer array   of the words
+    ranks : Ranks
+    """
+
+    def __init__(self, *arguments: Any, counts: np.ndarray, ranks: Ranks, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        check_order(self.config)
+        self.ranks, self._stop_asked = ranks, False
+        most = np.array([self.workers], np.int64)
+        ranks.maximum(most)
+        n, workers = len(self.ids), int(most[0])
+        if settings.get("position") is None:
+            self.position = Position(shared_chunk_size(n, self.config, self.engine, ranks.size, workers))
+        size = self.position.size
+        chunks = chunks_a_round(n, size, self.config.sync_every, ranks.size, workers)
+        self._walk: SharedWalk = SharedWalk(n, self.config, self.position, ranks.rank, ranks.size, chunks)
+        kept = counts * keep_probabilities(counts, self.config.sample, self.config.subsampling)
+        expected = kept * (ranks.size * chunks * size / counts.sum())
+        self.averager = Averager(self.tables, table_ranks(ranks, self.backend), ranks.size, self.backend, expected)
+
+    def stop(self) -> None:
+        """Have the iteration end when the ranks meet next, on all of them."""
+        self._stop_asked = True
+
+    def _records(self, pool: ThreadPoolExecutor) -> Iterator[Progress]:
+        saver, self.saver = self.saver, None  # which the chunks of a round are not to call
+        while self._walk.next_round():
+            failure = self._train_round(pool)
+            record, save = self._meet(failure, saver)
+            yield record
+            if save and saver is not None:
+                saver.save(self.tables, self._walk.position([], self._seconds()))
+            if self.stopped:
+                return
+
+    def _read_ahead(self) -> None:
+        """The chunk after those that were dealt out may be another rank's."""
+
+    def _train_round(self, pool: ThreadPoolExecutor) -> Exception | None:
+        """Train this rank's chunks; what went wrong, if anything did."""
+        try:
+            for _ in super()._records(pool):
+                pass
+        except Exception as error:
+            return error
+        return None
+
+    def _meet(self, failure: Exception | None, saver: Any) -> tuple[Progress, bool]:
+        """Count, bring the tables together; the record of the round, and whether it is time to save."""
+        walk = self._walk
+        words = walk.epoch * walk.n + walk.start
+        due = saver is not None and saver.due(words)
+        told = np.array([failure is not None, self._stop_asked, due, *walk.sums])
+        self.ranks.sum(told)
+        failed, stop, save = (number > 0 for number in told[:3])
+        if failed:
+            self.ranks.agree(failure)
+        if stop:
+            self.ranks.settled = True
+            super().stop()
+        self.averager.meet(everything=bool(stop or save or walk.over))
+        result = walk.end_round(told[3:])
+        return walk.record(walk.last, result, self._seconds()), bool(save)
+
+
+def check_order(config: Config) -> None:
+    """Refuse options whose steps have an order that ranks do not keep.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if config.steps is not None or config.schedule == "halving":
+        msg = "steps and schedule='halving' count steps in order, which ranks keep with sync='step' only"
+        raise ConfigError(msg)

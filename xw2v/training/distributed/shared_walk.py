@@ -1,0 +1,103 @@
+"""Which chunks each rank trains: the walk of one process, dealt out like cards, in rounds that end with a meeting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from xw2v.config import Config
+from xw2v.training import batches
+from xw2v.training.engines import AheadEngine, ChunkResult, Engine
+from xw2v.training.walk import Place, Position, Walk, chunk_size
+
+__all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size"]
+
+# Tokens, and those of all ranks, between two meetings. A GPU, which trains that in no time, meets after a chunk.
+_SYNC_EVERY, _SYNC_EVERY_OF_ALL = 16_384, 65_536
+_ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
+
+
+def _sync_every(sync_every: int | None, ranks: int) -> int:
+    return sync_every or min(_SYNC_EVERY, _SYNC_EVERY_OF_ALL // ranks)
+
+
+def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, workers: int) -> int:
+    """Tokens of a chunk, so that a round has one for every worker of a rank."""
+    usual = chunk_size(n, config, engine)
+    if config.sync_every is None and isinstance(engine, AheadEngine):
+        return usual
+    segments = _sync_every(config.sync_every, ranks) // (batches.SEGMENT * workers)
+    return min(usual, batches.SEGMENT * max(1, segments))
+
+
+def chunks_a_round(n: int, size: int, sync_every: int | None, ranks: int, workers: int) -> int:
+    """Chunks that each rank trains between two meetings: so many that all its workers end about together.
+
+    Parameters
+    ----------
+    n, size : int             tokens of the corpus, and of a chunk
+    sync_every : int or None  tokens that are wanted between two meetings
+    ranks, workers : int      how many ranks, and the most workers of one
+    """
+    most = max(1, -(-n // size) // (_ROUNDS_AN_EPOCH * ranks))
+    wanted = -(-_sync_every(sync_every, ranks) // size)
+    return min(most, -(-wanted // workers) * workers)
+
+
+class SharedWalk(Walk):
+    """A `Walk` whose chunks are dealt out to ranks. Iterating gives this rank's chunks of the round under way.
+
+    All ranks go from round to round together, so `position` between two rounds is that of the whole run and does not
+    depend on how many ranks there are.
+
+    Parameters
+    ----------
+    n, config, position    as for `Walk`
+    rank, ranks : int      this one's number, and how many there are
+    chunks : int           of each rank in a round
+    """
+
+    def __init__(self, n: int, config: Config, position: Position, rank: int, ranks: int, chunks: int) -> None:
+        super().__init__(n, config, position)
+        self.rank, self.ranks, self.chunks = rank, ranks, chunks
+        self.last = Place(self.epoch, self.start)
+        self._mine: list[Place] = []
+        self._sums = np.zeros(4)
+
+    def next_round(self) -> bool:
+        """Deal out the next chunks; False where there are none."""
+        whole: list[Place] = []
+        for place in super().__iter__():
+            whole.append(place)
+            if len(whole) == self.ranks * self.chunks:
+                break
+        if not whole:
+            return False
+        self._mine, self.last = whole[self.rank :: self.ranks], whole[-1]
+        self._sums[:] = 0
+        return True
+
+    def __iter__(self) -> Iterator[Place]:
+        yield from self._mine
+
+    @property
+    def over(self) -> bool:
+        """Whether this round is the last one."""
+        return not self.begun and self._over()
+
+    def add(self, result: ChunkResult) -> None:
+        """Count what was trained of one of this rank's chunks."""
+        self._sums += (result.loss, result.pairs, result.centers, result.steps)
+
+    @property
+    def sums(self) -> np.ndarray:
+        """(4,) float64: loss, pairs, centres and steps of this rank's chunks of the round."""
+        return self._sums
+
+    def end_round(self, sums: np.ndarray) -> ChunkResult:
+        """Count what all ranks trained in the round, given the sums over all ranks."""
+        loss, pairs, centers, steps = sums.tolist()
+        result = ChunkResult(loss, int(pairs), int(centers), int(steps))
+        super().add(result)
+        return result
