@@ -24,16 +24,12 @@ from xw2v.text.parallel import cores, in_parallel
 from xw2v.text.parts import Workspace
 from xw2v.text.readers import Source
 from xw2v.text.runs import BlockPlace, Part, Run, block_codes
-from xw2v.text.spool import Spool
+from xw2v.text.spool import ID, OFFSET, Progress, Spool
 from xw2v.text.summary import Summary, only, summarise
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.text.words import Words, pack
 
-__all__ = ["ID", "OFFSET", "Progress", "encode_blocks"]
-
-ID, OFFSET = np.dtype("<i4"), np.dtype("<i8")
-
-Progress = Callable[[int, int | None, int], None]
+__all__ = ["encode_blocks"]
 
 
 class Encoded(NamedTuple):
@@ -79,6 +75,7 @@ def encode_blocks(
             progress((size or 0) * tokens // total, size, tokens)
 
     _number(runs, pack(vocabulary.words), ids, offsets, report)
+    pa.default_memory_pool().release_unused()  # 80 MiB that training, which comes next, has another use for
     return Encoded(vocabulary, *(summary[1:] if summary is not None else (total, 0)))
 
 

@@ -19,12 +19,10 @@ from typing import Any
 from xw2v.errors import FileAccessError
 from xw2v.files import atomic_write
 from xw2v.text.runs import BlockPlace, Part, Run, RunPlace
-from xw2v.text.spool import Spool, reporting
+from xw2v.text.spool import MEMORY_BYTES, Spool, reporting
 
 __all__ = ["FolderWorkspace", "Workspace", "folder_workspace", "temporary_workspace"]
 
-MEMORY_BYTES = 64 << 20
-"""Temporary files are kept in memory up to this size."""
 PART_BYTES = 256 << 20
 """Least bytes of whole files in a part: what an encoding that goes on may have to read again."""
 MOST_PARTS = 64

@@ -28,12 +28,8 @@ from xw2v.errors import (
     XW2VError,
 )
 from xw2v.files import inside, new_folder
-from xw2v.text.encoder import ID, OFFSET, Progress, encode_blocks
 from xw2v.text.memory import MEMORY, memory_bytes, shares
-from xw2v.text.merging import Choice
-from xw2v.text.parts import MEMORY_BYTES, folder_workspace, temporary_workspace
-from xw2v.text.readers import default_workers, open_source
-from xw2v.text.spool import Spool, reporting, spool_file
+from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting, spool_file
 from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 
@@ -262,6 +258,12 @@ def encode(
     >>> corpus.vocabulary.words, corpus.ids.tolist(), corpus.raw_words
     (['to', 'be'], [0, 1, 0, 1], 6)
     """
+    # Arrow takes 40 MiB, which those who train on an encoded corpus do without.
+    from xw2v.text.encoder import encode_blocks
+    from xw2v.text.merging import Choice
+    from xw2v.text.parts import folder_workspace, temporary_workspace
+    from xw2v.text.readers import default_workers, open_source
+
     _check_options(min_count, max_final_vocab, max_vocab_size)
     _refuse_encoded(source)
     share = shares(memory_bytes(memory), default_workers())
