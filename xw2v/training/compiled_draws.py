@@ -10,7 +10,7 @@ from numba import njit
 __all__ = ["random_bits"]
 
 
-# Compiled into its callers, never cached for itself: see `cpu.py` on what Numba's cache does not notice.
+# Compiled into its callers, never cached for itself: see `chunk.py` on what Numba's cache does not notice.
 @njit(nogil=True, inline="always")
 def random_bits(key: Any, counter: Any) -> Any:
     """64 random bits as uint64: SplitMix64's output number `counter` for the seed `key`, a uint64."""

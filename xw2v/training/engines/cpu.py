@@ -23,56 +23,25 @@ there are; so the time and the number of such words go down with the workers (`O
 
 from __future__ import annotations
 
-import inspect
-from typing import Any, NamedTuple
-
 import numpy as np
-from numba import njit
 
 from xw2v.config import Config
-from xw2v.training import batches, compiled_draws
+from xw2v.training import batches
 from xw2v.training.batches import Chunk
-from xw2v.training.compiled_draws import random_bits
 from xw2v.training.draws import Purpose, stream_key
-from xw2v.training.engines import ChunkResult, Rate, Tables, group, simd
-from xw2v.training.engines.group import (
-    add_steps,
-    gather,
-    group_loss,
-    place,
-    prefetch_rows,
-    score,
-    sigmoid,
-    slopes,
-)
-from xw2v.training.engines.simd import LANES
-from xw2v.training.sampling import AliasTable, alias_table, keep_thresholds, noise_probabilities
+from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.engines.chunk import TRAIN, Options
+from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
 from xw2v.training.workers import worker_count
 
-__all__ = ["LOSS_EVERY", "OWN_TOKENS", "OWN_WORDS", "UNBOUNDED", "CpuEngine"]
+__all__ = ["OWN_TOKENS", "OWN_WORDS", "UNBOUNDED", "CpuEngine"]
 
-Array = Any
 
-LOSS_EVERY = 8
 OWN_WORDS = 256  # most frequent words of which all workers together have rows of their own
 OWN_TOKENS = 2048  # centres that all workers together train before they add up those rows
 UNBOUNDED = 1.0  # alpha · window · (1 + negative), what a centre's slopes may sum up to, that needs no bound
 _GROUP_NEGATIVES = 16
 _DRAWS = 25  # window · negative, noise words of a centre in the textbook, that so many are enough for
-
-
-class _Options(NamedTuple):
-    """What the loops do, the same for every chunk."""
-
-    window: int
-    shrink: bool
-    negative: int
-    b: int  # centres of a group
-    S: int  # noise words of a group; 0: `negative` for every pair
-    segment: int
-    bound: np.float32  # longest step of a row
-    own_words: int
-    own_groups: int  # after which a worker's own rows are added to the tables
 
 
 class CpuEngine:
@@ -86,7 +55,7 @@ class CpuEngine:
         self._noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         pair = config.negatives == "pair"
         workers, b = worker_count(config), 1 if pair else config.group_size
-        self._options = _Options(
+        self._options = Options(
             window=config.window,
             shrink=config.shrink_windows,
             negative=config.negative,
@@ -109,7 +78,7 @@ class CpuEngine:
         first, last = rate(0, 0), rate(len(chunk.ids), 0)
         if first is None or last is None:
             return ChunkResult(0.0, 0, 0, 0)
-        loss, measured, pairs, centers, steps = _TRAIN(
+        loss, measured, pairs, centers, steps = TRAIN(
             self._options,
             tables.center_vectors,
             tables.outside_vectors,
@@ -134,185 +103,3 @@ def _bound(config: Config) -> float:
     """The longest step of a row; infinity where no step is long."""
     reach = config.alpha * config.window * (1 + config.negative)
     return np.inf if config.max_update_norm is None or reach <= UNBOUNDED else config.max_update_norm
-
-
-@njit(nogil=True)
-def _keep(
-    ids: Array, start: int, key: Any, thresholds: Array, window: int, shrink: bool, index: Array, reach: Array
-) -> int:
-    """Fill in the chunk index and the window of each kept token; how many there are. See `keep_tokens`."""
-    kept = 0
-    for i in range(ids.shape[0]):
-        bits = random_bits(key, start + i)
-        index[kept] = i
-        reach[kept] = 1 + (((bits >> np.uint64(32)) * np.uint64(window)) >> np.uint64(32)) if shrink else window
-        kept += np.int64(bits & np.uint64(0xFFFFFFFF)) < thresholds[ids[i]]
-    return kept
-
-
-@njit(nogil=True)
-def _windows(sentences: Array, window: int, reach: Array, low: Array, high: Array) -> None:
-    """Where each kept token's window begins and ends: low .. high - 1, itself being at `window`."""
-    N = sentences.shape[0]
-    begin = 0
-    for i in range(N):
-        if i > 0 and sentences[i] != sentences[i - 1]:
-            begin = i
-        low[i] = window - min(reach[i], i - begin)
-    end = N
-    for i in range(N - 1, -1, -1):
-        if i < N - 1 and sentences[i] != sentences[i + 1]:
-            end = i + 1
-        high[i] = window + min(reach[i] + 1, end - i)
-
-
-@njit(nogil=True)
-def _noise_word(bits: Any, noise: AliasTable) -> Any:
-    """See `draw_words`."""
-    column = np.int64(((bits >> np.uint64(32)) * np.uint64(noise.thresholds.shape[0])) >> np.uint64(32))
-    itself = np.int64(bits & np.uint64(0xFFFFFFFF)) < noise.thresholds[column]
-    return column if itself else noise.alias[column]
-
-
-@njit(nogil=True)
-def _draw_noise(options: _Options, key: Any, position: int, low: int, high: int, noise: AliasTable, into: Array) -> int:
-    """The noise words of the group that begins at a corpus position, or of that centre's pairs; how many they are."""
-    S, K, window = options.S, options.negative, options.window
-    if S > 0:
-        for s in range(S):
-            into[s] = _noise_word(random_bits(key, position * S + s), noise)
-        return S
-    drawn = 0
-    for j in range(low, high):
-        if j != window:
-            slot = j if j < window else j - 1
-            for k in range(K):
-                into[drawn] = _noise_word(random_bits(key, (position * 2 * window + slot) * K + k), noise)
-                drawn += 1
-    return drawn
-
-
-@njit(nogil=True)
-def _locate(words: Array, table: Array, own: Array, rows_at: Array) -> None:
-    """The addresses of words' rows: those of the most frequent words in a worker's own copy."""
-    shared_at, own_at, length = np.int64(table.ctypes.data), np.int64(own.ctypes.data), 4 * table.shape[1]
-    for i in range(words.shape[0]):
-        begin = own_at if words[i] < own.shape[0] else shared_at
-        rows_at[i] = begin + np.int64(words[i]) * length
-
-
-@njit(nogil=True)
-def _share(table: Array, own: Array, before: Array) -> None:
-    """Add to the table what a worker's own rows have changed, and take what others have."""
-    for w in range(own.shape[0]):
-        for k in range(own.shape[1]):
-            own[w, k] = before[w, k] = table[w, k] = table[w, k] + (own[w, k] - before[w, k])
-
-
-@njit(nogil=True)
-def _aligned(size: int) -> Array:
-    """Zeros that begin where a cache line does."""
-    room = np.zeros(size + 16, np.float32)
-    skip = (-(room.ctypes.data // 4)) % 16
-    return room[skip : skip + size]
-
-
-@njit(nogil=True)
-def _train(
-    options: _Options, center_vectors: Array, outside_vectors: Array, ids: Array, sentences: Array, start: int,
-    token_key: Any, noise_key: Any, keep_below: Array, noise: AliasTable, alpha_first: float, alpha_last: float,
-) -> Any:  # fmt: skip
-    """Train on a chunk. Returns (loss measured, pairs it was measured on, pairs, centres, groups)."""
-    window, b = options.window, options.b
-    R, D = ids.shape[0], center_vectors.shape[1]
-    index, reach = np.empty(R + 1, np.int32), np.empty(R + 1, np.int32)
-    N = _keep(ids, start, token_key, keep_below, window, options.shrink, index, reach)
-    index = index[:N]
-    low, high = np.empty(N, np.int32), np.empty(N, np.int32)
-    _windows(sentences[index], window, reach, low, high)
-    # Context c of a group stands `window` tokens before its centre c, also where there is no such token.
-    words = np.zeros(N + 2 * window, np.int32)
-    words[window : window + N] = ids[index]
-    own_V, own_U = center_vectors[: options.own_words].copy(), outside_vectors[: options.own_words].copy()
-    before_V, before_U = own_V.copy(), own_U.copy()
-    V_at, U_at = np.empty(words.shape[0], np.int64), np.empty(words.shape[0], np.int64)
-    _locate(words, center_vectors, own_V, V_at)
-    _locate(words, outside_vectors, own_U, U_at)
-
-    most = options.S if options.S > 0 else 2 * window * options.negative
-    P = (D + LANES - 1) // LANES * LANES
-    M = (place(most, 2 * window) + 5 + 15) // 16 * 16
-    # One row more for an odd number of centres; five for blocks of four that begin at a window's last word.
-    V_rows, U_rows = _aligned((b + 1) * P), _aligned((place(most, -1) + b + 2 * window + 5) * P)
-    scores, sigma = np.empty((b + 1) * M, np.float32), _aligned((b + 1) * M)
-    noise_words, noise_at, next_noise_at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
-    weights, sums = np.empty(b, np.float32), _aligned(2 * P + 4)
-    loss, measured, pairs, groups = 0.0, 0, 0, 0
-    first = next_S = 0
-    if N > 0:
-        next_S = _draw_noise(options, noise_key, start + index[0], low[0], high[0], noise, noise_words)
-        _locate(noise_words[:next_S], outside_vectors, own_U, next_noise_at)
-    while first < N:
-        border = (index[first] // options.segment + 1) * options.segment
-        last = min(first + b, N)
-        while index[last - 1] >= border:
-            last -= 1
-        n, S = last - first, next_S
-        noise_at, next_noise_at = next_noise_at, noise_at
-        if last < N:
-            next_S = _draw_noise(options, noise_key, start + index[last], low[last], high[last], noise, noise_words)
-            _locate(noise_words[:next_S], outside_vectors, own_U, next_noise_at)
-            prefetch_rows(next_noise_at[:next_S], D)
-            prefetch_rows(V_at[window + last : window + min(last + b, N)], D)
-            prefetch_rows(U_at[2 * window + last : window + min(last + b + window, N)], D)
-        here, there = max(0, window - first), min(n + 2 * window, N + window - first)
-        centers_at, contexts_at = V_at[window + first : window + last], U_at[first + here : first + there]
-        group_low, group_high = low[first:last], high[first:last]
-        group_pairs = 0
-        for t in range(n):
-            n_pairs = group_high[t] - group_low[t] - 1
-            weights[t] = np.float32(n_pairs * options.negative / S) if S > 0 else np.float32(0)
-            group_pairs += n_pairs
-        gather(centers_at, D, V_rows, P)
-        gather(noise_at[:S], D, U_rows, P)
-        gather(contexts_at, D, U_rows[(place(S, -1) + here) * P :], P)
-        score(V_rows, U_rows, n, P, M, group_low, group_high, S, sigma)
-        is_measured = groups % LOSS_EVERY == 0
-        if is_measured:
-            scores[:] = sigma
-        sigmoid(sigma[: n * M])
-        if is_measured:
-            loss += group_loss(scores, sigma, n, M, group_low, group_high, weights, S, window)
-            measured += group_pairs
-        # The array engine asks for the rate at R·done // N words; the two ends of the chunk give all between.
-        alpha = np.float32(alpha_first + (alpha_last - alpha_first) * ((R * first // N) / R))
-        slopes(sigma, n, M, group_low, group_high, weights, S, window, alpha)
-        add_steps(
-            centers_at, contexts_at, noise_at[:S], here, D, V_rows, U_rows, P, M, group_low, group_high, sigma, window,
-            options.bound, sums,
-        )  # fmt: skip
-        pairs += group_pairs
-        groups += 1
-        if groups % options.own_groups == 0 or last == N:
-            _share(center_vectors, own_V, before_V)
-            _share(outside_vectors, own_U, before_U)
-        first = last
-    return loss, measured, pairs, N, groups
-
-
-def _cached(sources: str) -> Any:
-    """`_train`, whose compiled code is kept between runs.
-
-    Numba compiles anew where the file of a cached function changed, but does not look at the files of what it calls:
-    so this one function alone is cached, and the text of all of them is part of what it is cached under.
-    """
-
-    @njit(nogil=True, cache=True)
-    def train(*options: Any) -> Any:
-        _ = sources
-        return _train(*options)
-
-    return train
-
-
-_TRAIN = _cached("".join(inspect.getsource(module) for module in (group, simd, compiled_draws)))

@@ -6,7 +6,7 @@ columns, can always be worked on together, and each row of the other table is re
 
 Rows are copied into small buffers which the first cache holds, each filled up with zeros to P numbers, a multiple of
 LANES. Everything of a group is read before anything is written. A row of a table is known by its address: it may lie in
-the table or in a worker's own copy of some rows. Nothing here is cached for itself: see `cpu.py`.
+the table or in a worker's own copy of some rows. Nothing here is cached for itself: see `chunk.py`.
 """
 
 from __future__ import annotations
