@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from xw2v import files
 from xw2v.errors import (
     ConfigError,
     CorpusError,
@@ -261,9 +262,20 @@ def unreadable(*_: Any, **__: Any) -> Any:
     pytest.fail("the source was read")
 
 
+def test_a_reused_corpus_is_rid_of_what_a_killed_writer_left(text: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "there" / "e"
+    folder.parent.mkdir()
+    encode(text, folder, min_count=1)
+    prefix = files._prefix(folder)
+    (folder.parent / f"{prefix}.lock").touch()
+    (folder.parent / f"{prefix}-12ab.old").mkdir()
+    assert encode(text, folder, min_count=1).reused
+    assert list(folder.parent.iterdir()) == [folder]
+
+
 def test_reused_without_reading(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = encode(text, tmp_path / "e", min_count=1)
-    monkeypatch.setattr(store, "encode_blocks", unreadable)
+    monkeypatch.setattr(encoder, "encode_blocks", unreadable)
     monkeypatch.chdir(tmp_path)
     again = encode("text.txt", "e", min_count=1)  # another way to write the same paths
     assert (first.reused, again.reused) == (False, True)

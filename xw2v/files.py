@@ -19,6 +19,7 @@ __all__ = [
     "inside",
     "locked",
     "new_folder",
+    "put_right",
     "reading",
     "remove_leftovers",
     "sync",
@@ -130,11 +131,23 @@ def _publish(temporary: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def put_right(path: PathLike) -> None:
+    """Delete what a killed writer of `path` left beside it, unless another one is at work."""
+    shown, target = Path(path), Path(os.path.realpath(path))
+    if any(target.parent.glob(f"{_prefix(target)}*")):
+        with suppress(FileAccessError), _beside(target, shown):
+            pass
+
+
+def _prefix(target: Path) -> str:
+    return f".xw2v-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]}"
+
+
 @contextmanager
 def _beside(target: Path, shown: Path) -> Iterator[Path]:
     """A hidden name beside `target`, nothing of which is left at the end; what killed runs left is put right first."""
     # A digest, because the name with something added may be too long for the file system.
-    prefix = f".xw2v-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]}"
+    prefix = _prefix(target)
     with locked(target.with_name(f"{prefix}.lock"), str(shown)):
         for old in target.parent.glob(f"{prefix}-*.old"):
             # Killed between two renames: the old folder is all there is.

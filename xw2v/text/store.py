@@ -27,7 +27,7 @@ from xw2v.errors import (
     MissingFileError,
     XW2VError,
 )
-from xw2v.files import inside, new_folder
+from xw2v.files import inside, new_folder, put_right
 from xw2v.text.memory import MEMORY, memory_bytes, shares
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting, spool_file
 from xw2v.text.stored import StoredNumbers, out_of_range
@@ -286,6 +286,7 @@ def encode(
     _check_target(folder, opened.stamps)
     old = _reusable(folder, record)
     if old is not None:
+        put_right(folder)
         return old
     parts = folder.with_name(folder.name + PARTS_ENDING)
     with new_folder(folder) as part, folder_workspace(parts, share.words, reading, opened.stamps) as work:
