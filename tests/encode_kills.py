@@ -38,6 +38,17 @@ def run(source: Path, target: Path) -> None:
     encode(source, target, min_count=2)
 
 
+def begun(source: Path, target: Path) -> int:
+    """A process that encodes; no thread of this one may be about when it forks."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run(source, target)
+        finally:
+            os._exit(0)
+    return child
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -46,12 +57,7 @@ def killed_until_done(source: Path, target: Path, seconds: float, rng: random.Ra
     """Kills, and how many of them left parts to go on from."""
     kills = useful = 0
     while True:
-        child = os.fork()
-        if child == 0:
-            try:
-                run(source, target)
-            finally:
-                os._exit(0)
+        child = begun(source, target)
         deadline = time.monotonic() + rng.uniform(
             0, seconds * (1 + kills / 5)
         )  # on a busy machine, too, it comes to its end
@@ -78,13 +84,7 @@ def main(kills: int, seed: int) -> dict[str, int]:
     try:
         text(place / "text", rng)
         began = time.monotonic()
-        child = os.fork()  # no thread of this process may be about when it forks
-        if child == 0:
-            try:
-                run(place / "text", place / "wanted")
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
+        os.waitpid(begun(place / "text", place / "wanted"), 0)
         seconds = time.monotonic() - began
         wanted = content(place / "wanted")
         while figures["kills"] < kills:
@@ -94,13 +94,7 @@ def main(kills: int, seed: int) -> dict[str, int]:
             figures["runs"] += more > 0
             figures["differing"] += content(place / "found") != wanted
             # What was killed between the last rename and the end is put right by the next encoding.
-            run_again = os.fork()
-            if run_again == 0:
-                try:
-                    run(place / "text", place / "found")
-                finally:
-                    os._exit(0)
-            os.waitpid(run_again, 0)
+            os.waitpid(begun(place / "text", place / "found"), 0)
             figures["differing"] += content(place / "found") != wanted
             shutil.rmtree(place / "found")
             figures["leftovers"] += len(list(place.iterdir())) - 2

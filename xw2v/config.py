@@ -134,7 +134,7 @@ class Config:
         None, "Noise words S that a group shares; by default the engine's choice.", low=1, high=2**15, optional=True
     )
     max_update_norm: float | None = _option(
-        0.5, "Longest step a word's vector may take at once (array engine); none: no bound.",
+        0.5, "Longest step a word's vector may take at once (engine cpu: where steps may be long); none: no bound.",
         above=0, kind=float, optional=True,
     )  # fmt: skip
     validation_fraction: float = _option(
