@@ -15,18 +15,19 @@ PACKAGE = Path(xw2v.__file__).parent
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
-    "tensors": {"errors", "files"},
+    "tensors": {"errors", "files", "parallel"},
     "config": {"errors"},
     "scatter": set(),
+    "parallel": set(),
     "backend": {"errors", "gpu", "scatter"},
     "gpu": set(),
     "losses": {"errors"},
     "gradcheck": {"errors"},
-    "text": {"text", "errors", "files"},
-    "vectors": {"vectors", "backend", "errors", "files", "tensors"},
-    "training": {"training", "backend", "config", "losses", "errors", "files", "tensors"},
+    "text": {"text", "errors", "files", "parallel"},
+    "vectors": {"vectors", "backend", "errors", "files", "parallel", "tensors"},
+    "training": {"training", "backend", "config", "losses", "errors", "files", "parallel", "tensors"},
     "interrupts": set(),
-    "distributed": {"backend", "config", "errors", "fitting", "gpu", "text", "training"},
+    "distributed": {"backend", "config", "errors", "fitting", "gpu", "parallel", "text", "training"},
     "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},
     "estimator": {
         "backend",
@@ -42,7 +43,7 @@ ALLOWED = {
     },
     "conventions": {"errors", "vectors"},
     "walk_loops": {"training"},
-    "walks": {"errors", "files", "training", "walk_loops"},
+    "walks": {"errors", "files", "parallel", "training", "walk_loops"},
     "screen": {"errors", "training"},
 }
 TOP = {"cli", "__main__", "__init__"}  # may import everything

@@ -310,7 +310,7 @@ def test_a_read_error_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     path = write(tmp_path / "text.txt", "x")
     monkeypatch.setattr(Path, "open", lambda *_: Broken())
     with pytest.raises(FileAccessError, match=rf"text\.txt cannot be read: {re.escape(str(error))}"):
-        sentences(path)
+        sentences(path, workers=1)
 
 
 def test_progress_and_stamps(tmp_path: Path, tiny_blocks: None) -> None:

@@ -18,7 +18,6 @@ from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.reading import ReadAhead
 from xw2v.training.trainer import Progress, Training, initial_tables, train
 from xw2v.training.walk import chunk_size
-from xw2v.training.workers import usable_cores
 
 NUMPY = NumpyBackend("a test")
 
@@ -256,10 +255,6 @@ def test_closing_the_generator_stops_the_threads() -> None:
     next(running)
     running.close()  # type: ignore[attr-defined]
     assert not [t for t in threading.enumerate() if t.name.startswith("xw2v")]
-
-
-def test_usable_cores() -> None:
-    assert 1 <= usable_cores() <= 4096
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vector_files import (
@@ -83,6 +83,52 @@ def test_chunks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chu
     assert list(words) == WORDS
     assert_bits_equal(vectors, some_vectors())
     assert list(load_word2vec_format(tmp_path / "parts", binary, limit=4)[0]) == WORDS[:4]
+
+
+def rows_by_a_loop(data: bytes, start: int, most: int, row_bytes: int, longest: int) -> tuple[list[bytes], list[int]]:
+    words: list[bytes] = []
+    places: list[int] = []
+    while len(words) < most:
+        space = data.find(b" ", start, start + longest)
+        if space < 0 or space + 1 + row_bytes > len(data):
+            break
+        words.append(data[start:space])
+        places.append(space + 1)
+        start = space + 1 + row_bytes
+    return words, places
+
+
+pieces = st.sampled_from([b" ", b"a", b"bc", b"\n", b"\xc3\xa4", b"x" * 7, b" 1234", b"w 5 78"])
+
+
+@settings(quick, max_examples=400)
+@given(data=st.lists(pieces, max_size=20).map(b"".join), start=st.integers(0, 3), cut=st.integers(0, 9),
+       most=st.integers(0, 9), row_bytes=st.sampled_from([4, 8]))  # fmt: skip
+def test_rows_are_found_as_by_a_loop(data: bytes, start: int, cut: int, most: int, row_bytes: int) -> None:
+    stop = max(0, len(data) - cut)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(word2vec_binary, "_WORD_LIMIT", 6)
+        words, places = word2vec_binary._find_rows(data, start, stop, most, row_bytes)
+    assert (words, places.tolist()) == rows_by_a_loop(data[:stop], start, most, row_bytes, 6)
+
+
+def test_files_of_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words, vectors = [f"w{'x' * (i % 7)}{i}" for i in range(500)], some_vectors(500, 3)
+    save_word2vec_format(tmp_path / "b", words, vectors, binary=True)
+    monkeypatch.setattr(word2vec_binary, "_SEARCHED", 1)
+    monkeypatch.setattr(word2vec_binary, "_WORD_LIMIT", 16)
+    monkeypatch.setattr(word2vec_binary, "CHUNK", 40)
+    rows, back = load_word2vec_format(tmp_path / "b", binary=True)
+    assert list(rows) == words
+    assert_bits_equal(back, vectors)
+    assert list(load_word2vec_format(tmp_path / "b", binary=True, limit=123)[0]) == words[:123]
+
+
+def test_rows_too_long_to_be_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_word2vec_format(tmp_path / "b", WORDS, some_vectors(), binary=True)
+    monkeypatch.setattr(word2vec_binary, "_LONGEST_ROW", 16)
+    with pytest.raises(FormatError, match="rows of 5 numbers; rows of up to 4 can be read"):
+        load_word2vec_format(tmp_path / "b", binary=True)
 
 
 def test_files_of_the_c_program(tmp_path: Path) -> None:
@@ -195,6 +241,7 @@ def row(word: bytes, *numbers: float) -> bytes:
         (b"2 1\n" + row(b"a", 1, 2) + row(b"b", 3, 4), "more data|UTF-8"),
         (b"2 3\n" + row(b"a", 1, 2) + row(b"b", 3, 4), "too short"),
         (b"1 2\n" + b"x" * 200_000, "has 0 whole rows"),
+        (b"1 2\n" + b"x" * 20_000_000, "has 0 whole rows"),
         (b"1 2\n" + row(b"a", 1, np.nan), "'a' .row 1. holds NaN"),
         (b"1 2\n" + row(b"\xc3", 1, 2), "not UTF-8"),
         (b"999999999999999 300\n" + row(b"a", 1, 2), "too short"),

@@ -20,6 +20,7 @@ from xw2v.errors import (
     UnknownWordError,
     XW2VError,
 )
+from xw2v.tensors import first_bad_row
 from xw2v.vectors import lookup, nearest, searches, similarities, word_vectors
 from xw2v.vectors.model_folder import save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
@@ -151,6 +152,24 @@ def test_first_bad_row_is_found_beyond_the_first_block() -> None:
     vectors[2500, 999] = np.nan
     with pytest.raises(NumericalError, match="row 2500"):
         WordVectors([str(i) for i in range(3000)], vectors)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_first_bad_row_is_the_first_whoever_looks(workers: int) -> None:
+    vectors = np.ones((40_000, 500), dtype=np.float32)
+    assert first_bad_row(vectors, workers) is None
+    vectors[[39_999, 8_390, 30_000], 7] = [np.inf, np.nan, -np.inf]
+    assert first_bad_row(vectors, workers) == 8_390
+
+
+def test_lengths_of_a_table_of_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((40_000, 300), dtype=np.float32)
+    vectors[[0, 20_000, 39_999]] *= np.float32(1e-30)
+    wanted = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    for cores in (1, 3):
+        monkeypatch.setattr(nearest, "usable_cores", lambda cores=cores: cores)
+        np.testing.assert_allclose(nearest.row_lengths(vectors), wanted, rtol=1e-5)
 
 
 def test_repr() -> None:

@@ -23,6 +23,7 @@ from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.fitting import Fitting
 from xw2v.gpu import gpu_count
+from xw2v.parallel import usable_cores
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.training.checkpoint import Checkpoints
 from xw2v.training.distributed.ranks import MpiRanks, join, table_ranks
@@ -31,7 +32,6 @@ from xw2v.training.distributed.shared_training import SharedTraining, check_orde
 from xw2v.training.engines import Engine
 from xw2v.training.trainer import Training
 from xw2v.training.walk import Place, Position, Progress
-from xw2v.training.workers import usable_cores
 
 __all__ = ["DistributedFitting", "encoded_once_a_node", "join", "placed"]
 

@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from xw2v.errors import FormatError
 from xw2v.files import reading
+from xw2v.parallel import in_parallel
 
 __all__ = ["first_bad_row", "read_tensors", "write_tensors"]
 
@@ -29,19 +31,24 @@ _NAMES = {"F16": "2-D float16", "F32": "2-D float32", "F64": "2-D float64", "I64
 Table = npt.NDArray[Any]
 
 
-def first_bad_row(vectors: npt.NDArray[Any]) -> int | None:
-    """Row of the first NaN or infinite value in a (V, D) array, None where all are finite."""
+def first_bad_row(vectors: npt.NDArray[Any], workers: int = 1) -> int | None:
+    """Row of the first NaN or infinite value in a (V, D) array, None where all are finite; looked for by threads."""
     rows = max(1, 2**18 // max(1, vectors.shape[1]))
-    for start in range(0, len(vectors), rows):
-        block = vectors[start : start + rows]
-        with np.errstate(over="ignore", invalid="ignore"):
-            # A sum is finite only if every number is, and takes a third of the time of looking at each.
-            if np.isfinite(block.sum()):
-                continue
-        finite = np.isfinite(block)
-        if not finite.all():
-            return start + int(np.argmin(finite.all(axis=1)))
-    return None
+
+    def bad_row(start: int) -> int | None:
+        for begin in range(start, min(start + 16 * rows, len(vectors)), rows):
+            block = vectors[begin : begin + rows]
+            with np.errstate(over="ignore", invalid="ignore"):
+                # A sum is finite only if every number is, and takes a third of the time of looking at each.
+                if np.isfinite(block.sum()):
+                    continue
+            finite = np.isfinite(block)
+            if not finite.all():
+                return begin + int(np.argmin(finite.all(axis=1)))
+        return None
+
+    jobs = (partial(bad_row, start) for start in range(0, len(vectors), 16 * rows))
+    return next((row for row in in_parallel(jobs, workers) if row is not None), None)
 
 
 def write_tensors(file: BinaryIO, arrays: Mapping[str, Table], metadata: Mapping[str, str] | None = None) -> None:

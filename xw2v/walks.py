@@ -9,7 +9,6 @@ drawn by rejection as in Yang et al. 2019 (KnightKing), which needs no table for
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from xw2v.errors import ConfigError, FormatError, ShapeError
 from xw2v.files import PathLike, atomic_write, reading
+from xw2v.parallel import usable_cores
 from xw2v.training.draws import Purpose, draw, stream_key
 
 __all__ = ["Graph", "Walks", "as_graph", "random_walks", "read_edges", "write_walks"]
@@ -115,7 +115,7 @@ def _run(
 ) -> None:
     from xw2v.walk_loops import walk
 
-    cores = workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
+    cores = workers or usable_cores()
     p, q = shares
     bounds = np.linspace(0, len(order), min(len(order), 4 * cores) + 1).astype(int)
 

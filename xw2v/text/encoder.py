@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xw2v.errors import ConfigError, CorpusError
+from xw2v.parallel import in_parallel, usable_cores
 from xw2v.text.blocks import TokenBlock
 from xw2v.text.merging import Choice, choose
-from xw2v.text.parallel import cores, in_parallel
 from xw2v.text.parts import Workspace
 from xw2v.text.readers import Source
 from xw2v.text.runs import BlockPlace, Part, Run, block_codes
@@ -144,7 +144,7 @@ def _number(runs: Sequence[Run], vocabulary: Words, ids: Spool, offsets: Spool, 
             last = int(ends[-1])
 
     end_sentences(np.array([0]))
-    for block in in_parallel(_jobs(runs, vocabulary), cores()):
+    for block in in_parallel(_jobs(runs, vocabulary), usable_cores()):
         end_sentences(kept + block.ends.astype(np.int64))
         ids.append(block.ids, ID)
         kept, done = kept + len(block.ids), done + block.tokens

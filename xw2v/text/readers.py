@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
+from xw2v.parallel import in_parallel, usable_cores
 from xw2v.text.blocks import (
     LONGEST,
     TextOptions,
@@ -31,7 +32,6 @@ from xw2v.text.blocks import (
     joined,
     tokenise,
 )
-from xw2v.text.parallel import cores, in_parallel
 from xw2v.text.paths import File, as_paths, find_files, shortened, stamps_of, without_secrets
 
 __all__ = ["Source", "default_workers", "open_source"]
@@ -82,7 +82,7 @@ class Source:
 
 def default_workers() -> int:
     """Threads that split text: the cores this process may use, at most 8: more would wait for the one that writes."""
-    return min(_MOST_WORKERS, cores())
+    return min(_MOST_WORKERS, usable_cores())
 
 
 def open_source(

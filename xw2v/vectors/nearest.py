@@ -7,11 +7,14 @@ the product, except where lengths are so extreme that the product would leave fl
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from array_api_compat import device
+
+from xw2v.parallel import in_parallel, usable_cores
 
 __all__ = [
     "Rows",
@@ -31,6 +34,7 @@ Places = npt.NDArray[np.intp]
 _BLOCK_NUMBERS = 2**22  # float32 of a block of cosines: 16 MB
 _CHUNK = 512  # numbers of which only the largest is looked at first
 _QUESTIONS = 1024  # asked at once
+_AT_ONCE = 16  # blocks of rows that a thread goes through before it takes the next ones
 _MARGIN = np.float32(1e-5)
 
 
@@ -64,16 +68,23 @@ def row_lengths(vectors: FloatArray) -> npt.NDArray[np.float64]:
     """(V,) lengths; those that float32 squares cannot hold are taken in float64. Not finite where a row is not."""
     squares = np.empty(len(vectors), dtype=np.float64)
     step = max(1, 2**18 // vectors.shape[1])  # stays in the cache
+    jobs = (partial(_squares, vectors, squares, start, step) for start in range(0, len(vectors), _AT_ONCE * step))
+    for _ in in_parallel(jobs, usable_cores() if len(vectors) > _AT_ONCE * step else 1):
+        pass
+    return np.sqrt(squares, out=squares)
+
+
+def _squares(vectors: FloatArray, squares: npt.NDArray[np.float64], start: int, step: int) -> None:
+    """The squared lengths of `_AT_ONCE` blocks of rows."""
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(vectors), step):
-            rows = vectors[start : start + step]
+        for begin in range(start, min(start + _AT_ONCE * step, len(vectors)), step):
+            rows = vectors[begin : begin + step]
             found = np.vecdot(rows, rows).astype(np.float64)
             odd = np.flatnonzero(~((found > 1e-25) & (found < 1e35)))
             if len(odd):
                 wide = rows[odd].astype(np.float64)
                 found[odd] = np.einsum("ij,ij->i", wide, wide)
-            squares[start : start + step] = found
-    return np.sqrt(squares, out=squares)
+            squares[begin : begin + step] = found
 
 
 def scaled(vectors: FloatArray, lengths: npt.NDArray[np.float64]) -> Rows:

@@ -67,8 +67,8 @@ class PackedWords:
         """The first row of a word, None where it is not there; looks at all words of its length at once."""
         letters = word.encode("utf-8", "surrogatepass")
         rows = np.flatnonzero(self._lengths == len(letters))
-        for place, letter in enumerate(letters):
-            rows = rows[self.text[self._starts[rows] + place] == letter]
+        for place in reversed(range(len(letters))):  # words that are numbered differ at their ends
+            rows = rows[self.text[self._starts[rows] + place] == letters[place]]
         return int(rows[0]) if len(rows) else None
 
     @staticmethod

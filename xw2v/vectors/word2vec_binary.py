@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import gzip
 import mmap
+import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from xw2v.errors import FormatError
+from xw2v.parallel import in_parallel, usable_cores
 from xw2v.vectors.tables import FloatTable
 
 __all__ = ["binary_blocks", "read_binary_rows"]
 
-CHUNK = 2**20  # bytes read or written at a time; 16 times more is slower, it leaves the cache
+CHUNK = 2**20  # bytes written, copied or unpacked at a time; 16 times more is slower, it leaves the cache
+_SEARCHED = 2**24  # bytes of a file in which words are looked for at a time
 _WORD_LIMIT = 2**16  # bytes of one word
+_LONGEST_ROW = 2**31  # bytes of one row; a regular expression cannot skip twice as many
 
 
 def binary_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[bytes]:
@@ -30,12 +37,14 @@ def binary_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[bytes]:
 def read_binary_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: bool) -> list[bytes]:
     """Fill `vectors`, return the words; `whole` asks that the file ends there.
 
-    A plain file is mapped, so that its numbers are copied once, from the page cache to their place.
+    A plain file is mapped, so that its numbers are copied once, from the page cache to their place, by several threads.
     """
     words: list[bytes] = []
-    target = vectors.reshape(-1).view(np.uint8).data
+    if 4 * vectors.shape[1] > _LONGEST_ROW:
+        msg = f"{path} declares rows of {vectors.shape[1]} numbers; rows of up to {_LONGEST_ROW // 4} can be read"
+        raise FormatError(msg)
     read = _read_stream if isinstance(file, gzip.GzipFile) else _read_mapped
-    rest = read(file, words, target, 4 * vectors.shape[1])
+    rest = read(file, words, vectors)
     if len(words) < len(vectors):
         msg = f"{path} has {len(words)} whole rows and declares {len(vectors)}; it is cut off, damaged or not binary"
         raise FormatError(msg)
@@ -46,43 +55,76 @@ def read_binary_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: boo
     return [word.lstrip(b"\n") for word in words] if b"\n" in b"".join(words) else words
 
 
-def _read_mapped(file: BinaryIO, words: list[bytes], target: memoryview, row_bytes: int) -> bytes:
-    """Fill `words` and `target` as far as the file goes; some bytes of what comes after."""
-    start = file.tell()
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if hasattr(mmap, "MADV_SEQUENTIAL"):
-            data.madvise(mmap.MADV_SEQUENTIAL)
-        end = _split(data, start, words, target, row_bytes)
+def _read_mapped(file: BinaryIO, words: list[bytes], vectors: FloatTable) -> bytes:
+    """Fill `words` and `vectors` as far as the file goes; some bytes of what comes after."""
+    row_bytes, end = 4 * vectors.shape[1], file.tell()
+    places = []
+    # The system takes longer to hand out the pages of the table than a copy takes; it begins while words are found.
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, ThreadPoolExecutor(1) as pool:
+        pool.submit(vectors.fill, 0.0)
+        if hasattr(mmap, "MADV_WILLNEED"):
+            data.madvise(mmap.MADV_WILLNEED)
+        while len(words) < len(vectors):
+            stop = min(len(data), end + max(_SEARCHED, 2 * row_bytes + _WORD_LIMIT))
+            found = _find_rows(data, end, stop, len(vectors) - len(words), row_bytes)
+            if not found[0]:
+                break
+            words += found[0]
+            places.append(found[1])
+            end = int(found[1][-1]) + row_bytes
+        if places:
+            _copy_rows(data, np.concatenate(places), vectors)
         return data[end : end + _WORD_LIMIT]
 
 
-def _read_stream(file: BinaryIO, words: list[bytes], target: memoryview, row_bytes: int) -> bytes:
+def _read_stream(file: BinaryIO, words: list[bytes], vectors: FloatTable) -> bytes:
     """`_read_mapped` of what cannot be mapped."""
-    rest = b""
-    while len(words) * row_bytes < len(target):
+    rest, row_bytes = b"", 4 * vectors.shape[1]
+    while len(words) < len(vectors):
         chunk = file.read(max(CHUNK, 2 * row_bytes))
         rest += chunk
-        rest = rest[_split(rest, 0, words, target[len(words) * row_bytes :], row_bytes) :]
+        done = len(words)
+        found, places = _find_rows(rest, 0, len(rest), len(vectors) - done, row_bytes)
+        if found:
+            words += found
+            _copy_rows(rest, places, vectors[done:])
+            rest = rest[int(places[-1]) + row_bytes :]
         if not chunk or len(rest) > row_bytes + _WORD_LIMIT:
             break
     return rest + file.read(_WORD_LIMIT)
 
 
-def _split(data: bytes | mmap.mmap, start: int, words: list[bytes], target: memoryview, row_bytes: int) -> int:
-    """Move the whole rows of `data` from `start` on to `words` and `target`; the position of the first byte left.
+def _find_rows(
+    data: bytes | mmap.mmap, start: int, stop: int, most: int, row_bytes: int
+) -> tuple[list[bytes], npt.NDArray[np.int64]]:
+    """The words of at most so many whole rows of data[start:stop], and where the numbers of each begin.
 
-    A compiled loop was slower: importing Numba takes half as long as a million rows take here.
+    A compiled loop was slower: importing Numba takes longer than a million rows take here.
     """
-    find, append, size = data.find, words.append, len(data)
-    filled = 0
-    with memoryview(data) as view:  # let go of: a map cannot be closed while somebody looks at it
-        while filled < len(target):
-            space = find(b" ", start, start + _WORD_LIMIT) + 1
-            stop = space + row_bytes
-            if space == 0 or stop > size:
-                break
-            append(data[start : space - 1])
-            target[filled : filled + row_bytes] = view[space:stop]
-            filled += row_bytes
-            start = stop
-    return start
+    # The second choice swallows what is no row, so that the search does not begin anew at each byte of it.
+    rows = re.compile(rb"(?s)([^ ]{0,%d}) .{%d}|.+" % (_WORD_LIMIT - 1, row_bytes))
+    words = rows.findall(data, start, stop)
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    places = start + np.cumsum(lengths + 1 + row_bytes) - row_bytes
+    if words and not words[-1] and (places[-1] + row_bytes > stop or data[places[-1] - 1 : places[-1]] != b" "):
+        words.pop()  # what was swallowed counts as a row without a word
+    return words[:most], places[: min(most, len(words))]
+
+
+def _copy_rows(data: bytes | mmap.mmap, places: npt.NDArray[np.int64], vectors: FloatTable) -> None:
+    """Copy the rows of float32 that begin at `places` into the first rows of a table.
+
+    Most of the time is the system's, which hands out the pages of the table; threads ask for them side by side.
+    """
+    row = np.dtype((np.void, 4 * vectors.shape[1]))
+    # Row i is the bytes from i on: they overlap, for the file's rows are not equally far apart.
+    windows = np.ndarray((len(data) - row.itemsize + 1,), row, data, strides=(1,))
+    target = vectors[: len(places)].view(row)[:, 0]
+    step = max(1, CHUNK // row.itemsize)
+
+    def copy(low: int) -> None:
+        target[low : low + step] = windows[places[low : low + step]]
+
+    jobs = (partial(copy, low) for low in range(0, len(places), step))
+    for _ in in_parallel(jobs, usable_cores()):
+        pass

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from xw2v.errors import FormatError
 from xw2v.files import PathLike, atomic_write, reading
+from xw2v.parallel import usable_cores
 from xw2v.vectors.tables import FloatTable, as_table, first_bad_row
 from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
 from xw2v.vectors.word2vec_text import read_text_rows, text_blocks
@@ -228,7 +229,7 @@ def _checked(path: Path, raw: list[bytes], vectors: FloatTable, errors: str) -> 
         shown = error.object[:40]
         msg = f'{path} has a word that is not UTF-8, {shown!r}; try unicode_errors="replace", or the other format'
         raise FormatError(msg) from error
-    bad = first_bad_row(vectors)
+    bad = first_bad_row(vectors, usable_cores())
     if bad is not None:
         msg = f"{path}: the vector of {words[bad]!r} (row {bad + 1}) holds NaN or infinity; the file is damaged"
         raise FormatError(msg)

@@ -1,0 +1,63 @@
+"""Cores that a process may use, and results in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from xw2v.parallel import in_parallel, usable_cores
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+@pytest.mark.parametrize(
+    ("quota", "wanted"),
+    [("max 100000", 6), ("250000 100000", 2), ("1000 100000", 1), ("900000 100000", 6), ("nonsense", 6), (None, 6)],
+)
+def test_cores_are_those_of_the_affinity_and_the_quota(
+    monkeypatch: pytest.MonkeyPatch, quota: str | None, wanted: int
+) -> None:
+    def read(path: Path) -> str:
+        assert str(path) == "/sys/fs/cgroup/cpu.max"
+        if quota is None:
+            raise FileNotFoundError
+        return quota
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(6)))
+    monkeypatch.setattr(Path, "read_text", read)
+    assert usable_cores() == wanted
+
+
+def test_results_come_in_order_and_few_at_a_time() -> None:
+    taken: list[int] = []
+    last = threading.Event()
+
+    def job(number: int) -> int:
+        if number == 0:
+            assert last.wait(10)  # the first ends after the second
+        elif number == 1:
+            last.set()
+        return number
+
+    def jobs() -> Iterator[Callable[[], int]]:
+        for number in range(9):
+            taken.append(number)
+            yield partial(job, number)
+
+    results = in_parallel(jobs(), 2)
+    assert next(results) == 0
+    assert len(taken) == 3  # one more than there are threads
+    assert [*results] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_an_error_comes_out_and_the_threads_end() -> None:
+    def fails() -> int:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        list(in_parallel([fails] * 5, 2))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("xw2v-read")]
