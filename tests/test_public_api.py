@@ -14,7 +14,8 @@ PACKAGE = Path(xw2v.__file__).parent
 # Who may import whom, a folder or top-level module each. `estimator` joins the three; `cli` stands on top.
 ALLOWED = {
     "errors": set(),
-    "files": {"errors"},
+    "uncached": set(),
+    "files": {"errors", "uncached"},
     "tensors": {"errors", "files", "parallel"},
     "config": {"errors"},
     "scatter": set(),

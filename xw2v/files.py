@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, XW2VError
+from xw2v.uncached import UncachedFile
 
 __all__ = [
     "PathLike",
@@ -74,8 +75,10 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
+def atomic_write(path: PathLike, cached: bool = True) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    Not `cached`: it is written past the page cache, for it is large and nobody will read it soon.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         msg = f"cannot write {shown}: it exists and is not a regular file; choose another name"
         raise FileAccessError(msg)
     with writing(shown), _beside(target, shown) as temporary:
-        with temporary.open("xb") as file:
+        with temporary.open("xb") if cached else UncachedFile(temporary) as file:
             yield cast("BinaryIO", file)
             sync(cast("BinaryIO", file))
         temporary.replace(target)

@@ -182,7 +182,7 @@ class Checkpoints:
             paths = self._paths()
             number = _number(paths[-1]) + 1 if paths else 1
             path = self.folder / f"checkpoint-{number:06d}.safetensors"
-            with atomic_write(path) as file:
+            with atomic_write(path, cached=False) as file:
                 _write_state(file, tables, position, history, self._run(), ends)
             for old in [*paths, path][:-_KEPT]:
                 old.unlink(missing_ok=True)
