@@ -274,9 +274,13 @@ def test_short_steps_add_up_and_long_ones_that_are_alike_are_averaged() -> None:
     np.testing.assert_allclose(tables.outside_vectors[:, 0], [0.3, 1.0, 7.0, 0.0], rtol=1e-6)
     assert not tables.outside_vectors[:, 1:].any()
     assert (tables.center_vectors == 1).all()
-    assert sum(others.sent) == 3  # rows that changed and no others
-    meeting.meet()  # nothing changed since
-    assert sum(others.sent) == 3
+    assert sum(others.sent) == 8  # all rows of both tables, for each is expected to have changed
+    meeting.meet(everything=True)  # nothing changed since
+    assert sum(others.sent) == 8
+    tables.center_vectors[2] += 1
+    meeting.meet(everything=True)
+    assert sum(others.sent) == 9  # the row that changed and no other
+    np.testing.assert_allclose(tables.center_vectors[2], 2.0, rtol=1e-6)  # longer than B, and alike
     np.testing.assert_allclose(tables.outside_vectors[:, 0], [0.3, 1.0, 7.0, 0.0], rtol=1e-6)
 
 
@@ -300,20 +304,21 @@ def test_steps_of_different_directions_add_up_however_long() -> None:
 def test_a_row_waits_for_its_turn() -> None:
     others = Others(alike=1)
     tables = some_tables()
-    meeting = averager(tables, [8, 2, 1, 0.2], others)  # every meeting, every 2nd, 4th, 32nd
+    meeting = averager(tables, [16, 4, 2, 0.4], others)  # every meeting, every 2nd, 4th, 32nd
     included = []
     for _ in range(32):
         tables.center_vectors[:] += 1
         before = sum(others.sent)
         meeting.meet()
         included.append(sum(others.sent) - before)
-    assert included == [1, 2, 1, 3, 1, 2, 1, 3] * 3 + [1, 2, 1, 3, 1, 2, 1, 4]
+    assert included == [2 * rows for rows in [1, 2, 1, 3, 1, 2, 1, 3] * 3 + [1, 2, 1, 3, 1, 2, 1, 4]]
     assert meeting.meetings == 32
     assert (tables.center_vectors == 33).all()  # the only rank that moves loses no step
 
 
 def test_row_limits() -> None:
-    assert row_limits(np.array([100.0, 4.0, 3.9, 1.0])) == [2, 3, 4]
+    assert row_limits(np.array([100.0, 8.0, 7.9, 2.0])) == [2, 3, 4]
+    assert row_limits(np.array([100.0, 8.0, 7.9, 2.0]), 2.0) == [4]
     assert row_limits(np.array([0.5, 100.0])) == [2]  # out of order: more is sent, nothing is left out
     assert row_limits(np.array([100.0, 0.0]))[0] == 1
     assert row_limits(np.array([100.0, 0.0]))[-1] == 2

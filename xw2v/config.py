@@ -176,7 +176,7 @@ class Config:
     )
     sync_every: int | None = _option(
         None, "Words a rank trains until frequent words' vectors are brought together, rarer ones later; by default "
-        "16,384, less with more than four ranks; on a GPU a chunk.", low=1, high=2**40, optional=True,
+        "65,536 over the number of ranks; on a GPU a chunk.", low=1, high=2**40, optional=True,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

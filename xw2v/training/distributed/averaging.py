@@ -17,30 +17,36 @@ each row is expected in the text about equally often between two meetings that i
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace, device
 
 from xw2v.backend import Backend
+from xw2v.training.distributed import row_moves
 from xw2v.training.distributed.ranks import TableRanks
 from xw2v.training.engines import Tables
 
-__all__ = ["Averager", "row_limits"]
+__all__ = ["Averager", "row_limits", "shares_of_sums"]
 
 Array = Any
 
-_OCCURRENCES = 4.0  # of a word on all ranks together, between two meetings that include it
-_LONGEST = 1.0  # B of up to four ranks, of more 4 / N of it; vectors of words are 2 to 10 long
+# Of up to four ranks; of N ranks 4 / N of these.
+_OCCURRENCES = 8.0  # of a word on all ranks together, between two meetings that include it
+_LONGEST = 1.0  # B; vectors of words are 2 to 10 long
 _PACKET = 1 << 20  # numbers sent at once: bounds the memory for copies, and stays in a cache
 
 
-def row_limits(expected: np.ndarray) -> list[int]:
+def row_limits(expected: np.ndarray, occurrences: float = _OCCURRENCES) -> list[int]:
     """How many rows, the first ones, a meeting includes: entry z for every 2^z-th meeting.
 
     Parameters
     ----------
     expected : (V,) float array   occurrences of each word on all ranks from one meeting to the next; frequent words
         come first (others cost traffic, no more)
+    occurrences : float   of a word that are wanted between two meetings that include it
 
     Returns
     -------
@@ -49,7 +55,7 @@ def row_limits(expected: np.ndarray) -> list[int]:
     V = len(expected)
     limits: list[int] = []
     while not limits or limits[-1] < V:
-        often = np.flatnonzero(expected * 2.0 ** len(limits) >= _OCCURRENCES)
+        often = np.flatnonzero(expected * 2.0 ** len(limits) >= occurrences)
         # Words that no rank ever meets wait for the end of the run.
         limits.append(V if len(limits) > 40 else int(often[-1]) + 1 if len(often) else 0)
     return limits
@@ -74,53 +80,65 @@ class Averager:
 
     def __init__(self, tables: Tables, ranks: TableRanks, size: int, backend: Backend, expected: np.ndarray) -> None:
         self.tables, self.ranks, self.backend = tables, ranks, backend
-        self._longest = _LONGEST * min(1.0, 4 / size)
+        crowd = max(1.0, size / 4)
+        self._longest = _LONGEST / crowd
         self.meetings = self.bytes = 0
         self.seconds = 0.0
-        self._limits = row_limits(expected)
+        self._limits = row_limits(expected, _OCCURRENCES / crowd)
         self._base = Tables(*(backend.xp.asarray(table, copy=True) for table in tables))
+        self._all = backend.xp.arange(len(expected), device=backend.device)
+        self._moves = _moves(backend)
         self._rows = max(1, _PACKET // (tables.center_vectors.shape[1] + 1))
 
     def meet(self, *, everything: bool = False) -> None:
-        """Bring rows together: those whose turn it is, or all."""
+        """Bring rows together: those whose turn it is, which have hardly one that no rank met, or all that changed."""
         begun = time.perf_counter()
         self.meetings += 1
         turn = (self.meetings & -self.meetings).bit_length() - 1  # how often 2 divides the number of the meeting
-        rows = self._limits[-1 if everything else min(turn, len(self._limits) - 1)]
         for table, base in zip(self.tables, self._base, strict=True):
-            self._combine(table, base, rows)
+            rows = self._limits[min(turn, len(self._limits) - 1)]
+            self._combine(table, base, self._changed(table, base) if everything else self._all[:rows])
         self.backend.synchronize()
         self.seconds += time.perf_counter() - begun
 
-    def _combine(self, table: Array, base: Array, rows: int) -> None:
-        take = self.backend.xp.take
-        ids = self._changed(table, base, rows)
+    def _combine(self, table: Array, base: Array, ids: Array) -> None:
         for first in range(0, ids.shape[0], self._rows):
             some = ids[first : first + self._rows]
-            old = take(base, some, axis=0)
-            old += self._common_step(take(table, some, axis=0) - old)
-            table[some] = old
-            base[some] = old
+            packet = self._moves.pack_steps(table, base, some)
+            self.ranks.sum(packet)
+            self.bytes += 4 * packet.shape[0] * packet.shape[1]
+            factors = shares_of_sums(self._moves.squares_of_steps(packet), packet[:, -1], self._longest)
+            self._moves.add_steps(table, base, some, packet, factors)
 
-    def _common_step(self, step: Array) -> Array:
-        """The sum of the ranks' steps times f, (n, D) each."""
-        xp, D = self.backend.xp, step.shape[1]
-        packet = xp.concat([step, xp.vecdot(step, step)[:, None]], axis=1)
-        self.ranks.sum(packet)
-        self.bytes += 4 * packet.shape[0] * packet.shape[1]
-        total, squares = packet[:, :D], packet[:, D]
-        square = xp.vecdot(total, total)
-        least = xp.asarray(1e-30, dtype=square.dtype, device=self.backend.device)  # a row of zeros divides by it
-        square = xp.maximum(square, least)
-        return total * xp.clip(xp.maximum(self._longest / xp.sqrt(square), squares / square), None, 1.0)[:, None]
-
-    def _changed(self, table: Array, base: Array, rows: int) -> Array:
-        """Which of the first rows changed on any rank."""
+    def _changed(self, table: Array, base: Array) -> Array:
+        """Which rows changed on any rank."""
         xp = self.backend.xp
-        changed = xp.zeros((rows,), dtype=xp.uint8, device=self.backend.device)
-        for first in range(0, rows, self._rows):
-            some = slice(first, min(first + self._rows, rows))
+        changed = xp.zeros((table.shape[0],), dtype=xp.uint8, device=self.backend.device)
+        for first in range(0, table.shape[0], self._rows):
+            some = slice(first, min(first + self._rows, table.shape[0]))
             changed[some] = xp.astype(xp.any(table[some, :] != base[some, :], axis=1), xp.uint8)
         self.ranks.maximum(changed)
-        self.bytes += rows
+        self.bytes += table.shape[0]
         return xp.nonzero(changed)[0]
+
+
+def shares_of_sums(squares_of_sums: Array, sums_of_squares: Array, longest: float) -> Array:
+    """F of each row, (n,): how much of the sum of the ranks' steps is taken; see above.
+
+    Parameters
+    ----------
+    squares_of_sums, sums_of_squares : (n,) float arrays   |Σ change|² and Σ |change|²
+    longest : float                                        B
+    """
+    xp = array_namespace(squares_of_sums)
+    least = xp.asarray(1e-30, dtype=squares_of_sums.dtype, device=device(squares_of_sums))  # of rows of zeros
+    squares = xp.maximum(squares_of_sums, least)
+    return xp.clip(xp.maximum(longest / xp.sqrt(squares), sums_of_squares / squares), None, 1.0)
+
+
+def _moves(backend: Backend) -> Any:
+    """The module of `row_moves`' functions for a backend."""
+    if backend.name == "numpy":
+        with suppress(ImportError):  # where there is no Numba
+            return import_module("xw2v.training.distributed.row_loops")
+    return row_moves

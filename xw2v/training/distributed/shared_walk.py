@@ -14,7 +14,7 @@ from xw2v.training.walk import Place, Position, Walk, chunk_size
 __all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size"]
 
 # Tokens, and those of all ranks, between two meetings. A GPU, which trains that in no time, meets after a chunk.
-_SYNC_EVERY, _SYNC_EVERY_OF_ALL = 16_384, 65_536
+_SYNC_EVERY, _SYNC_EVERY_OF_ALL = 32_768, 65_536
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
 
 

@@ -1,0 +1,69 @@
+"""`row_moves` for NumPy's arrays, in loops that Numba compiles: each row is read and written once. Holds no GIL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+__all__ = ["add_steps", "pack_steps", "squares_of_steps"]
+
+Array = Any
+
+
+def pack_steps(table: Array, base: Array, ids: Array) -> Array:
+    """See `row_moves.pack_steps`."""
+    packet = np.empty((len(ids), table.shape[1] + 1), table.dtype)
+    _pack(table, base, ids, packet)
+    return packet
+
+
+def squares_of_steps(packet: Array) -> Array:
+    """See `row_moves.squares_of_steps`."""
+    squares = np.empty(len(packet), packet.dtype)
+    _squares(packet, squares)
+    return squares
+
+
+def add_steps(table: Array, base: Array, ids: Array, packet: Array, factors: Array) -> None:
+    """See `row_moves.add_steps`."""
+    _add(table, base, ids, packet, factors)
+
+
+# Ids are taken as unsigned numbers, rows as views and sums in any order: with any of it left out LLVM does not vectorise
+# the loops.
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _pack(table: Array, base: Array, ids: Array, packet: Array) -> None:
+    D = table.shape[1]
+    for i in range(ids.shape[0]):
+        row, old, step = table[np.uint64(ids[i])], base[np.uint64(ids[i])], packet[i]
+        square = table.dtype.type(0)
+        for d in range(D):
+            change = row[d] - old[d]
+            step[d] = change
+            square += change * change
+        step[D] = square
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _squares(packet: Array, squares: Array) -> None:
+    for i in range(packet.shape[0]):
+        step = packet[i]
+        square = packet.dtype.type(0)
+        for d in range(step.shape[0] - 1):
+            square += step[d] * step[d]
+        squares[i] = square
+
+
+@njit(nogil=True, cache=True)
+def _add(table: Array, base: Array, ids: Array, packet: Array, factors: Array) -> None:
+    D = table.shape[1]
+    for i in range(ids.shape[0]):
+        row, old, step, factor = table[np.uint64(ids[i])], base[np.uint64(ids[i])], packet[i], factors[i]
+        for d in range(D):
+            new = old[d] + factor * step[d]
+            row[d] = new
+            old[d] = new
