@@ -1,6 +1,6 @@
-"""What the compiler says of sgns.cu: registers, stack and spills of each kernel, for three architectures.
+"""What the compiler says of sgns.cu: registers, stack and spills of each kernel, by architecture.
 
-With products in TF32 too, for the two that have tensor cores for them.
+With products in TF32 too, for those that have tensor cores for them. NVRTC compiles, as CuPy has it do at first use.
 
 python -m bench.ptxas_report       writes bench/results/ptxas_sm_*.txt; no GPU needed
 """
@@ -8,10 +8,7 @@ python -m bench.ptxas_report       writes bench/results/ptxas_sm_*.txt; no GPU n
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +16,10 @@ if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.common import ROOT
+from bench.nvrtc import Nvrtc
+from xw2v.training.engines.cuda import options, source
 
-TARGETS = (("sm_75", False), ("sm_80", False), ("sm_90", False), ("sm_80", True), ("sm_90", True))
-SOURCE = ROOT / "xw2v" / "training" / "engines" / "sgns.cu"
+TARGETS = (("75", False), ("80", False), ("90", False), ("100", False), ("80", True), ("90", True), ("100", True))
 
 
 class Usage(NamedTuple):
@@ -33,18 +31,11 @@ class Usage(NamedTuple):
     loads: int
 
 
-def compiled(architecture: str, tf32: bool = False) -> str:
-    """The compiler's report. Raises CalledProcessError where the source does not compile."""
-    nvcc = shutil.which("nvcc")
-    if nvcc is None:
-        msg = "no nvcc"
-        raise FileNotFoundError(msg)
-    with tempfile.TemporaryDirectory() as folder:
-        command = [nvcc, f"-arch={architecture}", "-std=c++17", "-cubin", "-Xptxas", "-v", "-Werror", "all-warnings"]
-        command += [f"-DTF32={tf32:d}", "-o", str(Path(folder) / "sgns.cubin"), str(SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    lines = [line for line in done.stderr.splitlines() if "Compile time" not in line]
-    return "\n".join(lines) + "\n"
+def compiled(nvrtc: Nvrtc, capability: str, tf32: bool = False) -> str:
+    """The compiler's report. Raises CompileError where the source does not compile."""
+    given = (f"--gpu-architecture=sm_{capability}", "--ptxas-options=-v", *options(tf32))
+    lines = nvrtc.compile(source(), given).log.splitlines()
+    return "\n".join(line for line in lines if line and "Compile time" not in line) + "\n"
 
 
 def usages(report: str) -> dict[str, Usage]:
@@ -60,11 +51,13 @@ def usages(report: str) -> dict[str, Usage]:
 
 
 def main() -> None:
-    for architecture, tf32 in TARGETS:
-        report, target = compiled(architecture, tf32), architecture + "_tf32" * tf32
+    nvrtc = Nvrtc()
+    print("NVRTC {}.{}".format(*nvrtc.version))
+    for capability, tf32 in TARGETS:
+        report, target = compiled(nvrtc, capability, tf32), f"sm_{capability}" + "_tf32" * tf32
         (ROOT / "bench" / "results" / f"ptxas_{target}.txt").write_text(report)
         for name, usage in usages(report).items():
-            print(f"{target:10} {name:14} {usage}")
+            print(f"{target:11} {name:14} {usage}")
 
 
 if __name__ == "__main__":

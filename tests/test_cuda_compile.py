@@ -2,66 +2,52 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
-import subprocess
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 
-from bench.ptxas_report import SOURCE, TARGETS, compiled, usages
-from xw2v.training.engines.cuda import _FLOAT32, _TF32, Tiles, source
+from bench.nvrtc import CompileError, Nvrtc
+from bench.ptxas_report import TARGETS, compiled, usages
+from xw2v.training.engines.cuda import _FLOAT32, _TF32, Tiles, options, source
 
 KERNELS = {"keep_tokens", "count_groups", "draw_noise", "train_groups"}
 ENGINES = files("xw2v.training.engines")
 
 
-@pytest.mark.parametrize(("architecture", "tf32"), TARGETS)
-def test_nvcc_compiles_it_without_spills(architecture: str, tf32: bool) -> None:
-    if shutil.which("nvcc") is None:
-        pytest.skip("no nvcc")
-    found = usages(compiled(architecture, tf32))
+@pytest.fixture(scope="module")
+def nvrtc() -> Nvrtc:
+    try:
+        return Nvrtc()
+    except FileNotFoundError as error:
+        if "nvrtc" in os.environ.get("XW2V_REQUIRE", "").split(","):
+            pytest.fail(f"NVRTC is required by XW2V_REQUIRE: {error}")
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(("capability", "tf32"), TARGETS)
+def test_it_compiles_without_warnings_and_spills(nvrtc: Nvrtc, capability: str, tf32: bool) -> None:
+    """NVRTC is what CuPy compiles with at first use; it has no headers of the host."""
+    found = usages(compiled(nvrtc, capability, tf32))
     assert set(found) == KERNELS
     for name, usage in found.items():
         assert usage.stack == usage.stores == usage.loads == 0, name
     assert found["train_groups"].registers <= 128  # two blocks of 256 threads on a multiprocessor
 
 
-@pytest.mark.parametrize(("architecture", "tf32"), TARGETS)
-def test_faster_paths_are_taken_where_the_chip_has_them(architecture: str, tf32: bool, tmp_path: Path) -> None:
-    nvcc = shutil.which("nvcc")
-    if nvcc is None:
-        pytest.skip("no nvcc")
-    command = [
-        nvcc,
-        f"-arch={architecture}",
-        "-std=c++17",
-        f"-DTF32={tf32:d}",
-        "-ptx",
-        "-o",
-        str(tmp_path / "sgns.ptx"),
-    ]
-    subprocess.run([*command, str(SOURCE)], check=True)
-    text, capability = (tmp_path / "sgns.ptx").read_text(), int(architecture.removeprefix("sm_"))
-    assert ("cp.async.cg.shared.global" in text) == (capability >= 80)
-    assert ("red.global.add.v4.f32" in text) == (capability >= 90)
+@pytest.mark.parametrize(("capability", "tf32"), TARGETS)
+def test_faster_paths_are_taken_where_the_chip_has_them(nvrtc: Nvrtc, capability: str, tf32: bool) -> None:
+    text = nvrtc.compile(source(), (f"--gpu-architecture=compute_{capability}", *options(tf32))).code.decode()
+    assert ("cp.async.cg.shared.global" in text) == (int(capability) >= 80)
+    assert ("red.global.add.v4.f32" in text) == (int(capability) >= 90)
     assert ("mma.sync.aligned.m16n8k8.row.col.f32.tf32" in text) == ("cvt.rna.tf32.f32" in text) == tf32
 
 
-@pytest.mark.parametrize(("architecture", "tf32"), TARGETS)
-def test_nvrtc_compiles_it(architecture: str, tf32: bool) -> None:
-    """NVRTC is what CuPy compiles with at first use; it has no headers of the host."""
-    nvrtc = pytest.importorskip("cupy.cuda", reason="CuPy is not installed").nvrtc
-    try:
-        nvrtc.getVersion()
-    except Exception as error:
-        pytest.skip(f"no NVRTC: {error}")
-    program = nvrtc.createProgram(source(), "sgns.cu", (), ())
-    try:
-        nvrtc.compileProgram(program, (f"--gpu-architecture={architecture}", "--std=c++17", f"-DTF32={tf32:d}"))
-    except nvrtc.NVRTCError:
-        pytest.fail(nvrtc.getProgramLog(program))
+@pytest.mark.parametrize("text", ["this is no program", "__global__ void f(int *x) { int unused; }"])
+def test_errors_and_warnings_are_told(nvrtc: Nvrtc, text: str) -> None:
+    with pytest.raises(CompileError, match=r"sgns\.cu\(1\): (error|warning)"):
+        nvrtc.compile(text, ("--gpu-architecture=sm_80",))
 
 
 def test_the_report_is_read() -> None:
@@ -74,7 +60,7 @@ def test_the_report_is_read() -> None:
 
 
 def test_one_text_holds_all_headers() -> None:
-    """What CuPy compiles is what nvcc and the host compile from the files; none is left out of it or of the package."""
+    """What CuPy compiles is what the host compiles from the files; none is left out of it or of the package."""
     text = source()
     assert "#include" not in text
     headers = [path for path in ENGINES.joinpath("sgns").iterdir() if path.name.endswith(".cuh")]

@@ -285,10 +285,11 @@ def test_short_steps_add_up_and_long_ones_that_are_alike_are_averaged() -> None:
 
 
 def test_of_many_ranks_a_common_step_is_shorter() -> None:
-    tables = some_tables()
-    meeting = averager(tables, [9.0] * 4, Others(alike=8), size=8)
+    tables, others = some_tables(), Others(alike=8)
+    meeting = averager(tables, [9.0, 4.0, 3.9, 3.9], others, size=8)
     tables.outside_vectors[0, 0] = 0.25
     meeting.meet()
+    assert others.sent == [2, 2]  # rows of a word that is expected half as often as with four ranks
     assert tables.outside_vectors[0, 0] == pytest.approx(0.5)
 
 

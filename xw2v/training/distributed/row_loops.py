@@ -31,8 +31,7 @@ def add_steps(table: Array, base: Array, ids: Array, packet: Array, factors: Arr
     _add(table, base, ids, packet, factors)
 
 
-# Ids are taken as unsigned numbers, rows as views and sums in any order: with any of it left out LLVM does not vectorise
-# the loops.
+# Ids are taken as unsigned numbers, rows as views, sums in any order: with any of it left out LLVM does not vectorise.
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

@@ -79,6 +79,11 @@ def source() -> str:
     return "\n".join(parts) + "\n"
 
 
+def options(tf32: bool) -> tuple[str, ...]:
+    """What NVRTC is told beside the architecture."""
+    return ("--std=c++17", f"-DTF32={tf32:d}")
+
+
 class CupyKernels:
     """Kernels on the current CuPy device. CuPy keeps what it compiled in its own cache on disk.
 
@@ -101,7 +106,7 @@ class CupyKernels:
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
         self._kernels: dict[str, Any] = {}
         self._shared: dict[str, int] = {}
-        self._module = cupy.RawModule(code=source(), options=("--std=c++17", f"-DTF32={self.tf32:d}"))
+        self._module = cupy.RawModule(code=source(), options=options(self.tf32))
         try:
             self._module.compile()
         except Exception as error:
