@@ -257,7 +257,7 @@ class Others:
     def broadcast(self, array: np.ndarray) -> None: ...
 
 
-def averager(tables: Tables, expected: list[float], others: Others, size: int = 3) -> Averager:
+def averager(tables: Tables, expected: list[float], others: Others, size: int = 4) -> Averager:
     return Averager(tables, others, size, NumpyBackend("a test"), np.array(expected))
 
 
@@ -318,11 +318,12 @@ def test_a_row_waits_for_its_turn() -> None:
 
 
 def test_row_limits() -> None:
-    assert row_limits(np.array([100.0, 8.0, 7.9, 2.0])) == [2, 3, 4]
-    assert row_limits(np.array([100.0, 8.0, 7.9, 2.0]), 2.0) == [4]
-    assert row_limits(np.array([0.5, 100.0])) == [2]  # out of order: more is sent, nothing is left out
-    assert row_limits(np.array([100.0, 0.0]))[0] == 1
-    assert row_limits(np.array([100.0, 0.0]))[-1] == 2
+    assert row_limits(np.array([100.0, 8.0, 7.9, 2.0]), 4) == [2, 3, 4]
+    assert row_limits(np.array([100.0, 8.0, 7.9, 2.0]), 16) == [4]
+    assert row_limits(np.array([100.0, 12.0, 11.9, 3.0]), 2) == [2, 3, 4]
+    assert row_limits(np.array([0.5, 100.0]), 4) == [2]  # out of order: more is sent, nothing is left out
+    assert row_limits(np.array([100.0, 0.0]), 4)[0] == 1
+    assert row_limits(np.array([100.0, 0.0]), 4)[-1] == 2
 
 
 # Whole runs ----------------------------------------------------------------------------------------------

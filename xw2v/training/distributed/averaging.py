@@ -33,26 +33,26 @@ __all__ = ["Averager", "row_limits", "shares_of_sums"]
 
 Array = Any
 
-# Of up to four ranks; of N ranks 4 / N of these.
-_OCCURRENCES = 8.0  # of a word on all ranks together, between two meetings that include it
-_LONGEST = 1.0  # B; vectors of words are 2 to 10 long
-_PACKET = 1 << 20  # numbers sent at once: bounds the memory for copies, and stays in a cache
+# Of a word on all ranks together, between two meetings that include it: these over the number of ranks, at most those.
+_OCCURRENCES, _MOST_OCCURRENCES = 32.0, 12.0
+_LONGEST = 1.0  # B of up to four ranks, of more 4 / N of it; vectors of words are 2 to 10 long
+_PACKET = 1 << 18  # numbers sent at once: bounds the memory for copies, and stays in a cache
 
 
-def row_limits(expected: np.ndarray, occurrences: float = _OCCURRENCES) -> list[int]:
+def row_limits(expected: np.ndarray, ranks: int) -> list[int]:
     """How many rows, the first ones, a meeting includes: entry z for every 2^z-th meeting.
 
     Parameters
     ----------
     expected : (V,) float array   occurrences of each word on all ranks from one meeting to the next; frequent words
         come first (others cost traffic, no more)
-    occurrences : float   of a word that are wanted between two meetings that include it
+    ranks : int   how many there are
 
     Returns
     -------
     list of int, rising; the last is V
     """
-    V = len(expected)
+    V, occurrences = len(expected), min(_MOST_OCCURRENCES, _OCCURRENCES / ranks)
     limits: list[int] = []
     while not limits or limits[-1] < V:
         often = np.flatnonzero(expected * 2.0 ** len(limits) >= occurrences)
@@ -80,11 +80,10 @@ class Averager:
 
     def __init__(self, tables: Tables, ranks: TableRanks, size: int, backend: Backend, expected: np.ndarray) -> None:
         self.tables, self.ranks, self.backend = tables, ranks, backend
-        crowd = max(1.0, size / 4)
-        self._longest = _LONGEST / crowd
+        self._longest = _LONGEST * min(1.0, 4 / size)
         self.meetings = self.bytes = 0
         self.seconds = 0.0
-        self._limits = row_limits(expected, _OCCURRENCES / crowd)
+        self._limits = row_limits(expected, size)
         self._base = Tables(*(backend.xp.asarray(table, copy=True) for table in tables))
         self._all = backend.xp.arange(len(expected), device=backend.device)
         self._moves = _moves(backend)
