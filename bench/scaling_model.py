@@ -3,10 +3,9 @@
     python -m bench.scaling_model                all tables, in Markdown
     python -m bench.scaling_model --rate 50e6    with another speed of one GPU, in words a second
 
-A rank trains w words, then meets the others: rows by `row_limits`, Zipf counts, all of them changed (the worst). Time
-of a meeting: for each of both tables, two collectives of log2 N steps of LATENCY, the ring's 2 (N - 1) / N times the
-bytes over the network, and PASSES over the rows in the rank's own memory. Nothing is hidden behind
-training, as in the code.
+A rank trains w words, then meets the others: rows by `row_limits`, Zipf counts. Time of a meeting: for each of both
+tables a collective of log2 N steps of LATENCY, the ring's 2 (N - 1) / N times the bytes over the network, and passes
+over the rows in the rank's own memory. Nothing is hidden behind training, as in the code.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,11 +22,12 @@ import numpy as np
 if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from xw2v.training import batches
 from xw2v.training.distributed.averaging import row_limits
+from xw2v.training.distributed.shared_walk import words_a_round
 from xw2v.training.sampling import keep_probabilities
 
 LATENCY = 5e-6  # seconds a step of a collective: of a fast fabric; assumed, not measured
-PASSES = 12  # reads and writes of a row on its way into a packet and back, counted from the code
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 NETWORKS = (10, 100, 400)  # Gbit/s, each way
 
@@ -38,13 +38,13 @@ class Rank:
 
     name: str
     words: float  # trained a second
-    round: int  # words between two meetings
+    round: int | None  # words between two meetings; None: the default of a CPU's ranks
+    passes: int  # reads and writes of a row on its way into a packet and back, counted from the code
     memory: float  # bytes a second, of packing rows
-    where: str  # the constants are from
 
 
-CPU = Rank("CPU core", 0.9e6, 8_192, 10e9, "words: half of two workers' 1.80 M (README, D = 300); memory: assumed")
-GPU = Rank("GPU", 390e6, 512 * 8192, 4.3e12, "words: the floor on paper; memory: a copy's rate (both README)")
+CPU = Rank("CPU core", 1.36e6, None, 7, 18e9)
+GPU = Rank("GPU", 390e6, 512 * 8192, 12, 4.3e12)
 
 
 def zipf(V: int) -> np.ndarray:
@@ -55,29 +55,33 @@ def zipf(V: int) -> np.ndarray:
 
 
 @cache
-def rows_a_meeting(V: int, round_words: int, sample: float = 1e-3) -> float:
+def rows_a_meeting(V: int, round_words: int, N: int, sample: float = 1e-3) -> float:
     """Rows of one table that a meeting includes, on average, after so many words of all ranks."""
     counts = zipf(V)
     expected = counts * keep_probabilities(counts, sample) * (round_words / counts.sum())
-    limits = row_limits(expected)
+    limits = row_limits(expected, N)
     shares = [2.0 ** -(z + 1) for z in range(len(limits))]
     shares[-1] *= 2  # all higher powers of 2
     return float(np.dot(shares, limits))
+
+
+def round_of(rank: Rank, N: int) -> int:
+    """Words that each of N ranks trains between two meetings."""
+    return rank.round or max(batches.SEGMENT, words_a_round(None, N))
 
 
 def meeting(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float, float]:
     """(bytes that a rank brings to a meeting, seconds it takes), on average."""
     if N == 1:
         return 0.0, 0.0
-    rows = rows_a_meeting(V, N * rank.round)
-    size = 2 * rows * (4 * (D + 1) + 1)
-    steps = 2 * 2 * math.ceil(math.log2(N)) * LATENCY
-    return size, steps + 2 * (N - 1) / N * size / (gigabits * 1e9 / 8) + PASSES * size / rank.memory
+    size = 2 * rows_a_meeting(V, N * round_of(rank, N), N) * 4 * (D + 1)
+    steps = 2 * math.ceil(math.log2(N)) * LATENCY
+    return size, steps + 2 * (N - 1) / N * size / (gigabits * 1e9 / 8) + rank.passes * size / rank.memory
 
 
 def speed(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float, float]:
     """(words a second of N ranks, share of the time that they train)."""
-    training = rank.round / rank.words
+    training = round_of(rank, N) / rank.words
     share = training / (training + meeting(rank, N, gigabits, V, D)[1])
     return N * rank.words * share, share
 
@@ -86,9 +90,10 @@ def table(rank: Rank, V: int, D: int) -> str:
     """M words a second and the share of the time in training, ranks down and networks across."""
     size = meeting(rank, 2, 100, V, D)[0]
     times = ", ".join(f"{1e3 * meeting(rank, 256, g, V, D)[1]:.2f} ms at {g} Gbit/s" for g in NETWORKS)
+    words = round_of(rank, 2)
     lines = [
-        f"{rank.name}, V = {V:,}, D = {D}: {size / 1e6:.1f} MB a meeting, one every {rank.round:,} words a rank "
-        f"({1e3 * rank.round / rank.words:.1f} ms); with 256 ranks it takes {times}.",
+        f"{rank.name}, V = {V:,}, D = {D}: two ranks bring {size / 1e6:.1f} MB to a meeting, one every {words:,} words "
+        f"a rank ({1e3 * words / rank.words:.1f} ms); one of 256 ranks takes {times}.",
         "",
         "| ranks | " + " | ".join(f"{g} Gbit/s" for g in NETWORKS) + " |",
         "|---" * (len(NETWORKS) + 1) + "|",
@@ -112,10 +117,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=GPU.words, help="words a second of one GPU")
     parser.add_argument("--core", type=float, default=CPU.words, help="words a second of one CPU core")
-    parser.add_argument("--round", type=int, default=GPU.round, help="words a GPU trains between two meetings")
+    parser.add_argument("--round", type=int, default=512 * 8192, help="words a GPU trains between two meetings")
     args = parser.parse_args()
-    gpu = Rank(GPU.name, args.rate, args.round, GPU.memory, GPU.where)
-    for rank in (Rank(CPU.name, args.core, CPU.round, CPU.memory, CPU.where), gpu):
+    gpu = replace(GPU, words=args.rate, round=args.round)
+    for rank in (replace(CPU, words=args.core), gpu):
         for V in (1_000_000, 10_000_000):
             print(table(rank, V, 300), end="\n\n")
     for V in (1_000_000, 10_000_000):

@@ -33,8 +33,8 @@ __all__ = ["Averager", "row_limits", "shares_of_sums"]
 
 Array = Any
 
-# Of a word on all ranks together, between two meetings that include it: these over the number of ranks, at most those.
-_OCCURRENCES, _MOST_OCCURRENCES = 32.0, 12.0
+# Of a word on all ranks together, between two meetings that include it: these over the number of ranks, within bounds.
+_OCCURRENCES, _FEWEST, _MOST = 32.0, 4.0, 12.0
 _LONGEST = 1.0  # B of up to four ranks, of more 4 / N of it; vectors of words are 2 to 10 long
 _PACKET = 1 << 18  # numbers sent at once: bounds the memory for copies, and stays in a cache
 
@@ -52,7 +52,7 @@ def row_limits(expected: np.ndarray, ranks: int) -> list[int]:
     -------
     list of int, rising; the last is V
     """
-    V, occurrences = len(expected), min(_MOST_OCCURRENCES, _OCCURRENCES / ranks)
+    V, occurrences = len(expected), min(_MOST, max(_FEWEST, _OCCURRENCES / ranks))
     limits: list[int] = []
     while not limits or limits[-1] < V:
         often = np.flatnonzero(expected * 2.0 ** len(limits) >= occurrences)

@@ -11,14 +11,15 @@ from xw2v.training import batches
 from xw2v.training.engines import AheadEngine, ChunkResult, Engine
 from xw2v.training.walk import Place, Position, Walk, chunk_size
 
-__all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size"]
+__all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size", "words_a_round"]
 
 # Tokens, and those of all ranks, between two meetings. A GPU, which trains that in no time, meets after a chunk.
 _SYNC_EVERY, _SYNC_EVERY_OF_ALL = 32_768, 65_536
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
 
 
-def _sync_every(sync_every: int | None, ranks: int) -> int:
+def words_a_round(sync_every: int | None, ranks: int) -> int:
+    """Words that each of so many ranks trains between two meetings, roughly; `sync_every` is the user's wish."""
     return sync_every or min(_SYNC_EVERY, _SYNC_EVERY_OF_ALL // ranks)
 
 
@@ -27,7 +28,7 @@ def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, worker
     usual = chunk_size(n, config, engine)
     if config.sync_every is None and isinstance(engine, AheadEngine):
         return usual
-    segments = _sync_every(config.sync_every, ranks) // (batches.SEGMENT * workers)
+    segments = words_a_round(config.sync_every, ranks) // (batches.SEGMENT * workers)
     return min(usual, batches.SEGMENT * max(1, segments))
 
 
@@ -41,7 +42,7 @@ def chunks_a_round(n: int, size: int, sync_every: int | None, ranks: int, worker
     ranks, workers : int      how many ranks, and the most workers of one
     """
     most = max(1, -(-n // size) // (_ROUNDS_AN_EPOCH * ranks))
-    wanted = -(-_sync_every(sync_every, ranks) // size)
+    wanted = -(-words_a_round(sync_every, ranks) // size)
     return min(most, -(-wanted // workers) * workers)
 
 
