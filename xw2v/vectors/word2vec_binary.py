@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import mmap
 import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,11 @@ from xw2v.vectors.tables import FloatTable
 
 __all__ = ["binary_blocks", "read_binary_rows"]
 
+Names = TypeVar("Names")
+
 CHUNK = 2**20  # bytes written, copied or unpacked at a time; 16 times more is slower, it leaves the cache
 _SEARCHED = 2**24  # bytes of a file in which words are looked for at a time
+_AT_ONCE = 16  # chunks that a thread copies before it takes the next ones
 _WORD_LIMIT = 2**16  # bytes of one word
 _LONGEST_ROW = 2**31  # bytes of one row; a regular expression cannot skip twice as many
 
@@ -34,19 +37,39 @@ def binary_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[bytes]:
         yield b"".join(word + b" " + row for word, row in zip(words[start : start + rows], numbers, strict=True))
 
 
-def read_binary_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: bool) -> list[bytes]:
-    """Fill `vectors`, return the words; `whole` asks that the file ends there.
+def read_binary_rows(
+    file: BinaryIO, path: Path, vectors: FloatTable, whole: bool, name: Callable[[list[bytes]], Names]
+) -> Names:
+    """Fill `vectors`, return what `name` makes of the words; `whole` asks that the file ends there.
 
-    A plain file is mapped, so that its numbers are copied once, from the page cache to their place, by several threads.
+    A plain file is mapped, so that its numbers are copied once, from the page cache to their place. The system takes
+    longer to hand out the table's pages than the copy takes, so threads ask for them while words are found and named.
     """
-    words: list[bytes] = []
     if 4 * vectors.shape[1] > _LONGEST_ROW:
         msg = f"{path} declares rows of {vectors.shape[1]} numbers; rows of up to {_LONGEST_ROW // 4} can be read"
         raise FormatError(msg)
-    read = _read_stream if isinstance(file, gzip.GzipFile) else _read_mapped
-    rest = read(file, words, vectors)
-    if len(words) < len(vectors):
-        msg = f"{path} has {len(words)} whole rows and declares {len(vectors)}; it is cut off, damaged or not binary"
+    if isinstance(file, gzip.GzipFile):
+        words, rest = _read_stream(file, vectors)
+        return name(_checked(path, words, rest, len(vectors), whole))
+    others = max(1, usable_cores() - 1)
+    with (
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ThreadPoolExecutor(others, thread_name_prefix="xw2v-read") as pool,
+    ):
+        if hasattr(mmap, "MADV_WILLNEED"):
+            data.madvise(mmap.MADV_WILLNEED)
+        touched = [pool.submit(part.fill, 0.0) for part in np.array_split(vectors, others)]
+        words, places, end = _find_all(data, file.tell(), vectors)
+        names = name(_checked(path, words, data[end : end + _WORD_LIMIT], len(vectors), whole))
+        wait(touched)
+        _copy_rows(data, places, vectors)
+    return names
+
+
+def _checked(path: Path, words: list[bytes], rest: bytes, declared: int, whole: bool) -> list[bytes]:
+    """The words, if there are as many as declared; `rest` comes after them."""
+    if len(words) < declared:
+        msg = f"{path} has {len(words)} whole rows and declares {declared}; it is cut off, damaged or not binary"
         raise FormatError(msg)
     if whole and rest.strip():
         msg = f"{path} has more data than the {len(words)} rows that it declares; is its header wrong, or is it text?"
@@ -55,30 +78,9 @@ def read_binary_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: boo
     return [word.lstrip(b"\n") for word in words] if b"\n" in b"".join(words) else words
 
 
-def _read_mapped(file: BinaryIO, words: list[bytes], vectors: FloatTable) -> bytes:
-    """Fill `words` and `vectors` as far as the file goes; some bytes of what comes after."""
-    row_bytes, end = 4 * vectors.shape[1], file.tell()
-    places = []
-    # The system takes longer to hand out the pages of the table than a copy takes; it begins while words are found.
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, ThreadPoolExecutor(1) as pool:
-        pool.submit(vectors.fill, 0.0)
-        if hasattr(mmap, "MADV_WILLNEED"):
-            data.madvise(mmap.MADV_WILLNEED)
-        while len(words) < len(vectors):
-            stop = min(len(data), end + max(_SEARCHED, 2 * row_bytes + _WORD_LIMIT))
-            found = _find_rows(data, end, stop, len(vectors) - len(words), row_bytes)
-            if not found[0]:
-                break
-            words += found[0]
-            places.append(found[1])
-            end = int(found[1][-1]) + row_bytes
-        if places:
-            _copy_rows(data, np.concatenate(places), vectors)
-        return data[end : end + _WORD_LIMIT]
-
-
-def _read_stream(file: BinaryIO, words: list[bytes], vectors: FloatTable) -> bytes:
-    """`_read_mapped` of what cannot be mapped."""
+def _read_stream(file: BinaryIO, vectors: FloatTable) -> tuple[list[bytes], bytes]:
+    """Fill `vectors` as far as the file goes; the words, and some bytes of what comes after."""
+    words: list[bytes] = []
     rest, row_bytes = b"", 4 * vectors.shape[1]
     while len(words) < len(vectors):
         chunk = file.read(max(CHUNK, 2 * row_bytes))
@@ -91,7 +93,22 @@ def _read_stream(file: BinaryIO, words: list[bytes], vectors: FloatTable) -> byt
             rest = rest[int(places[-1]) + row_bytes :]
         if not chunk or len(rest) > row_bytes + _WORD_LIMIT:
             break
-    return rest + file.read(_WORD_LIMIT)
+    return words, rest + file.read(_WORD_LIMIT)
+
+
+def _find_all(data: mmap.mmap, start: int, vectors: FloatTable) -> tuple[list[bytes], npt.NDArray[np.int64], int]:
+    """The words of at most as many rows as there are vectors, where their numbers begin, where the last of them end."""
+    words: list[bytes] = []
+    places, end, row_bytes = [np.zeros(0, np.int64)], start, 4 * vectors.shape[1]
+    while len(words) < len(vectors):
+        stop = min(len(data), end + max(_SEARCHED, 2 * row_bytes + _WORD_LIMIT))
+        found = _find_rows(data, end, stop, len(vectors) - len(words), row_bytes)
+        if not found[0]:
+            break
+        words += found[0]
+        places.append(found[1])
+        end = int(found[1][-1]) + row_bytes
+    return words, np.concatenate(places), end
 
 
 def _find_rows(
@@ -112,19 +129,19 @@ def _find_rows(
 
 
 def _copy_rows(data: bytes | mmap.mmap, places: npt.NDArray[np.int64], vectors: FloatTable) -> None:
-    """Copy the rows of float32 that begin at `places` into the first rows of a table.
-
-    Most of the time is the system's, which hands out the pages of the table; threads ask for them side by side.
-    """
+    """Copy the rows of float32 that begin at `places` into the first rows of a table, by several threads."""
     row = np.dtype((np.void, 4 * vectors.shape[1]))
+    if not len(places):
+        return
     # Row i is the bytes from i on: they overlap, for the file's rows are not equally far apart.
     windows = np.ndarray((len(data) - row.itemsize + 1,), row, data, strides=(1,))
     target = vectors[: len(places)].view(row)[:, 0]
     step = max(1, CHUNK // row.itemsize)
 
-    def copy(low: int) -> None:
-        target[low : low + step] = windows[places[low : low + step]]
+    def copy(start: int) -> None:
+        for low in range(start, min(start + _AT_ONCE * step, len(places)), step):
+            target[low : low + step] = windows[places[low : low + step]]
 
-    jobs = (partial(copy, low) for low in range(0, len(places), step))
+    jobs = (partial(copy, start) for start in range(0, len(places), _AT_ONCE * step))
     for _ in in_parallel(jobs, usable_cores()):
         pass

@@ -15,8 +15,9 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -164,10 +165,11 @@ def load_word2vec_format(
             msg = f"{source} declares {total} rows of {size} numbers, more than memory holds; pass limit="
             raise FormatError(msg) from error
         if binary:
-            raw_words = read_binary_rows(file, source, vectors, rows == total)
+            names = read_binary_rows(file, source, vectors, rows == total, partial(_named, source, unicode_errors))
         else:
             raw_words = read_text_rows(file, source, vectors, rows == total, 1 if no_header else 2)
-    return _checked(source, raw_words, vectors, unicode_errors)
+            names = _named(source, unicode_errors, raw_words)
+    return _checked(source, names, vectors)
 
 
 def _count_lines(path: Path, binary: bool) -> tuple[int, int]:
@@ -219,8 +221,14 @@ def _read_header(file: BinaryIO, path: Path, most_bytes: int, binary: bool) -> t
     return total, size
 
 
-def _checked(path: Path, raw: list[bytes], vectors: FloatTable, errors: str) -> tuple[dict[str, int], FloatTable]:
-    """Decoded words, each once, and finite vectors."""
+class _Names(NamedTuple):
+    """The words of a file, and the last row of each."""
+
+    words: list[str]
+    rows: dict[str, int]
+
+
+def _named(path: Path, errors: str, raw: list[bytes]) -> _Names:
     try:
         words = b"\n".join(raw).decode("utf-8", errors).split("\n")  # three times as fast as one by one
         if len(words) != len(raw):  # a word holds a line end
@@ -229,11 +237,16 @@ def _checked(path: Path, raw: list[bytes], vectors: FloatTable, errors: str) -> 
         shown = error.object[:40]
         msg = f'{path} has a word that is not UTF-8, {shown!r}; try unicode_errors="replace", or the other format'
         raise FormatError(msg) from error
+    return _Names(words, dict(zip(words, range(len(words)), strict=True)))
+
+
+def _checked(path: Path, names: _Names, vectors: FloatTable) -> tuple[dict[str, int], FloatTable]:
+    """Words, each once, with their rows, and finite vectors."""
+    words, rows = names
     bad = first_bad_row(vectors, usable_cores())
     if bad is not None:
         msg = f"{path}: the vector of {words[bad]!r} (row {bad + 1}) holds NaN or infinity; the file is damaged"
         raise FormatError(msg)
-    rows = dict(zip(words, range(len(words)), strict=True))
     if len(rows) == len(words):
         return rows, vectors
     first = {word: row for row, word in reversed(list(enumerate(words)))}
