@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,18 @@ def test_files_of_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(rows) == words
     assert_bits_equal(back, vectors)
     assert list(load_word2vec_format(tmp_path / "b", binary=True, limit=123)[0]) == words[:123]
+
+
+def test_numbers_are_copied_after_their_pages_were_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch = word2vec_binary._touch
+
+    def slow(vectors: Floats) -> None:
+        time.sleep(0.3)
+        touch(vectors)
+
+    monkeypatch.setattr(word2vec_binary, "_touch", slow)
+    save_word2vec_format(tmp_path / "b", WORDS, some_vectors(), binary=True)
+    assert_bits_equal(load_word2vec_format(tmp_path / "b", binary=True)[1], some_vectors())
 
 
 def test_rows_too_long_to_be_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,12 +58,17 @@ def read_binary_rows(
     ):
         if hasattr(mmap, "MADV_WILLNEED"):
             data.madvise(mmap.MADV_WILLNEED)
-        touched = [pool.submit(part.fill, 0.0) for part in np.array_split(vectors, others)]
+        touched = [pool.submit(_touch, part) for part in np.array_split(vectors, others)]
         words, places, end = _find_all(data, file.tell(), vectors)
         names = name(_checked(path, words, data[end : end + _WORD_LIMIT], len(vectors), whole))
-        wait(touched)
+        wait(touched)  # or what is copied would be written over
         _copy_rows(data, places, vectors)
     return names
+
+
+def _touch(vectors: FloatTable) -> None:
+    """Have the system hand out the pages of a table. Holds no GIL."""
+    vectors.fill(0.0)
 
 
 def _checked(path: Path, words: list[bytes], rest: bytes, declared: int, whole: bool) -> list[bytes]:
