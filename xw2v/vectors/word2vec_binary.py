@@ -51,14 +51,14 @@ def read_binary_rows(
     if isinstance(file, gzip.GzipFile):
         words, rest = _read_stream(file, vectors)
         return name(_checked(path, words, rest, len(vectors), whole))
-    others = max(1, usable_cores() - 1)
+    cores = usable_cores()
     with (
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ThreadPoolExecutor(others, thread_name_prefix="xw2v-read") as pool,
+        ThreadPoolExecutor(cores, thread_name_prefix="xw2v-read") as pool,
     ):
         if hasattr(mmap, "MADV_WILLNEED"):
             data.madvise(mmap.MADV_WILLNEED)
-        touched = [pool.submit(_touch, part) for part in np.array_split(vectors, others)]
+        touched = [pool.submit(_touch, part) for part in np.array_split(vectors, cores)]
         words, places, end = _find_all(data, file.tell(), vectors)
         names = name(_checked(path, words, data[end : end + _WORD_LIMIT], len(vectors), whole))
         wait(touched)  # or what is copied would be written over
