@@ -14,7 +14,7 @@ import pytest
 
 from xw2v import cli
 from xw2v.errors import CorpusError, FileAccessError, FormatError
-from xw2v.text import encode, encoder, parts, store
+from xw2v.text import encode, encoder, encoding, parts
 from xw2v.text.memory import Shares
 from xw2v.text.paths import LocalFile
 
@@ -28,7 +28,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of texts, of which every file is worth a part, read with memory for a few words."""
     monkeypatch.setattr(parts, "PART_BYTES", 1)
     monkeypatch.setattr(parts, "MOST_PARTS", 1000)
-    monkeypatch.setattr(store, "shares", lambda *_: Shares(5, 60))
+    monkeypatch.setattr(encoding, "shares", lambda *_: Shares(5, 60))
     folder = tmp_path / "text"
     folder.mkdir()
     for name, text in TEXTS.items():

@@ -296,7 +296,7 @@ class Word2Vec(Transformer):
         if isinstance(corpus, EncodedCorpus):
             opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))
         else:
-            opened = (encode if ranks is None else partial(encoded_once_a_node, ranks))(
+            opened = (encode if ranks is None else partial(encoded_once_a_node, ranks, on_note=on_note))(
                 corpus,
                 encoded_dir,
                 min_count=config.min_count,

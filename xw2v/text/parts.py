@@ -137,7 +137,7 @@ class FolderWorkspace(Workspace):
         self._lasting = sum(self._sizes) >= PART_BYTES  # it is worth a record that another process can go on from
 
     def begin(self, reading: dict[str, Any]) -> None:
-        """Take over the parts of an earlier encoding that were read in the same way; the second time nothing is done."""
+        """Take over what earlier encodings read in the same way, delete the rest; a second time do nothing."""
         if self.begun:
             return
         self.reading, self.begun = self.reading | reading, True
