@@ -251,3 +251,50 @@ shared(sentences())
     assert kept[0] == {"two passes": PARTS, "there already": []}.get(why, [0])
     if why != "lists":
         check(source.parent, **({"max_vocab_size": 10**4} if why == "two passes" else {}))
+
+
+# Two nodes with two ranks each, as far as the ranks know.
+NODES = "ranks.leader, ranks.local_rank, ranks.local_size = rank // 2 * 2, rank % 2, 2\n"
+
+
+@needs_mpi
+def test_nodes_that_share_a_folder_encode_once(source: Path) -> None:
+    kept, facts = gathered(4, NODES + "facts = shared()\neverybody(kept, facts)", source.parent)
+    check(source.parent)
+    assert list(kept) == [[1], [2], [3, 5], [0, 4]]
+    assert [reused for _, reused, _ in facts] == [
+        False,
+        False,
+        True,
+        False,
+    ]  # node 2's first rank looks whether it is there
+
+
+@needs_mpi
+@pytest.mark.parametrize("place", ["folder / f'e{ranks.leader}'", "None"])
+def test_nodes_that_do_not_encode_once_each(place: str, source: Path) -> None:
+    script = f"""
+import tempfile
+tempfile.tempdir = str(folder)
+access = os.access
+os.access = lambda path, mode: (str(path).startswith(str(folder / f"e{{ranks.leader}}.encoding"))
+                                or {place} is None) and access(path, mode)
+number, _, place = shared(place={place})
+everybody(kept, number, place)
+"""
+    kept, numbers, places = gathered(4, NODES + script, source.parent)
+    assert list(kept) == SHARES[2] * 2
+    assert set(numbers) == {len(encode(source, min_count=3).ids)}
+    assert places[0] == places[1] != places[2] == places[3]
+
+
+@needs_mpi
+def test_who_trains_is_told(source: Path) -> None:
+    script = """
+model = Word2Vec(**OPTIONS | {"epochs": 1}).fit(folder / "texts", distributed=True, on_note=notes.append)
+everybody(kept, notes)
+"""
+    kept, notes = gathered(2, script, source.parent)
+    assert list(kept) == SHARES[2]
+    assert notes[0][0].startswith("2 ranks read the text, ")
+    assert not notes[1]
