@@ -139,6 +139,8 @@ everybody(kept, errors, ranks.settled)
     assert settled == (True,) * 3
     assert list(kept) == [[1, 3], [2, 4], []]
     assert not (source.parent / "e").exists()
+    left = [f"part-{number:05}.{ending}" for number in (1, 2, 3, 4) for ending in ("data", "json")]
+    assert sorted(path.name for path in (source.parent / "e.encoding").iterdir()) == left
     (source / "6.txt").write_bytes(good)
     kept, _ = gathered(2, "shared()\neverybody(kept, 0)", source.parent)
     assert list(kept) == [[5], [0]]
