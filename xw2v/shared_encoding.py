@@ -66,8 +66,7 @@ def encoded_together(
     sharing = sharing_cores(ranks)
     with ExitStack() as stack:
         work = ranks.together(lambda: stack.enter_context(encoding(corpus, folder, options)) if leads else None)
-        text = ranks.together(lambda: _offered(work) if work is not None and ranks.size > 1 else "")
-        offers = ranks.texts(text)
+        offers = ranks.texts(ranks.together(lambda: _offered(work) if work is not None and ranks.size > 1 else ""))
         offer = _Offer(*json.loads(offers[host])) if host is not None and offers[host] else None
         seen = ranks.together(lambda: None if offer is None else _seen(offer, corpus, options, ranks, sharing))
         answers = ranks.texts("" if seen is None else str(host))
@@ -78,13 +77,9 @@ def encoded_together(
                 return
             mine = shared_out(offer.parts, len(helpers))[helpers.index(ranks.rank)]
             if leads and on_note is not None:
-                sizes = dict(offer.parts)
-                here, whole = (sum(sizes[number] for number in some) / 1e6 for some in (mine, sizes))
-                on_note(f"{len(helpers)} ranks read the text, {here:,.0f} of {whole:,.0f} MB here")
+                on_note(_described(offer, mine, len(helpers)))
             source, room = seen
             write_parts(source, Path(offer.mark).parent, mine, room, options.reading, progress if leads else None)
-
-        ranks.together(read)
 
         def finished() -> EncodedCorpus | None:
             if work is None:
@@ -95,6 +90,7 @@ def encoded_together(
             stack.close()
             return work.corpus()
 
+        ranks.together(read)
         return ranks.together(finished)
 
 
@@ -124,6 +120,12 @@ def _offered(work: Encoding) -> str:
         mark.touch()
     parts = [(number, work.workspace.bytes_of([number])) for number in numbers]
     return json.dumps(_Offer(str(mark), _identity(work.source, work.workspace.reading), parts))
+
+
+def _described(offer: _Offer, mine: Sequence[int], helpers: int) -> str:
+    sizes = dict(offer.parts)
+    here, whole = (sum(sizes[number] for number in some) / 1e6 for some in (mine, sizes))
+    return f"{helpers} ranks read the text, {here:,.0f} of {whole:,.0f} MB here"
 
 
 def _identity(source: Source, reading: dict[str, Any]) -> str:
