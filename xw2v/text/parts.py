@@ -206,7 +206,7 @@ class FolderWorkspace(Workspace):
         paths = {path for number in kept for path in self._paths(number)}
         for path in self.folder.iterdir():
             if path not in paths:
-                path.unlink()
+                path.unlink(missing_ok=True)
 
     def _recorded(self) -> list[int]:
         """The numbers of the parts that have a record, damaged or not."""
