@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from xw2v.text import encode, parts, store
+from xw2v.text import encode, encoding, parts, store
 from xw2v.text.memory import Shares
 
 FILES, LINES = 12, 3000
@@ -34,7 +34,7 @@ def text(folder: Path, rng: random.Random) -> None:
 def run(source: Path, target: Path) -> None:
     """Encode with little memory and a part a file."""
     parts.PART_BYTES, parts.MOST_PARTS = 1, 1000
-    vars(store)["shares"] = lambda *_: Shares(20_000, 60_000)
+    vars(encoding)["shares"] = lambda *_: Shares(20_000, 60_000)
     encode(source, target, min_count=2)
 
 

@@ -429,13 +429,13 @@ except KeyboardInterrupt:
 @needs_mpi
 def test_a_corpus_is_read_once_a_node(text: Path) -> None:
     script = """
-import xw2v.distributed
+import xw2v.shared_encoding
 calls = []
-encode = xw2v.distributed.encode
+encoding = xw2v.shared_encoding.encoding
 def counted(*arguments, **how):
     calls.append(rank)
-    return encode(*arguments, **how)
-xw2v.distributed.encode = counted
+    return encoding(*arguments, **how)
+xw2v.shared_encoding.encoding = counted
 import tempfile
 tempfile.tempdir = str(folder)
 fit(epochs=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +15,10 @@ import pytest
 
 from xw2v import cli
 from xw2v.errors import CorpusError, FileAccessError, FormatError
-from xw2v.text import encode, encoder, parts, store
+from xw2v.text import encode, encoder, encoding, parts
 from xw2v.text.memory import Shares
 from xw2v.text.paths import LocalFile
+from xw2v.text.readers import open_source
 
 TEXTS = {
     "1.txt": "the cat sat\non the mat", "2.txt": "a cat\n", "3.txt": "", "4.txt": "the end of a cat\n", "5.txt": "mat",
@@ -28,7 +30,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of texts, of which every file is worth a part, read with memory for a few words."""
     monkeypatch.setattr(parts, "PART_BYTES", 1)
     monkeypatch.setattr(parts, "MOST_PARTS", 1000)
-    monkeypatch.setattr(store, "shares", lambda *_: Shares(5, 60))
+    monkeypatch.setattr(encoding, "shares", lambda *_: Shares(5, 60))
     folder = tmp_path / "text"
     folder.mkdir()
     for name, text in TEXTS.items():
@@ -69,6 +71,68 @@ def interrupted(source: Path, target: Path, words: int = 13) -> list[str]:
     assert not target.exists()
     kept = target.with_name(target.name + ".encoding")
     return sorted(path.name for path in kept.iterdir()) if kept.exists() else []
+
+
+PLANS: list[tuple[list[int], list[list[int]]]] = [
+    ([], [[]]),
+    ([0], [[0]]),
+    ([3], [[0]]),
+    ([9, 9], [[0, 1]]),
+    ([10, 1], [[0], [1]]),
+    ([4, 5, 1, 30, 2, 2], [[0, 1, 2], [3], [4, 5]]),
+    ([0, 10, 0, 0, 10, 0], [[0, 1, 2, 3], [4, 5]]),  # an empty file is no reason to begin a part
+    ([90, 31, 1, 1, 117], [[0], [1], [2, 3, 4]]),
+    ([100, 23, 1, 1, 200], [[0], [1, 2, 3], [4]]),  # of 325 bytes: 13 parts of 25 or more
+]
+
+
+@pytest.mark.parametrize(("sizes", "plan"), PLANS)
+def test_which_files_make_up_a_part(sizes: list[int], plan: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART_BYTES", 10)
+    monkeypatch.setattr(parts, "MOST_PARTS", 13)
+    assert list(map(list, parts.planned(sizes))) == plan
+
+
+def test_there_are_about_as_many_parts_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART_BYTES", 1)
+    rng = random.Random(0)
+    for files in (1, 63, 64, 65, 200, 5000):
+        sizes = [rng.choice([0, 1, 10, 5000]) for _ in range(files)]
+        plan = parts.planned(sizes)
+        assert [file for part in plan for file in part] == list(range(files))
+        assert len(plan) <= parts.MOST_PARTS + 1
+        assert all(sum(sizes[file] for file in part) >= sum(sizes) // parts.MOST_PARTS for part in plan[:-1])
+
+
+def test_files_and_bytes_of_parts(source: Path, tmp_path: Path) -> None:
+    stamps = open_source(source).stamps
+    with parts.folder_workspace(tmp_path / "e.encoding", 60, {}, stamps) as work:
+        assert (work.count, work.missing) == (4, [0, 1, 2, 3])
+        assert work.files_of([1, 3]) == [1, 2, 4]
+        assert [work.part_of(file) for file in range(5)] == [0, 1, 1, 2, 3]
+        assert [work.bytes_of([number]) for number in range(4)] == [22, 6, 17, 3]
+
+
+@pytest.mark.parametrize("gone", [[0], [1], [0, 2], [0, 1, 2, 3]])
+def test_parts_are_taken_over_whichever_are_there(source: Path, tmp_path: Path, opened: list[str], gone: list[int],
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    whole = encode(source, tmp_path / "whole", min_count=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder, "choose", lambda *_: sys.exit(9))
+        with pytest.raises(SystemExit):
+            encode(source, tmp_path / "e", min_count=1)
+    for number in gone:
+        (tmp_path / "e.encoding" / f"part-{number:05}.json").unlink()
+    opened.clear()
+    shown: list[tuple[int, int | None, int]] = []
+    encode(source, tmp_path / "e", min_count=1, progress=lambda *what: shown.append(what))
+    assert content(tmp_path / "e") == content(tmp_path / "whole")
+    files = [["1.txt"], ["2.txt", "3.txt"], ["4.txt"], ["5.txt"]]
+    assert opened == [file for number in gone for file in files[number]]
+    size = sum(map(len, TEXTS.values()))
+    while_read = shown[: shown.index((size, size, whole.raw_words)) + 1]  # what is there counts from the beginning
+    assert while_read == sorted(while_read)
+    assert while_read[0][0] > sum([22, 6, 17, 3][number] for number in range(4) if number not in gone)
 
 
 @pytest.mark.parametrize("words", range(1, 15))

@@ -28,7 +28,8 @@ ALLOWED = {
     "vectors": {"vectors", "backend", "errors", "files", "parallel", "tensors"},
     "training": {"training", "backend", "config", "losses", "errors", "files", "parallel", "tensors"},
     "interrupts": set(),
-    "distributed": {"backend", "config", "errors", "fitting", "gpu", "parallel", "text", "training"},
+    "distributed": {"backend", "config", "errors", "fitting", "gpu", "parallel", "shared_encoding", "text", "training"},
+    "shared_encoding": {"errors", "parallel", "text", "training"},
     "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},
     "estimator": {
         "backend",

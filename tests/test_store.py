@@ -29,7 +29,7 @@ from xw2v.errors import (
     MissingFileError,
     XW2VError,
 )
-from xw2v.text import EncodedCorpus, encode, encoder, is_encoded, parts, readers, store
+from xw2v.text import EncodedCorpus, encode, encoder, encoding, is_encoded, parts, readers, store
 from xw2v.text.blocks import TokenBlock
 from xw2v.text.memory import Shares
 from xw2v.text.merging import Choice
@@ -92,9 +92,10 @@ def test_it_is_the_slow_reference(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store, "shares", lambda *_: Shares(chunk, room))
+    monkeypatch.setattr(encoding, "shares", lambda *_: Shares(chunk, room))
     monkeypatch.setattr(store, "CHUNK", chunk)
     monkeypatch.setattr(store, "MEMORY_BYTES", memory)
+    monkeypatch.setattr(encoding, "MEMORY_BYTES", memory)
     monkeypatch.setattr(parts, "MEMORY_BYTES", memory)
     monkeypatch.setattr(readers, "BLOCK_TOKENS", 3)
     counts, wanted = reference(rows, min_count, limit)
@@ -225,6 +226,7 @@ def test_temporary_files_have_no_name_and_go_with_the_corpus(
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr(store, "MEMORY_BYTES", 8)
+    monkeypatch.setattr(encoding, "MEMORY_BYTES", 8)
 
     def mapped() -> bool:
         return str(temporary) in Path("/proc/self/maps").read_text()
@@ -402,7 +404,7 @@ def test_a_full_disk_leaves_nothing(
         encode([["old"]], tmp_path / "e", min_count=1)
     real = Path.open
     monkeypatch.setattr(Full, "room", room)
-    monkeypatch.setattr(Path, "open", lambda path, mode="r", **kw: Full() if "w+" in mode else real(path, mode, **kw))
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", **kw: Full() if "+" in mode else real(path, mode, **kw))
     with pytest.raises(FileAccessError, match=r"e(\.encoding.part-00000\.data)? cannot be written: No space left"):
         encode(text, tmp_path / "e", min_count=1)
     monkeypatch.undo()

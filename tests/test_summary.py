@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from xw2v import Word2Vec
 from xw2v.errors import ConfigError, CorpusError
-from xw2v.text import EncodedCorpus, encode, parts, readers, store
+from xw2v.text import EncodedCorpus, encode, encoding, parts, readers
 from xw2v.text.blocks import TextOptions, from_lists
 from xw2v.text.memory import Shares
 from xw2v.text.summary import summarise
@@ -41,7 +41,7 @@ def test_the_corpus_is_that_of_the_words_remembered(
 ) -> None:  # fmt: skip
     """Counts and ids are exact, for those words; with room for all nothing differs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "shares", lambda *_: Shares(10, room))
+        patch.setattr(encoding, "shares", lambda *_: Shares(10, room))
         patch.setattr(readers, "BLOCK_TOKENS", 5)
         summary = summarise(readers.open_source(rows).blocks, k, room)
         kept = set(unpack(summary.words))

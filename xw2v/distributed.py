@@ -1,7 +1,7 @@
 """One run of training by many processes: what `Word2Vec.fit(distributed=...)` does apart from a run of one.
 
-Rank 0 alone reads and writes checkpoints and calls the callbacks. A corpus is encoded once a node and mapped by
-the node's ranks. All ranks end with the same model.
+Rank 0 alone reads and writes checkpoints and calls the callbacks. A corpus is read by all ranks together, encoded once
+a node, and mapped by the node's ranks. All ranks end with the same model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from xw2v.errors import ConfigError
 from xw2v.fitting import Fitting
 from xw2v.gpu import gpu_count
 from xw2v.parallel import usable_cores
-from xw2v.text.store import EncodedCorpus, encode
+from xw2v.text.store import EncodedCorpus
 from xw2v.training.checkpoint import Checkpoints
-from xw2v.training.distributed.ranks import MpiRanks, join, table_ranks
+from xw2v.training.distributed.ranks import MpiRanks, join, sharing_cores, table_ranks
 from xw2v.training.distributed.shared_steps import SharedArrayEngine, SteppedTraining
 from xw2v.training.distributed.shared_training import SharedTraining, check_order
 from xw2v.training.engines import Engine
@@ -43,12 +43,10 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
     ------
     ConfigError    the options do not go together;  BackendError   there is no such backend on some rank
     """
-    cores = ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else ""
     if config.validation_fraction:
         msg = f"validation_fraction must be 0 with distributed, got {config.validation_fraction}"
         raise ConfigError(msg)
-    told = ranks.texts(f"{ranks.leader} {cores}")
-    sharing = told.count(told[ranks.rank])
+    sharing = sharing_cores(ranks)
 
     def prepared() -> tuple[Config, Backend]:
         changes: dict[str, Any] = {}
@@ -71,29 +69,44 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
 
 @contextmanager
 def encoded_once_a_node(
-    ranks: MpiRanks, corpus: Any, folder: str | os.PathLike[str] | None, **how: Any
+    ranks: MpiRanks,
+    corpus: Any,
+    folder: str | os.PathLike[str] | None,
+    on_note: Callable[[str], None] | None = None,
+    **how: Any,
 ) -> Iterator[EncodedCorpus]:
-    """The corpus, encoded by rank 0 and then by the first rank of each other node, and mapped by all.
+    """The corpus, encoded by the first rank of each node with the help of the others, and mapped by all.
+
+    Ranks that see the folder and the corpus' files share the reading; see `xw2v.shared_encoding`.
 
     Parameters
     ----------
     corpus : as for `encode`, the same on every rank
-    folder : path or None    where to keep it; on a file system that nodes share only rank 0 reads the corpus.
+    folder : path or None    where to keep it; on a file system that nodes share it is encoded once.
         None: in TMPDIR of each node, for as long as it is used
+    on_note : called by rank 0 with a line for a person, where the reading is shared
     how : other arguments of `encode`
     """
+    from xw2v.shared_encoding import encoded_together
+    from xw2v.text.encoding import EncodeOptions
+
+    progress = how.pop("progress", None)
+    options = EncodeOptions(**how)
+    note = None if ranks.rank else on_note
+    # A folder that has a name may be the same one on all nodes: others look for the corpus when rank 0 is done.
+    hosts = [ranks.leader] if folder is None else [0, ranks.leader or None]
     with ExitStack() as stack:
         if folder is None and ranks.local_rank == 0:
             folder = Path(tempfile.mkdtemp(prefix="xw2v-")) / "encoded"
             stack.callback(shutil.rmtree, folder.parent, ignore_errors=True)
         place = ranks.texts(str(folder))[ranks.leader]
+        found = [encoded_together(ranks, host, corpus, place, options, progress, note) for host in hosts]
+        mine = next((encoded for encoded in found if encoded is not None), None)
 
-        def encoded() -> EncodedCorpus:
-            if ranks.local_rank == 0:
-                return encode(corpus, place, **how)
-            return EncodedCorpus.open(place, check_ids=False)  # who wrote it has looked at them
+        def opened() -> EncodedCorpus:
+            return mine or EncodedCorpus.open(place, check_ids=False)  # who wrote it has looked at them
 
-        yield stack.enter_context(ranks.in_turn(encoded))
+        yield stack.enter_context(ranks.together(opened))
 
 
 class DistributedFitting(Fitting):

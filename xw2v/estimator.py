@@ -173,7 +173,8 @@ class Word2Vec(Transformer):
         encoded_dir : path or None
             keep the encoded corpus there and use it again while the source is unchanged
         memory : int or str                what reading and counting text may take, as "512M"; see `encode`
-        on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading
+        on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading; with
+            `distributed` at first about what rank 0 reads itself
         on_progress : callable or None     called with a `Progress` after every chunk
         on_note : callable or None         called with a line of text, from another thread, when a wait wants a reason
         on_warning : callable or None      called, maybe from another thread, when the run survives a failure,
@@ -190,9 +191,9 @@ class Word2Vec(Transformer):
             `scores` is kept. One that returns True ends the training there
         distributed : bool or mpi4py communicator
             train together with the other processes that mpiexec or srun started (True), or that are in the
-            communicator; all call this with the same corpus and options, and all get the model. `on_...` are
-            called, and checkpoints written, on rank 0 alone; `callbacks` and `validation_fraction` are refused. If
-            one process fails, all end.
+            communicator; all call this with the same corpus and options, share the reading of its files, and get the
+            model. `on_...` are called, and checkpoints written, on rank 0 alone; `callbacks` and
+            `validation_fraction` are refused. If one process fails, all end.
 
         Returns
         -------
@@ -296,7 +297,7 @@ class Word2Vec(Transformer):
         if isinstance(corpus, EncodedCorpus):
             opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))
         else:
-            opened = (encode if ranks is None else partial(encoded_once_a_node, ranks))(
+            opened = (encode if ranks is None else partial(encoded_once_a_node, ranks, on_note=on_note))(
                 corpus,
                 encoded_dir,
                 min_count=config.min_count,

@@ -55,7 +55,7 @@ class TokenBlock(NamedTuple):
     words : Arrow array, the block's words by first occurrence; one may stand in it twice
     ends : (s,) int64, non-decreasing: a sentence ends after so many tokens of the block. One that is open
         at the end of the block goes on in the next.
-    done : bytes of the sources read so far
+    done : bytes read so far of the sources that are being read
     file : number of the file that it comes from, where the source is files
     """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,9 @@ from xw2v.text.summary import Summary, only, summarise
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.text.words import Words, pack
 
-__all__ = ["encode_blocks"]
+__all__ = ["encode_blocks", "read_parts"]
+
+Report = Callable[[int, int], None]
 
 
 class Encoded(NamedTuple):
@@ -54,37 +57,37 @@ def encode_blocks(
     CorpusError   there are no words, or none is as frequent as `min_count`.
     ConfigError   `max_vocab_size` is given, and the source can be read only once.
     """
-    summary = None
+    summary, size = None, source.total_bytes
+    tell = progress or (lambda *_: None)
     if choice.max_vocab_size is not None:
-        summary = _summary(source, workspace.room, choice, choice.max_vocab_size, progress)
+        summary = _summary(source, workspace.room, choice, choice.max_vocab_size, tell)
         source = only(source, summary.words)
         workspace.begin({"words": hashlib.sha256(b" ".join(summary.words.to_pylist())).hexdigest()})
     else:
         workspace.begin({})
-    parts = _gather(source, workspace, progress)
+    parts = _gather(source, workspace, tell)
     total = sum(part.tokens for part in parts)
     if not total:
         msg = f"{source.name} holds no words"
         raise CorpusError(msg)
     runs = [run for part in parts for run in part.runs]
     vocabulary = choose(runs, workspace.room, choice, source.name)
-    size = source.total_bytes
 
     def report(tokens: int) -> None:
-        if progress is not None:
-            progress((size or 0) * tokens // total, size, tokens)
+        tell((size or 0) * tokens // total, size, tokens)
 
     _number(runs, pack(vocabulary.words), ids, offsets, report)
     pa.default_memory_pool().release_unused()  # 80 MiB that training, which comes next, has another use for
     return Encoded(vocabulary, *(summary[1:] if summary is not None else (total, 0)))
 
 
-def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progress | None) -> Summary:
+def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progress) -> Summary:
     """The words that may be frequent, and those that are known."""
     if not source.again:
         msg = f"max_vocab_size reads a source twice, and {source.name} can be read only once; write it to a file"
         raise ConfigError(msg)
-    summary = summarise(_watched(source, source.blocks, 0, progress), k, room)
+    watched = _watched(source.blocks, lambda done, words: progress(done, source.total_bytes, words))
+    summary = summarise(watched, k, room)
     if summary.tokens and not len(summary.words):
         msg = (
             f"no word of {source.name} surely occurs more often than {summary.overlooked} times: "
@@ -97,31 +100,43 @@ def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progre
     return summary._replace(words=both.unique())
 
 
-def _watched(
-    source: Source, blocks: Iterator[TokenBlock], words: int, progress: Progress | None
-) -> Iterator[TokenBlock]:
-    """The blocks, with a report after each; `words` were read before."""
+def _watched(blocks: Iterator[TokenBlock], report: Report) -> Iterator[TokenBlock]:
+    """The blocks, with a report after each."""
+    words = 0
     for block in blocks:
         yield block
         words += len(block.codes)
-        if progress is not None:
-            progress(block.done, source.total_bytes, words)
+        report(block.done, words)
 
 
-def _gather(source: Source, workspace: Workspace, progress: Progress | None) -> list[Part]:
-    """Read the source into parts; those that the workspace has already are not read again."""
-    done = sum(part.tokens for part in workspace.done)
-    part, file = workspace.new_part(), workspace.files_done
-    for block in _watched(source, source.read(file), done, progress):
-        if block.file != file:
-            file = block.file
-            if workspace.keep(part, file):
-                part = workspace.new_part()
-        part.add(block)
-    if workspace.keep(part, None):
-        return workspace.done
-    part.finish(spill=bool(workspace.done))
-    return [*workspace.done, part]
+def _gather(source: Source, workspace: Workspace, progress: Progress) -> list[Part]:
+    """All parts of the source; those that the workspace has already are not read again."""
+    bytes_before = workspace.bytes_of(workspace.done)
+    words_before = sum(part.tokens for part in workspace.done.values())
+
+    def report(done: int, words: int) -> None:
+        progress(bytes_before + done, source.total_bytes, words_before + words)
+
+    read_parts(source, workspace, workspace.missing, report)
+    return [part for _, part in sorted(workspace.done.items())]
+
+
+def read_parts(source: Source, workspace: Workspace, numbers: Sequence[int], report: Report) -> None:
+    """Read the parts with these numbers, in order, into the workspace.
+
+    Parameters
+    ----------
+    report : called after each block with the bytes and words read of these parts
+    """
+    blocks = _watched(source.read(workspace.files_of(numbers)), report)
+    for number, those in groupby(blocks, lambda block: workspace.part_of(block.file)):
+        part = workspace.new_part(number)
+        for block in those:
+            part.add(block)
+        workspace.keep(number, part)
+    for number in numbers:
+        if number not in workspace.done:  # its files hold no words
+            workspace.keep(number, workspace.new_part(number))
 
 
 class _Numbered(NamedTuple):

@@ -2,7 +2,8 @@
 
 In such a folder a part is a file of numbers, `part-00000.data`, and, written when it is whole, `part-00000.json`:
 what it was read from, where everything lies in the first file, and checksums of both. A part that is not as its
-checksum says is read from the source again.
+checksum says is read from the source again. Which files make up which part follows from their sizes alone (`planned`),
+so several processes may each write some of the parts.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from xw2v.errors import FileAccessError
 from xw2v.files import atomic_write
+from xw2v.parallel import in_parallel, usable_cores
 from xw2v.text.runs import BlockPlace, Part, Run, RunPlace
 from xw2v.text.spool import MEMORY_BYTES, Spool, reporting
 
-__all__ = ["FolderWorkspace", "Workspace", "folder_workspace", "temporary_workspace"]
+__all__ = ["FolderWorkspace", "Workspace", "folder_workspace", "planned", "temporary_workspace"]
 
 PART_BYTES = 256 << 20
 """Least bytes of whole files in a part: what an encoding that goes on may have to read again."""
@@ -31,34 +36,77 @@ MOST_PARTS = 64
 _FORMAT, _VERSION = "xw2v part of an encoding", 1
 
 
+def planned(sizes: Sequence[int]) -> list[range]:
+    """The numbers of the files that make up each part: consecutive ones, until they have the least bytes of a part.
+
+    Files without bytes belong to the part before them. The last part has what is left.
+
+    Parameters
+    ----------
+    sizes : bytes of each file
+    """
+    least = max(PART_BYTES, sum(sizes) // MOST_PARTS)
+    cuts, held = [0], 0
+    for number, size in enumerate(sizes):
+        if size and held >= least:
+            cuts.append(number)
+            held = 0
+        held += size
+    return [range(first, stop) for first, stop in pairwise([*cuts, len(sizes)])]
+
+
 class Workspace:
-    """Parts in temporary files, which nothing can go on from.
+    """A single part in a temporary file, which nothing can go on from.
 
     Attributes
     ----------
-    room : int           bytes that distinct words in memory may take
-    done : list of Part  what an earlier encoding finished
-    files_done : int     how many files of the source those hold
+    room : int   bytes that distinct words in memory may take
+    done : dict from the number of a part that is finished to the Part
     """
 
     def __init__(self, room: int, stack: ExitStack) -> None:
         self.room, self._stack = room, stack
-        self.done: list[Part] = []
-        self.files_done = 0
+        self.done: dict[int, Part] = {}
 
     def begin(self, reading: dict[str, Any]) -> None:
-        """To be called once before all else, with what else the parts depend on."""
+        """To be called before all else, with what else the parts depend on."""
 
-    def new_part(self) -> Part:
-        """An empty part."""
+    @property
+    def missing(self) -> list[int]:
+        """The numbers of the parts that are not done."""
+        return [number for number in range(self.count) if number not in self.done]
+
+    @property
+    def count(self) -> int:
+        """How many parts there are to be."""
+        return 1
+
+    def files_of(self, numbers: Iterable[int]) -> list[int] | None:
+        """The numbers of the files that make up some parts; None: all that there is to read."""
+        del numbers
+        return None
+
+    def bytes_of(self, numbers: Iterable[int]) -> int:
+        """The size of those files."""
+        del numbers
+        return 0
+
+    def part_of(self, file: int) -> int:
+        """The number of the part that a file belongs to."""
+        del file
+        return 0
+
+    def new_part(self, number: int) -> Part:
+        """The part with this number, empty."""
+        del number
         place = Path(tempfile.gettempdir())
         file: Any = self._stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY_BYTES))  # noqa: SIM115
         return Part(Spool(file, place), self.room)
 
-    def keep(self, part: Part, stop: int | None) -> bool:
-        """Add a part of all files before number `stop` (None: of all) to those that are done, if it is worth it."""
-        del part, stop
-        return False
+    def keep(self, number: int, part: Part) -> None:
+        """Finish a part, to which all of its files were added."""
+        part.finish(spill=False)
+        self.done[number] = part
 
 
 @contextmanager
@@ -69,7 +117,7 @@ def temporary_workspace(room: int) -> Iterator[Workspace]:
 
 
 class FolderWorkspace(Workspace):
-    """Parts in a folder, those of an earlier encoding among them.
+    """Parts in a folder, those of an earlier encoding or of other processes among them.
 
     Parameters
     ----------
@@ -84,83 +132,112 @@ class FolderWorkspace(Workspace):
         super().__init__(room, stack)
         self.folder, self.reading, self.stamps = folder, reading, stamps
         self.begun = False
-        total = sum(stamp["bytes"] for stamp in stamps or ())
-        self._least = max(PART_BYTES, total // MOST_PARTS)
+        self._sizes = [int(stamp["bytes"]) for stamp in stamps or ()]
+        self._plan = None if stamps is None else planned(self._sizes)
+        self._lasting = sum(self._sizes) >= PART_BYTES  # it is worth a record that another process can go on from
 
     def begin(self, reading: dict[str, Any]) -> None:
-        """Take over the parts of an earlier encoding that were read in the same way."""
+        """Take over what earlier encodings read in the same way, delete the rest; a second time do nothing."""
+        if self.begun:
+            return
         self.reading, self.begun = self.reading | reading, True
+        self.take_over(self._recorded())
         with reporting("read", self.folder):
-            if self.stamps is not None:
-                self._take_over(self.stamps)
-            self.tidy()
+            self._tidy(self.done)
 
-    def tidy(self) -> None:
-        """Delete what belongs to no part that is done."""
-        kept = {path for number in range(len(self.done)) for path in self._paths(number)}
-        for path in self.folder.iterdir():
-            if path not in kept:
-                path.unlink()
+    def end_early(self) -> None:
+        """Delete what nothing can go on from."""
+        if self.begun:
+            with suppress(OSError, FileAccessError):
+                self._tidy(self._recorded())
 
-    def new_part(self) -> Part:
-        """An empty part."""
-        path = self._paths(len(self.done))[0]
+    @property
+    def count(self) -> int:
+        """How many parts there are to be."""
+        return 1 if self._plan is None else len(self._plan)
+
+    def files_of(self, numbers: Iterable[int]) -> list[int] | None:
+        """The numbers of the files that make up some parts; None: all that there is to read."""
+        return None if self._plan is None else [file for number in numbers for file in self._plan[number]]
+
+    def bytes_of(self, numbers: Iterable[int]) -> int:
+        """The size of those files."""
+        return sum(self._sizes[file] for file in self.files_of(numbers) or ())
+
+    def part_of(self, file: int) -> int:
+        """The number of the part that a file belongs to."""
+        return 0 if self._plan is None else bisect_right(self._plan, file, key=lambda files: files.start) - 1
+
+    def new_part(self, number: int) -> Part:
+        """The part with this number, empty."""
+        path = self._paths(number)[0]
         with reporting("written", path):
-            file = self._stack.enter_context(_closing(path.open("w+b")))
+            # A new file: a process that is being killed may still write to one of that name.
+            path.unlink(missing_ok=True)
+            file = self._stack.enter_context(_closing(path.open("x+b")))
         return Part(Spool(file, path, checked=True), self.room)
 
-    def keep(self, part: Part, stop: int | None) -> bool:
-        """Add a part of all files before number `stop` (None: of all) to those that are done, if it is large."""
-        sources = (self.stamps or [])[self.files_done : stop]
-        if sum(stamp["bytes"] for stamp in sources) < self._least:
-            return False
-        part.finish(spill=True)
-        index = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "reading": self.reading,
-            "sources": sources,
-            "tokens": part.tokens,
-            "runs": [{"blocks": run.blocks, "words": run.place} for run in part.runs],
-            "data": part.spool.entry(),
-        }
-        with atomic_write(self._paths(len(self.done))[1]) as file:
-            file.write(json.dumps({"index": index, "sha256": _digest(index)}).encode())
-        self.done.append(part)
-        self.files_done += len(sources)
-        return True
+    def keep(self, number: int, part: Part) -> None:
+        """Finish a part, to which all of its files were added, and write its record."""
+        part.finish(spill=self._lasting)
+        if self._lasting:
+            index = {
+                "format": _FORMAT,
+                "version": _VERSION,
+                "reading": self.reading,
+                "sources": self._sources(number),
+                "tokens": part.tokens,
+                "runs": [{"blocks": run.blocks, "words": run.place} for run in part.runs],
+                "data": part.spool.entry(),
+            }
+            with atomic_write(self._paths(number)[1]) as file:
+                file.write(json.dumps({"index": index, "sha256": _digest(index)}).encode())
+        self.done[number] = part
+
+    def take_over(self, numbers: Iterable[int]) -> None:
+        """Take those of these parts that are whole in the folder, of the same files, and read in the same way."""
+        jobs = (partial(self._whole, number) for number in numbers)
+        for number, index in in_parallel(jobs, usable_cores()):
+            if index is not None:
+                self.done[number] = self._opened(self._paths(number)[0], index)
+
+    def _tidy(self, kept: Collection[int]) -> None:
+        """Delete all but the parts with these numbers."""
+        paths = {path for number in kept for path in self._paths(number)}
+        for path in self.folder.iterdir():
+            if path not in paths:
+                path.unlink(missing_ok=True)
+
+    def _recorded(self) -> list[int]:
+        """The numbers of the parts that have a record, damaged or not."""
+        with reporting("read", self.folder):
+            there = set(self.folder.iterdir())
+        return [number for number in range(self.count) if self._paths(number)[1] in there]
+
+    def _sources(self, number: int) -> list[dict[str, Any]]:
+        return [] if self.stamps is None else [self.stamps[file] for file in self.files_of([number]) or ()]
 
     def _paths(self, number: int) -> tuple[Path, Path]:
         return self.folder / f"part-{number:05}.data", self.folder / f"part-{number:05}.json"
 
-    def _take_over(self, stamps: list[dict[str, Any]]) -> None:
-        """Take the parts of an earlier encoding as far as they are whole and of the same files."""
-        while True:
-            data, record = self._paths(len(self.done))
-            index = _read_index(record)
-            if index is None or index["reading"] != self.reading:
-                return
-            sources = index["sources"]
-            if not sources or stamps[self.files_done : self.files_done + len(sources)] != sources:
-                return
-            part = self._opened(data, index)
-            if part is None:
-                return
-            self.done.append(part)
-            self.files_done += len(sources)
-
-    def _opened(self, path: Path, index: dict[str, Any]) -> Part | None:
-        """A part as it was written, or None."""
+    def _whole(self, number: int) -> tuple[int, dict[str, Any] | None]:
+        """A part's number and what its record says, or None where the part cannot be used."""
+        data, record = self._paths(number)
+        index = _read_index(record)
+        if index is None or index["reading"] != self.reading or index["sources"] != self._sources(number):
+            return number, None
         try:
-            file = path.open("rb")
+            with data.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
-            return None
+            return number, None
+        return number, index if digest == index["data"]["sha256"] else None
+
+    def _opened(self, path: Path, index: dict[str, Any]) -> Part:
+        """A part as it was written."""
         with reporting("read", path):
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != index["data"]["sha256"]:
-            file.close()
-            return None
-        part = Part(Spool(self._stack.enter_context(_closing(file)), path), self.room)
+            file = self._stack.enter_context(_closing(path.open("rb")))
+        part = Part(Spool(file, path), self.room)
         part.tokens = index["tokens"]
         for run in index["runs"]:
             blocks = [BlockPlace(*block) for block in run["blocks"]]
@@ -205,10 +282,8 @@ def folder_workspace(
             try:
                 yield workspace
             except BaseException:
-                keep = bool(workspace.done) if workspace.begun else any(folder.iterdir())
-                if workspace.begun:
-                    with suppress(OSError):
-                        workspace.tidy()
+                workspace.end_early()
+                keep = any(folder.iterdir())
                 raise
     finally:
         if not keep:

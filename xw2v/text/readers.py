@@ -7,7 +7,7 @@ gives. Lines end at a line feed; a carriage return is white space.
 from __future__ import annotations
 
 import lzma
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -61,7 +61,8 @@ class Source:
     """A corpus that is ready to be read.
 
     name : for messages
-    read : gives the token blocks in order, of files from this number on; nothing is read before the first is asked for
+    read : gives the token blocks in order: of the files with these numbers, None: of all, and of what is not files in
+        any case. Nothing is read before the first is asked for
     total_bytes : size of the files as they lie on disk, None where unknown
     stamps : path, size and time of change of each file, by which a change is seen; None where the source
         is not regular files alone
@@ -69,7 +70,7 @@ class Source:
     """
 
     name: str
-    read: Callable[[int], Iterator[TokenBlock]]
+    read: Callable[[Sequence[int] | None], Iterator[TokenBlock]]
     total_bytes: int | None = None
     stamps: list[dict[str, Any]] | None = None
     again: bool = False
@@ -77,7 +78,7 @@ class Source:
     @property
     def blocks(self) -> Iterator[TokenBlock]:
         """All token blocks."""
-        return self.read(0)
+        return self.read(None)
 
 
 def default_workers() -> int:
@@ -156,21 +157,20 @@ def _files_source(paths: list[Any], how: _Reading, workers: int) -> Source:
     stamps = stamps_of(files)
     sizes = [0] * len(files) if stamps is None else [int(stamp["bytes"]) for stamp in stamps]
 
-    def read(first: int) -> Iterator[TokenBlock]:
-        return in_parallel(_file_jobs(files, sizes, first, how), workers)
+    def read(numbers: Sequence[int] | None) -> Iterator[TokenBlock]:
+        return in_parallel(_file_jobs(files, sizes, range(len(files)) if numbers is None else numbers, how), workers)
 
     return Source(name, read, None if stamps is None else sum(sizes), stamps, again=stamps is not None)
 
 
-def _file_jobs(files: list[File], sizes: list[int], first: int, how: _Reading) -> Iterator[Job]:
-    """One call a block of the files from number `first` on, to be made in any thread."""
+def _file_jobs(files: list[File], sizes: list[int], numbers: Sequence[int], how: _Reading) -> Iterator[Job]:
+    """One call a block of the files with these numbers, to be made in any thread."""
     before = 0
-    for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
-        if number >= first:
-            make_jobs = _parquet_jobs if file.suffix in (".parquet", ".pq") else _text_jobs
-            for job in make_jobs(file, how, before, size):
-                yield partial(_of_file, job, number)
-        before += size
+    for number in numbers:
+        make_jobs = _parquet_jobs if files[number].suffix in (".parquet", ".pq") else _text_jobs
+        for job in make_jobs(files[number], how, before, sizes[number]):
+            yield partial(_of_file, job, number)
+        before += sizes[number]
 
 
 def _of_file(job: Job, number: int) -> TokenBlock:

@@ -19,28 +19,37 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import (
-    ConfigError,
-    CorpusError,
     FileAccessError,
     FormatError,
     IdRangeError,
     MissingFileError,
     XW2VError,
 )
-from xw2v.files import inside, new_folder, put_right
-from xw2v.text.memory import MEMORY, memory_bytes, shares
-from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting, spool_file
+from xw2v.files import inside
+from xw2v.text.memory import MEMORY
+from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting
 from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 
-__all__ = ["EncodedCorpus", "encode", "is_encoded"]
+__all__ = [
+    "IDS_NAME",
+    "OFFSETS_NAME",
+    "PARTS_ENDING",
+    "EncodedCorpus",
+    "check_target",
+    "encode",
+    "finish_folder",
+    "is_encoded",
+    "loaded",
+    "reusable",
+]
 
 PARTS_ENDING = ".encoding"
 CHUNK = 1 << 20
 """Numbers looked at at once where all ids or offsets are gone through."""
 
-_IDS, _OFFSETS, _VOCABULARY, _MANIFEST = "ids.int32", "offsets.int64", "vocabulary.json", "manifest.json"
-_CHECKED = {_IDS, _OFFSETS, _VOCABULARY}  # files of which the manifest has size and checksum
+IDS_NAME, OFFSETS_NAME, _VOCABULARY, _MANIFEST = "ids.int32", "offsets.int64", "vocabulary.json", "manifest.json"
+_CHECKED = {IDS_NAME, OFFSETS_NAME, _VOCABULARY}  # files of which the manifest has size and checksum
 _FORMAT, _VERSION = "xw2v encoded corpus", 1
 
 
@@ -103,7 +112,7 @@ class EncodedCorpus:
         manifest = _read_manifest(folder)
         with reporting("read", folder):
             vocabulary = Vocabulary.from_json((folder / _VOCABULARY).read_bytes(), str(folder / _VOCABULARY))
-        files = StoredNumbers(folder / _IDS, ID, len(vocabulary)), StoredNumbers(folder / _OFFSETS, OFFSET)
+        files = StoredNumbers(folder / IDS_NAME, ID, len(vocabulary)), StoredNumbers(folder / OFFSETS_NAME, OFFSET)
         corpus = cls(files[0].array, files[1].array, vocabulary, manifest["raw_words"], folder)
         corpus.overlooked = manifest.get("overlooked", 0)
         corpus._files = files
@@ -171,7 +180,7 @@ class EncodedCorpus:
             numbered = Spool(file, Path(tempfile.gettempdir()))
             for low in range(0, len(ids), CHUNK):
                 numbered.append(lookup.take(ids[low : low + CHUNK]), ID)
-            return EncodedCorpus(_loaded(file, ID), offsets[:], vocabulary, self.raw_words)
+            return EncodedCorpus(loaded(file, ID), offsets[:], vocabulary, self.raw_words)
 
     def verify(self) -> None:
         """Compare the checksum of every file with the manifest's; without a folder there is nothing to do.
@@ -197,8 +206,8 @@ class EncodedCorpus:
         digests = self._digests
         if digests is None:
             digests = {
-                _IDS: hashlib.sha256(self.ids.data).hexdigest(),
-                _OFFSETS: hashlib.sha256(self.offsets.data).hexdigest(),
+                IDS_NAME: hashlib.sha256(self.ids.data).hexdigest(),
+                OFFSETS_NAME: hashlib.sha256(self.offsets.data).hexdigest(),
                 _VOCABULARY: hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest(),
             }
         return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
@@ -259,43 +268,14 @@ def encode(
     (['to', 'be'], [0, 1, 0, 1], 6)
     """
     # Arrow takes 40 MiB, which those who train on an encoded corpus do without.
-    from xw2v.text.encoder import encode_blocks
-    from xw2v.text.merging import Choice
-    from xw2v.text.parts import folder_workspace, temporary_workspace
-    from xw2v.text.readers import default_workers, open_source
+    from xw2v.text.encoding import EncodeOptions, encode_for_a_while, encoding
 
-    _check_options(min_count, max_final_vocab, max_vocab_size)
-    _refuse_encoded(source)
-    share = shares(memory_bytes(memory), default_workers())
-    opened = open_source(source, lower=lower, errors=errors, column=column, block_bytes=share.block)
-    choice = Choice(min_count, max_final_vocab, known, max_vocab_size)
+    options = EncodeOptions(min_count, max_final_vocab, max_vocab_size, lower, errors, column, known, memory)
     if folder is None:
-        place = Path(tempfile.gettempdir())
-        with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ids, tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ends:
-            with temporary_workspace(share.words) as work:
-                files = Spool(ids, place), Spool(ends, place)
-                found = encode_blocks(opened, *files, work, choice, progress)
-            arrays = _loaded(ids, ID), _loaded(ends, OFFSET)
-            return EncodedCorpus(*arrays, found.vocabulary, found.raw_words, overlooked=found.overlooked)
-    folder = Path(folder).resolve()
-    reading = {"lower": bool(lower), "errors": errors, "column": column}
-    record: dict[str, Any] = {"source": opened.stamps, "min_count": min_count, "max_final_vocab": max_final_vocab}
-    record |= {"max_vocab_size": max_vocab_size, **reading}
-    if known is not None:
-        record["known"] = hashlib.sha256(known.to_json().encode()).hexdigest()
-    _check_target(folder, opened.stamps)
-    old = _reusable(folder, record)
-    if old is not None:
-        put_right(folder)
-        return old
-    parts = folder.with_name(folder.name + PARTS_ENDING)
-    with new_folder(folder) as part, folder_workspace(parts, share.words, reading, opened.stamps) as work:
-        with spool_file(part / _IDS, folder) as id_file, spool_file(part / _OFFSETS, folder) as offset_file:
-            found = encode_blocks(opened, id_file, offset_file, work, choice, progress)
-        entries = {_IDS: id_file.entry(), _OFFSETS: offset_file.entry()}
-        record |= {"raw_words": found.raw_words, "overlooked": found.overlooked}
-        _finish_folder(part, folder, found.vocabulary, record, entries)
-    return EncodedCorpus.open(folder, check_ids=False)  # ids come from the vocabulary itself
+        return encode_for_a_while(source, options, progress)
+    with encoding(source, folder, options) as work:
+        work.finish(progress)
+    return work.corpus()
 
 
 def is_encoded(folder: str | os.PathLike[str]) -> bool:
@@ -307,22 +287,6 @@ def is_encoded(folder: str | os.PathLike[str]) -> bool:
     return isinstance(manifest, dict) and manifest.get("format") == _FORMAT
 
 
-def _check_options(min_count: Any, max_final_vocab: Any, max_vocab_size: Any) -> None:
-    limits = (("max_final_vocab", max_final_vocab, 1), ("max_vocab_size", max_vocab_size, 1))
-    for name, value, low in (("min_count", min_count, 0), *limits):
-        if value is None and name != "min_count":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            msg = f"{name} must be an integer >= {low}, got {value!r}"
-            raise ConfigError(msg)
-
-
-def _refuse_encoded(source: Any) -> None:
-    if isinstance(source, (str, os.PathLike)) and is_encoded(source):
-        msg = f"{os.fspath(source)} is an encoded corpus already: use EncodedCorpus.open"
-        raise CorpusError(msg)
-
-
 # Reading a folder ----------------------------------------------------------------------------------------
 
 
@@ -331,7 +295,7 @@ def _mapped(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
 
 
-def _loaded(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def loaded(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The numbers of a spooled file: from memory if it is there still, else mapped."""
     if file.seek(0, os.SEEK_END) > MEMORY_BYTES:
         return _mapped(file, dtype)
@@ -381,7 +345,7 @@ def _check_size(path: Path, wanted: Any) -> None:
 # Writing a folder ----------------------------------------------------------------------------------------
 
 
-def _check_target(folder: Path, stamps: list[dict[str, Any]] | None) -> None:
+def check_target(folder: Path, stamps: list[dict[str, Any]] | None) -> None:
     """Refuse to write where something lies that is not ours, or where a source lies."""
     inside = [stamp["path"] for stamp in stamps or [] if folder in Path(stamp["path"]).parents]
     if inside:
@@ -400,7 +364,7 @@ def _check_target(folder: Path, stamps: list[dict[str, Any]] | None) -> None:
         raise FileAccessError(msg)
 
 
-def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
+def reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
     """The corpus in `folder` if it was made from what `record` says and is whole."""
     if record["source"] is None:
         return None
@@ -415,7 +379,7 @@ def _reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
     return corpus
 
 
-def _finish_folder(
+def finish_folder(
     part: Path, folder: Path, vocabulary: Vocabulary, record: dict[str, Any], entries: dict[str, dict[str, Any]]
 ) -> None:
     """Add the vocabulary and the manifest and have the disk take everything."""

@@ -59,7 +59,7 @@ def _shortened(pile: WordPile, k: int) -> int:
 
 def only(source: Source, words: Words) -> Source:
     """A source of the same sentences, in which all other words are left out."""
-    return replace(source, read=lambda first: (_restricted(block, words) for block in source.read(first)))
+    return replace(source, read=lambda files: (_restricted(block, words) for block in source.read(files)))
 
 
 def _restricted(block: TokenBlock, words: Words) -> TokenBlock:

@@ -18,7 +18,7 @@ from xw2v import errors
 from xw2v.backend import Backend
 from xw2v.errors import BackendError, ConfigError, RankError, XW2VError
 
-__all__ = ["MpiRanks", "NcclTables", "Ranks", "TableRanks", "join", "table_ranks"]
+__all__ = ["MpiRanks", "NcclTables", "Ranks", "TableRanks", "join", "sharing_cores", "table_ranks"]
 
 Array = Any
 T = TypeVar("T")
@@ -253,6 +253,13 @@ def table_ranks(ranks: Ranks, backend: Backend) -> TableRanks:
         msg = f"NCCL is introduced by MPI, got {type(ranks).__name__}"
         raise BackendError(msg)
     return NcclTables(ranks)
+
+
+def sharing_cores(ranks: Ranks) -> int:
+    """How many ranks may run on the same cores as this one, itself included."""
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else ""
+    told = ranks.texts(f"{ranks.leader} {cores}")
+    return told.count(told[ranks.rank])
 
 
 def join(distributed: Any) -> MpiRanks:
