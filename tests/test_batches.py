@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from tests import reference
 from tests.conftest import Library
 from xw2v.config import Config
+from xw2v.errors import FormatError
 from xw2v.training import batches
 from xw2v.training.batches import (
     Chunk,
@@ -20,6 +24,7 @@ from xw2v.training.batches import (
     list_pairs,
     random_centers,
     read_chunk,
+    sentence_begins,
     windows_of,
 )
 from xw2v.training.sampling import keep_thresholds
@@ -67,6 +72,22 @@ def test_chunk_knows_sentences_and_segments(start: int, stop: int) -> None:
     for i in range(start + 1, stop):
         cut = i in set(offsets.tolist()) or (i - start) % 64 == 0
         assert (chunk.sentences[i - start] != chunk.sentences[i - start - 1]) == cut, i
+
+
+@pytest.mark.parametrize(
+    "offsets", [[0, 5, 3, 9, 16], [0, 5, 2, 99, 16], [0, 9, 8, 12, 16], [0, 5, 6, 2, 16]]
+)
+def test_offsets_that_do_not_go_up(offsets: list[int]) -> None:
+    with pytest.raises(FormatError, match="sentence offsets do not go up between 0 and 16"):
+        read_chunk(np.zeros(16, np.int32), np.array(offsets), 0, 16)
+
+
+@settings(max_examples=200, deadline=None)
+@given(offsets=st.lists(st.integers(-5, 40), min_size=1, max_size=9), start=st.sampled_from([0, 8]))
+def test_no_offsets_lead_out_of_a_chunk(offsets: list[int], start: int) -> None:
+    with suppress(FormatError):
+        begins = sentence_begins(np.array(offsets), start, start + 16)
+        assert ((begins >= 0) & (begins < 16)).all()
 
 
 @pytest.mark.parametrize("shrink", [True, False])

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import device
 
+from xw2v.errors import FormatError
 from xw2v.training.draws import below, draw, high_half, low_half
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "list_pairs",
     "random_centers",
     "read_chunk",
+    "sentence_begins",
     "take_rows",
     "windows_of",
 ]
@@ -93,11 +95,26 @@ def read_chunk(ids: Array, offsets: Array, start: int, stop: int) -> Chunk:
     offsets : (sentences + 1,) int64, the same     where each sentence begins; the last is n
     """
     marks = np.zeros(stop - start, dtype=np.int32)
-    first, last = offsets.searchsorted([start, stop])
-    marks[np.asarray(offsets[first:last]) - start] = 1
+    marks[sentence_begins(offsets, start, stop)] = 1
     marks[::SEGMENT] = 1
     sentences: np.ndarray = np.cumsum(marks, dtype=np.int32)
     return Chunk(np.asarray(ids[start:stop], dtype=np.int32), sentences, start)
+
+
+def sentence_begins(offsets: Array, start: int, stop: int) -> np.ndarray:
+    """Places in start .. stop - 1, counted from `start`, where sentences begin. `offsets` as for `read_chunk`.
+
+    Raises
+    ------
+    FormatError   those that are read do not go up: their file was changed meanwhile. (Not every change shows here, but
+        none leads out of a chunk.)
+    """
+    first, last = offsets.searchsorted([start, stop])
+    begins = np.asarray(offsets[first:last]) - start
+    if len(begins) and (begins[0] < 0 or begins[-1] >= stop - start or (np.diff(begins) < 0).any()):
+        msg = f"sentence offsets do not go up between {start} and {stop}: the corpus is damaged; encode it again"
+        raise FormatError(msg)
+    return begins
 
 
 def keep_tokens(ids: Array, sentences: Array, start: int, *, xp: Any, **how: Any) -> Kept:

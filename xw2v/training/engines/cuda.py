@@ -195,9 +195,8 @@ class CudaEngine:
         if (start, stop) in self._chunks:
             return self._chunks[start, stop]
         xp, upload = self.backend.xp, self.backend.upload
-        first, last = offsets.searchsorted([start, stop])
         segments = np.arange(0, stop - start, batches.SEGMENT)
-        begins = np.concatenate([np.asarray(offsets[first:last]) - start, segments]).astype(np.int32)
+        begins = np.concatenate([batches.sentence_begins(offsets, start, stop), segments]).astype(np.int32)
         tokens = upload(np.asarray(ids[start:stop], dtype=np.int32))
         marks = xp.zeros(stop - start, dtype=xp.int32, device=self.backend.device)
         marks[upload(begins)] = 1
