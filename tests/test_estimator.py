@@ -195,3 +195,12 @@ def test_a_long_history_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert thin[-1].words == whole[-1].words
     assert [record.words for record in thin] == sorted({record.words for record in thin})
     assert {record.loss for record in thin} <= {record.loss for record in whole}
+
+
+def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
+    items = [["tea"], ["milk"]] * 50
+    with pytest.raises(CorpusError, match="each of the 100 sentences holds one word of the vocabulary alone"):
+        Word2Vec(min_count=1).fit(items)
+    with pytest.raises(CorpusError, match="each of the 50 sentences holds one word"):
+        Word2Vec(min_count=5).fit([["tea", f"rare{i}"] for i in range(25)] + [["milk", f"rarer{i}"] for i in range(25)])
+    assert Word2Vec(vector_size=4, min_count=1, epochs=1, sample=0).fit([*items, ["tea", "milk"]]).history[-1].pairs

@@ -56,7 +56,6 @@ def pandas() -> Any:
         ({"a": ["x", "y"]}.values(), [["x", "y"]]),
         (map(str.split, LINES), TOKENS),
     ],
-    ids=str,
 )
 def test_what_is_read(source: Any, wanted: list[list[str]]) -> None:
     assert sentences(source) == wanted
@@ -82,7 +81,6 @@ def test_what_is_read(source: Any, wanted: list[list[str]]) -> None:
         (iter([]), "the iterator holds no words; one that was read before is at its end"),
         ([], "the iterable holds no words"),
     ],
-    ids=str,
 )
 def test_what_is_no_corpus_and_what_to_do(source: Any, message: str) -> None:
     with pytest.raises(CorpusError, match=message) as caught:
