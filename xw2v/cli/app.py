@@ -25,12 +25,11 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="xw2v",
-    help="""Learn word vectors (word2vec, skip-gram) from text and ask them questions.
-
-    Try [bold]xw2v demo[/] first: it needs no file and no network.
-
-    Results go to standard output, progress to a terminal only. Exit status: 0 done, 1 failed, 2 wrong usage,
-    130 interrupted, 143 terminated.""",
+    help="Learn word vectors (word2vec, skip-gram) from text and ask them questions.\n\n"
+    "Try [bold]xw2v demo[/] first: it needs no file and no network.\n\n"
+    # A line, for only those of the first paragraph are joined.
+    "Results go to standard output, progress to a terminal only. Exit status: 0 done, 1 failed, 2 wrong usage, "
+    "130 interrupted, 143 terminated.",
     rich_markup_mode="rich",
     no_args_is_help=True,
     add_completion=False,
@@ -122,7 +121,7 @@ _register(
     "xw2v train walks.txt -o nodes --min-count 1 --window 10",
 )
 _register(app, neighbors, "xw2v neighbors model king queen -n 5", "xw2v neighbors vectors.bin king --json")
-_register(app, analogy, "xw2v analogy model man king woman      man is to king as woman is to ?")
+_register(app, analogy, "xw2v analogy model man king woman", "man is to king as woman is to ... queen")
 _register(
     app,
     evaluate,

@@ -27,6 +27,9 @@ def output_kind(output: Path, format: str) -> str:
         msg = f"format must be 'auto', 'model', 'text' or 'binary', got {format!r}"
         raise ConfigError(msg)
     name = output.name.lower()
+    if not name:
+        msg = f"cannot write {output}: that is this folder; give a name"
+        raise FileAccessError(msg)
     if format == "auto":
         format = "text" if name.endswith(_TEXT_ENDINGS) else "binary" if name.endswith(BINARY_ENDINGS) else "model"
     folder = output.absolute().parent
