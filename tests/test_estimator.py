@@ -204,3 +204,18 @@ def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
     with pytest.raises(CorpusError, match="each of the 50 sentences holds one word"):
         Word2Vec(min_count=5).fit([["tea", f"rare{i}"] for i in range(25)] + [["milk", f"rarer{i}"] for i in range(25)])
     assert Word2Vec(vector_size=4, min_count=1, epochs=1, sample=0).fit([*items, ["tea", "milk"]]).history[-1].pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("most_similar", r"ask its vectors, wv\.most_similar"),
+        ("index_to_key", r"ask its vectors, wv\.index_to_key"),
+        ("get_latest_training_loss", r"history\[-1\]\.loss"),
+        ("train", r"partial_fit\(corpus\) goes on"),
+        ("nonsense", "^nonsense$"),
+    ],
+)
+def test_names_of_gensim_that_are_elsewhere(name: str, way: str) -> None:
+    with pytest.raises(AttributeError, match=way):
+        getattr(Word2Vec(), name)

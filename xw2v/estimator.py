@@ -139,6 +139,12 @@ class Word2Vec(Transformer):
         if name in {"build_vocab", "train"}:
             msg = f"Word2Vec has no {name}: fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too"
             raise AttributeError(msg)
+        if name == "get_latest_training_loss":
+            msg = "Word2Vec has no get_latest_training_loss: history[-1].loss is the loss of a pair"
+            raise AttributeError(msg)
+        if hasattr(WordVectors, name) and not name.startswith("_"):
+            msg = f"Word2Vec has no {name}: ask its vectors, wv.{name}"
+            raise AttributeError(msg)
         raise AttributeError(name)
 
     def fit(

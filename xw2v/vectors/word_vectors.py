@@ -7,7 +7,7 @@ V words, D vector size. It is built in three steps: words and rows (`lookup`), q
 from __future__ import annotations
 
 import os
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,6 +18,21 @@ from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.searches import Searches
 
 __all__ = ["WordVectors"]
+
+_READ_ONLY = "vectors stay as they are; make others: WordVectors(words, vectors, counts)"
+_ELSEWHERE = {  # names of gensim, of today or before its version 4
+    "add_vector": _READ_ONLY,
+    "add_vectors": _READ_ONLY,
+    "set_vecattr": _READ_ONLY,
+    "vocab": "use key_to_index, or get_vecattr(word, 'count')",
+    "index2word": "use index_to_key",
+    "index2entity": "use index_to_key",
+    "syn0": "use vectors",
+    "vectors_norm": "use get_normed_vectors()",
+    "init_sims": "nothing needs it",
+    "fill_norms": "nothing needs it",
+    "wv": "these are the vectors",
+}
 
 
 class WordVectors(Searches, Evaluated):
@@ -53,9 +68,15 @@ class WordVectors(Searches, Evaluated):
     array([4., 4.], dtype=float32)
     >>> wv[["man", "king"]].shape
     (2, 2)
-    >>> "king" in wv, 2 in wv, len(wv)
-    (True, False, 4)
+    >>> "king" in wv, 2 in wv, len(wv), list(wv)[:2]
+    (True, False, 4, ['man', 'woman'])
     """
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only where the attribute is not there.
+        way = f": {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        msg = f"{type(self).__name__} has no attribute {name!r}{way}"
+        raise AttributeError(msg)
 
     # --- files ----------------------------------------------------------------------------------------------
 
