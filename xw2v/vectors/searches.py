@@ -130,7 +130,8 @@ class Searches(Similarities):
     def most_similar_batch(self, words: Iterable[Key], topn: int | None = 10) -> list[Answers]:
         """`most_similar(word, topn=topn)` of each word, many at a time by one matrix product a block.
 
-        Exact. `topn` None is all other words. Memory beyond the vectors stays below some 100 MB, however many words are asked.
+        Exact. `topn` None is all other words. Memory beyond the vectors stays below some 100 MB, however many words
+        are asked.
 
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
