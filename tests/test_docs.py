@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,9 @@ def test_options_are_in_the_help_of_whoever_takes_them() -> None:
         for name, default in xw2v.Config().to_dict().items():
             assert re.search(rf"(?m)^{name} : .*; by default {re.escape(repr(default))}$", text), (owner, name)
         assert text.index("Parameters\n") < text.index("Raises\n") < text.index("Examples\n")
+
+
+def test_docstrings_may_be_left_out() -> None:
+    code = "import xw2v; print(xw2v.Word2Vec(window=3), xw2v.Word2Vec.__doc__)"
+    done = subprocess.run([sys.executable, "-OO", "-B", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "Word2Vec(window=3) None\n"

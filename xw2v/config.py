@@ -11,6 +11,7 @@ import inspect
 import math
 import re
 import reprlib
+import sys
 import textwrap
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -269,7 +270,9 @@ def _wanted(meta: Any) -> str:
 
 def documented(of: type[T]) -> type[T]:
     """The class, whose docstring then has a section with every option, before those of attributes and errors."""
-    head, mark, tail = re.split(r"(?m)^(Attributes|Raises)$", inspect.cleandoc(of.__doc__ or "\nRaises\n"), maxsplit=1)
+    if of.__doc__ is None or sys.flags.optimize == 2:  # python -OO; dataclasses make up a docstring
+        return of
+    head, mark, tail = re.split(r"(?m)^(Attributes|Raises)$", inspect.cleandoc(of.__doc__), maxsplit=1)
     lines = ["Parameters", "----------"]
     for item in fields(Config):
         lines.append(f"{item.name} : {_wanted(item.metadata)}; by default {item.default!r}")

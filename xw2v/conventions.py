@@ -136,6 +136,10 @@ class DocumentVectors(Transformer):
     weights : "idf", log((1 + n) / (1 + n_w)) + 1 with n documents of which n_w hold the word, as scikit-learn's
         TfidfTransformer has it; or "mean", 1 for every occurrence
 
+    Raises
+    ------
+    ConfigError   no such `weights`.   CorpusError   `fit` or `transform` got no lists of words, or nothing was fitted.
+
     Examples
     --------
     >>> from xw2v import WordVectors
