@@ -742,3 +742,9 @@ def test_the_library_alone_needs_no_terminal() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_paragraphs_of_the_help_are_broken_by_the_terminal_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "exits with status 130. Later the same command with --resume goes on there" in run("train", "--help").out
+    assert "1 failed, 2 wrong usage, 130 interrupted" in run("--help").out
