@@ -748,3 +748,10 @@ def test_paragraphs_of_the_help_are_broken_by_the_terminal_alone(run: Run, monke
     monkeypatch.setenv("COLUMNS", "200")
     assert "exits with status 130. Later the same command with --resume goes on there" in run("train", "--help").out
     assert "1 failed, 2 wrong usage, 130 interrupted" in run("--help").out
+
+
+def test_an_encoded_corpus_is_no_model(run: Run) -> None:
+    Path("c.txt").write_text("a b a b\n" * 5)
+    assert run("encode", "c.txt", "-o", "e").status == 0
+    for command in (("neighbors", "e", "a"), ("convert", "e", "v.bin"), ("plot", "e")):
+        _refused(run(*command), 1, "e is an encoded corpus and has no vectors yet: xw2v train e -o MODEL")

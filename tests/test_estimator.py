@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from pathlib import Path
@@ -219,3 +220,23 @@ def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
 def test_names_of_gensim_that_are_elsewhere(name: str, way: str) -> None:
     with pytest.raises(AttributeError, match=way):
         getattr(Word2Vec(), name)
+
+
+@pytest.mark.parametrize(
+    ("option", "way"),
+    [
+        ({"sentences": [["a"]]}, r"'sentences': a corpus is given to fit"),
+        ({"corpus_file": "t.txt"}, r"fit\(path\)"),
+        ({"size": 100}, "'size': use vector_size"),
+        ({"iter": 5}, "'iter': use epochs"),
+        ({"sg": 1}, "'sg': it trains skip-gram"),
+        ({"callbacks": []}, "they are given to fit"),
+    ],
+    ids=str,
+)
+def test_options_of_gensim_lead_on(option: dict[str, Any], way: str) -> None:
+    with pytest.raises(ConfigError, match=f"Word2Vec has no option .*{way}"):
+        Word2Vec(**option)
+    with pytest.raises(TypeError, match="nonsense"):
+        Word2Vec(nonsense=1)  # type: ignore[call-arg]
+    assert next(iter(inspect.signature(Word2Vec).parameters)) == "vector_size"

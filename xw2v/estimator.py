@@ -17,6 +17,7 @@ from xw2v.conventions import Transformer, mean_vectors
 from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch, memory_errors_named
+from xw2v.gensim_names import leads_on
 from xw2v.tensors import first_bad_row
 from xw2v.text.memory import MEMORY
 from xw2v.text.store import EncodedCorpus, encode
@@ -78,6 +79,7 @@ class Word2Vec(Transformer):
     (8,)
     """
 
+    @leads_on
     def __init__(
         self,
         vector_size: int = 100,
