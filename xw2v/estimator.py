@@ -174,8 +174,8 @@ class Word2Vec(Transformer):
 
         Parameters
         ----------
-        corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, arrays of integer
-            ids, or EncodedCorpus; see `xw2v.text.readers.open_source`. An EncodedCorpus keeps its own vocabulary.
+        corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, table or column of
+            pandas, polars or pyarrow, arrays of integer ids, or EncodedCorpus; see `xw2v.text.readers.open_source`. An EncodedCorpus keeps its own vocabulary.
         y : whatever a pipeline of scikit-learn has there; not used
         lower, errors, column : bool, str, str or None
             fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
