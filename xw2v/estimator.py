@@ -175,7 +175,8 @@ class Word2Vec(Transformer):
         Parameters
         ----------
         corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, table or column of
-            pandas, polars or pyarrow, arrays of integer ids, or EncodedCorpus; see `xw2v.text.readers.open_source`. An EncodedCorpus keeps its own vocabulary.
+            pandas, polars or pyarrow, arrays of integer ids, or EncodedCorpus, which keeps its own vocabulary; see
+            `xw2v.text.readers.open_source`
         y : whatever a pipeline of scikit-learn has there; not used
         lower, errors, column : bool, str, str or None
             fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
