@@ -74,9 +74,7 @@ def test_chunk_knows_sentences_and_segments(start: int, stop: int) -> None:
         assert (chunk.sentences[i - start] != chunk.sentences[i - start - 1]) == cut, i
 
 
-@pytest.mark.parametrize(
-    "offsets", [[0, 5, 3, 9, 16], [0, 5, 2, 99, 16], [0, 9, 8, 12, 16], [0, 5, 6, 2, 16]]
-)
+@pytest.mark.parametrize("offsets", [[0, 5, 3, 9, 16], [0, 5, 2, 99, 16], [0, 9, 8, 12, 16], [0, 5, 6, 2, 16]])
 def test_offsets_that_do_not_go_up(offsets: list[int]) -> None:
     with pytest.raises(FormatError, match="sentence offsets do not go up between 0 and 16"):
         read_chunk(np.zeros(16, np.int32), np.array(offsets), 0, 16)

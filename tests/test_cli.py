@@ -476,6 +476,8 @@ def test_garbage_is_not_encoded(run: Run) -> None:
         (["train", "nowhere.txt", "-o", "m"], 1, "nowhere.txt"),
         (["train", "*.gz", "-o", "m"], 1, "no file has the pattern"),
         (["train", "CORPUS", "-o", "no/such/m"], 1, "does not exist; make it first"),
+        (["train", "CORPUS", "-o", ""], 1, "that is this folder; give a name"),
+        (["train", "", "-o", "m"], 1, "a path is an empty string"),
         (["train", "CORPUS", "-o", "CORPUS"], 1, "it is the corpus"),
         (["train", "CORPUS", "-o", "CORPUS", "--format", "model"], 1, "a file of that name exists"),
         (["train", "CORPUS", "-o", "m", "--format", "pickle"], 2, "format must be"),
@@ -501,6 +503,19 @@ def test_garbage_is_not_encoded(run: Run) -> None:
         (["analogy", "MODEL", "man", "king", "womann"], 1, "nearest spellings: woman"),
         (["evaluate", "MODEL"], 2, "nothing to evaluate"),
         (["evaluate", "MODEL", "--pairs", "nowhere.tsv"], 1, "nowhere.tsv does not exist"),
+        (
+            ["evaluate", "MODEL", "--analogies", "CORPUS"],
+            1,
+            "world.txt holds no analogy questions: wanted a line ': name'",
+        ),
+        (["neighbors", "MODEL"], 2, "Missing argument 'WORD...'"),
+        (["analogy", "MODEL", "man", "king"], 2, "Missing argument 'C'"),
+        (["data", "get"], 2, "Missing argument 'NAME'"),
+        (["walk", "CORPUS", "-o", "w.txt"], 1, "world.txt, line 1: wanted two names and maybe a weight"),
+        (["walk", "nowhere", "-o", "w.txt"], 1, "nowhere does not exist"),
+        (["report", "MODEL", "-o", "no/such.html"], 1, "there is no folder"),
+        (["export", "MODEL", "no/such", "--to", "npy"], 1, "there is no folder"),
+        (["data", "write", "world", "no/such.txt"], 1, "there is no folder"),
         (["plot", "MODEL", "king", "kinng"], 1, "nearest spellings: king"),
         (["plot", "MODEL", "king", "-o", "w.xyz"], 2, "xyz"),
         (["convert", "MODEL", "no/such/v.bin"], 1, "does not exist; make it first"),
@@ -727,3 +742,16 @@ def test_the_library_alone_needs_no_terminal() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_paragraphs_of_the_help_are_broken_by_the_terminal_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "exits with status 130. Later the same command with --resume goes on there" in run("train", "--help").out
+    assert "1 failed, 2 wrong usage, 130 interrupted" in run("--help").out
+
+
+def test_an_encoded_corpus_is_no_model(run: Run) -> None:
+    Path("c.txt").write_text("a b a b\n" * 5)
+    assert run("encode", "c.txt", "-o", "e").status == 0
+    for command in (("neighbors", "e", "a"), ("convert", "e", "v.bin"), ("plot", "e")):
+        _refused(run(*command), 1, "e is an encoded corpus and has no vectors yet: xw2v train e -o MODEL")

@@ -113,3 +113,31 @@ def test_a_pipeline_in_a_grid_search(step: Any) -> None:
     search = GridSearchCV(line, {name: [2, 6]}, cv=2).fit(texts, labels)
     assert search.best_score_ > 0.9
     assert search.best_estimator_.named_steps["words"].transform(texts[:3]).shape == (3, search.best_params_[name])
+
+
+class Frame:
+    """What every library's table has, and iterates over."""
+
+    columns = ("words",)
+
+    def __iter__(self) -> Any:
+        return iter([["a", "b"]])
+
+
+@pytest.mark.parametrize(
+    ("documents", "match"),
+    [
+        (Frame(), "got Frame: give the column that has them"),
+        ("a b", r"got str; of one document give \[words\]"),
+        (b"a b", "got bytes"),
+        ({"a": ["b"]}, "got dict"),
+        (None, "got NoneType"),
+        (3, "got int"),
+        ([["a"], None], "document 1 is of type NoneType, wanted a list of words, which may be empty"),
+    ],
+)
+def test_what_are_no_documents(documents: Any, match: str) -> None:
+    wv = WordVectors(["a", "b"], [[1, 0], [0, 1]])
+    for call in (DocumentVectors(wv).fit, DocumentVectors(wv).fit([["a"]]).transform):
+        with pytest.raises(CorpusError, match=match):
+            call(documents)

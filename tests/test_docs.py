@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import xw2v
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(xw2v.__file__).parent
-MODULES = [
+MODULES = ["xw2v"] + [
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.stem not in ("__init__", "__main__")
@@ -56,3 +58,27 @@ def test_commands_for_ci_stand_in_readme() -> None:
 @pytest.mark.parametrize("name", xw2v.__all__)
 def test_every_public_name_has_an_example(name: str) -> None:
     assert ">>>" in (getattr(xw2v, name).__doc__ or "")
+
+
+def test_the_package_leads_to_every_public_name() -> None:
+    text = xw2v.__doc__ or ""
+    for name in xw2v.__all__:
+        assert re.search(rf"\b{name}\b", text), f"{name} is in no line of the package's docstring"
+    for name in re.findall(r"\bwv\.(\w+)", text):
+        assert hasattr(xw2v.WordVectors, name), name
+    for name in re.findall(r"\bmodel\.(\w+)\(", text):
+        assert hasattr(xw2v.Word2Vec, name), name
+
+
+def test_options_are_in_the_help_of_whoever_takes_them() -> None:
+    for owner in (xw2v.Word2Vec, xw2v.Config):
+        text = owner.__doc__ or ""
+        for name, default in xw2v.Config().to_dict().items():
+            assert re.search(rf"(?m)^{name} : .*; by default {re.escape(repr(default))}$", text), (owner, name)
+        assert text.index("Parameters\n") < text.index("Raises\n") < text.index("Examples\n")
+
+
+def test_docstrings_may_be_left_out() -> None:
+    code = "import xw2v; print(xw2v.Word2Vec(window=3), xw2v.Word2Vec.__doc__)"
+    done = subprocess.run([sys.executable, "-OO", "-B", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "Word2Vec(window=3) None\n"

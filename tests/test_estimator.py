@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from pathlib import Path
@@ -195,3 +196,47 @@ def test_a_long_history_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert thin[-1].words == whole[-1].words
     assert [record.words for record in thin] == sorted({record.words for record in thin})
     assert {record.loss for record in thin} <= {record.loss for record in whole}
+
+
+def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
+    items = [["tea"], ["milk"]] * 50
+    with pytest.raises(CorpusError, match="each of the 100 sentences holds one word of the vocabulary alone"):
+        Word2Vec(min_count=1).fit(items)
+    with pytest.raises(CorpusError, match="each of the 50 sentences holds one word"):
+        Word2Vec(min_count=5).fit([["tea", f"rare{i}"] for i in range(25)] + [["milk", f"rarer{i}"] for i in range(25)])
+    assert Word2Vec(vector_size=4, min_count=1, epochs=1, sample=0).fit([*items, ["tea", "milk"]]).history[-1].pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("most_similar", r"ask its vectors, wv\.most_similar"),
+        ("index_to_key", r"ask its vectors, wv\.index_to_key"),
+        ("get_latest_training_loss", r"history\[-1\]\.loss"),
+        ("train", r"partial_fit\(corpus\) goes on"),
+        ("nonsense", "^nonsense$"),
+    ],
+)
+def test_names_of_gensim_that_are_elsewhere(name: str, way: str) -> None:
+    with pytest.raises(AttributeError, match=way):
+        getattr(Word2Vec(), name)
+
+
+@pytest.mark.parametrize(
+    ("option", "way"),
+    [
+        ({"sentences": [["a"]]}, r"'sentences': a corpus is given to fit"),
+        ({"corpus_file": "t.txt"}, r"fit\(path\)"),
+        ({"size": 100}, "'size': use vector_size"),
+        ({"iter": 5}, "'iter': use epochs"),
+        ({"sg": 1}, "'sg': it trains skip-gram"),
+        ({"callbacks": []}, "they are given to fit"),
+    ],
+    ids=str,
+)
+def test_options_of_gensim_lead_on(option: dict[str, Any], way: str) -> None:
+    with pytest.raises(ConfigError, match=f"Word2Vec has no option .*{way}"):
+        Word2Vec(**option)
+    with pytest.raises(TypeError, match="nonsense"):
+        Word2Vec(nonsense=1)  # type: ignore[call-arg]
+    assert next(iter(inspect.signature(Word2Vec).parameters)) == "vector_size"

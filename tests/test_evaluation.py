@@ -345,3 +345,11 @@ def test_scores_want_files_that_are_there(tmp_path: Path) -> None:
         EpochScores()
     with pytest.raises(MissingFileError):
         EpochScores(tmp_path / "none.txt")
+
+
+def test_one_file_may_be_given_without_a_list(tmp_path: Path) -> None:
+    wv = WordVectors(["tea", "coffee", "rain"], [[4, 1], [4, 2], [0, 3]])
+    file = tmp_path / "pairs.tsv"
+    file.write_text("tea coffee 9\ntea rain 1\ncoffee rain 2\n")
+    for paths in (file, str(file)):
+        assert [score.score for score in wv.evaluate(paths)] == [1.0]

@@ -280,6 +280,8 @@ def test_a_pipe_is_read_but_never_reused(tmp_path: Path) -> None:
         ("missing.txt", "there is no file"),
         ("none*.txt", "no file has the pattern"),
         ("a sentence, not a path", "sentences must be lists of tokens"),
+        ("", r"a path is an empty string; this folder is '\.'"),
+        ("two\nlines", "sentences must be lists of tokens"),
         ("x" * 5000, r"there is no file .*\.\.\."),
         ("zero\0byte", "there is no file"),
         (".", "holds no file"),
@@ -402,7 +404,7 @@ def test_parquet_errors(tmp_path: Path) -> None:
         sentences(path)
     with pytest.raises(CorpusError, match=r"has no column 'z'; .*: 'a', 'b'"):
         sentences(path, column="z")
-    with pytest.raises(CorpusError, match=r"column 'n' is of type int64, which is no text"):
+    with pytest.raises(CorpusError, match=r"column 'n' of .*t\.parquet holds int64, wanted strings or lists of"):
         sentences(path, column="n")
     with pytest.raises(CorpusError, match=r"cannot be read as Parquet: ") as caught:
         sentences(write(tmp_path / "no.parquet", "just text"))
@@ -431,6 +433,9 @@ def test_lists_are_taken_as_they_are(rows: list[list[str]], size: int, monkeypat
     monkeypatch.setattr(readers, "BLOCK_TOKENS", size)
     wanted = [row for row in rows if row]
     assert sentences(rows) == wanted
+    assert sentences(list(map(tuple, rows))) == wanted
+    rows = [*rows, ["last"]]  # an iterator with nothing in it is an error
+    wanted = [*wanted, ["last"]]
     assert sentences(tuple(row) for row in rows) == wanted
     assert sentences((iter(row) for row in rows), lower=True) == [[word.lower() for word in row] for row in wanted]
 
@@ -447,11 +452,13 @@ def test_lists_of_numbers(tiny_blocks: None) -> None:
         (iter(["a b"]), "sentence 0 is a string"),
         ([["a"], b"a b"], "sentence 1 is a string"),
         ([["a"], ["b"], 3], "sentence 2 is of type int, wanted a list"),
-        ([["a"], [], ["b", 1.5]], "sentence 2 holds a token of type float"),
+        ([["a"], [], ["b", 1.5]], r"sentence 2 holds a token of type float, .*: str\(token\) makes"),
         ([["a"], ["b"], ["c", True]], "sentence 2 holds a token of type bool"),
-        ([["a"], [["b"]]], "sentence 1 holds a token of type list"),
-        ([["a", None]], "sentence 0 holds a token of type NoneType"),
-        ([[b"a"]], "sentence 0 holds a token of type bytes"),
+        ([["a"], [["b"]]], "sentence 1 holds a token of type list, .*: lists lie too deep"),
+        ([["a"], {"text": "a b"}], "sentence 1 is of type dict, wanted a list of tokens"),
+        ([["a", None]], "sentence 0 holds a token of type NoneType, .*: leave out what is missing"),
+        ([["a", float("nan")]], "sentence 0 holds a token of type float, .*: leave out what is missing"),
+        ([[b"a"]], r"sentence 0 holds a token of type bytes, .*: token\.decode\(\) makes"),
         (b"text", "a corpus must be a path, .* got bytes"),
         (17, "a corpus must be a path, .* got int"),
         (None, "a corpus must be a path, .* got NoneType"),

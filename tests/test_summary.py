@@ -104,7 +104,7 @@ def test_known_words_are_never_overlooked() -> None:
 
 
 def test_what_cannot_be_read_twice(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the iterable can be read only once; write it to a file"):
+    with pytest.raises(ConfigError, match=r"the iterator can be read only once; write it to a file"):
         encode((row for row in [["a"]]), max_vocab_size=1)
     with pytest.raises(CorpusError, match=r"no word of the iterable surely occurs .* raise max_vocab_size \(1\)"):
         encode([["a", "b"]], max_vocab_size=1)

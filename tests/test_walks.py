@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse, stats
 
 from xw2v import Word2Vec, cli, random_walks
-from xw2v.errors import ConfigError, FormatError, ShapeError
+from xw2v.errors import ConfigError, CorpusError, FormatError, ShapeError
 from xw2v.walks import Walks, as_graph, read_edges
 
 # Two triangles that share node 2, and a tail 4 - 5.
@@ -126,3 +126,66 @@ def test_names_and_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
         with pytest.raises(FormatError, match=match):
             read_edges(tmp_path / "edges")
     assert cli.main(["walk", str(tmp_path / "edges"), "-o", str(tmp_path / "w.txt")]) == 1
+
+
+EDGE_LIST = [(0, 1), (0, 2), (1, 2), (2, 3), (2, 4), (3, 4), (4, 5)]
+WEIGHTED = [(0, 1, 0.5), (1, 2, 2.0), (2, 0, 1.5)]
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [EDGE_LIST, set(EDGE_LIST), map(list, EDGE_LIST), tuple(EDGES.T.tolist())],
+    ids=["list", "set", "iterator", "tuple of lists"],
+)
+def test_edges_in_other_forms(graph: Any) -> None:
+    np.testing.assert_array_equal(random_walks(graph, num_walks=3).ids, random_walks(EDGES, num_walks=3).ids)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_edges_with_weights_in_tables_and_lists(library: str) -> None:
+    module = pytest.importorskip(library, reason=f"{library} is not installed")
+    columns = dict(zip(("source", "target", "weight"), map(list, zip(*WEIGHTED, strict=True)), strict=True))
+    table = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+    wanted = random_walks(tuple(map(np.array, columns.values())))
+    for graph in (table, WEIGHTED):
+        np.testing.assert_array_equal(random_walks(graph).ids, wanted.ids)
+
+
+def test_graphs_of_networkx() -> None:
+    networkx = pytest.importorskip("networkx", reason="networkx is not installed")
+    graph = networkx.Graph(EDGE_LIST)
+    for same in (graph, graph.edges):
+        np.testing.assert_array_equal(random_walks(same, num_walks=3).ids, random_walks(EDGES, num_walks=3).ids)
+    graph = networkx.Graph()
+    graph.add_weighted_edges_from(WEIGHTED)
+    np.testing.assert_array_equal(random_walks(graph).ids, random_walks(WEIGHTED).ids)
+    one_way = as_graph(networkx.DiGraph([("a", "b"), ("b", "c")]))
+    assert one_way.starts.tolist() == [0, 1, 2, 2]
+    with pytest.raises(ShapeError, match="the graph has no edges"):
+        random_walks(networkx.Graph())
+    with pytest.raises(CorpusError, match=r"got Graph; give random_walks\(graph\)"):
+        Word2Vec().fit(graph)
+
+
+@pytest.mark.parametrize(
+    "graph", [None, 3, "edges.tsv", {0: [1]}, [1, 2], [(0, 1), (2,)], np.arange(4), np.array(None)], ids=repr
+)
+def test_what_is_no_graph(graph: Any) -> None:
+    with pytest.raises(ShapeError, match=f"a networkx graph, got {type(graph).__name__}"):
+        random_walks(graph)
+
+
+def test_a_path_is_no_graph_but_can_be_read() -> None:
+    with pytest.raises(ShapeError, match=r"got str; of a file, xw2v\.walks\.read_edges\(path\)"):
+        random_walks("edges.tsv")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"p": "a"}, {"q": None}, {"p": 0}, {"workers": 0}, {"workers": 1.5}, {"seed": -1}, {"seed": 1.5}],
+    ids=str,
+)
+def test_options_of_walks(options: dict[str, Any]) -> None:
+    name = next(iter(options))
+    with pytest.raises(ConfigError, match=f"{name} must be .*, got "):
+        random_walks(EDGES, **options)

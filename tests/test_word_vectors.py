@@ -372,3 +372,56 @@ def test_word2vec_format(tmp_path: Path, binary: bool) -> None:
     assert len(WordVectors.load_word2vec_format(tmp_path / "v", binary=binary, limit=7)) == 7
     with pytest.raises(FormatError, match="new york"):
         WordVectors(["new york"], [[1.0]]).save_word2vec_format(tmp_path / "w", binary=binary)
+
+
+def small() -> WordVectors:
+    return WordVectors(["a", "b", "c", "d"], [[1, 0], [2, 1], [0, 1], [-1, 1]])
+
+
+@pytest.mark.parametrize("topn", [2.5, 2.0, "3", [1]], ids=repr)
+def test_how_many_is_an_integer(topn: Any) -> None:
+    for ask in (small().most_similar, small().most_similar_cosmul, small().similar_by_word):
+        with pytest.raises(ConfigError, match="topn must be an integer, or None for the scores of all words; got"):
+            ask("a", topn=topn)
+        with pytest.raises(ConfigError, match="restrict_vocab must be an integer, or None for all words; got"):
+            ask("a", restrict_vocab=topn)
+    with pytest.raises(ConfigError, match="topn must be an integer, or None for all words; got"):
+        small().most_similar_batch(["a"], topn=topn)
+
+
+def test_integers_of_numpy_and_none() -> None:
+    two: Any = np.int64(2)
+    assert small().most_similar("a", topn=two) == small().most_similar("a", topn=2)
+    assert small().most_similar("a", restrict_vocab=two) == small().most_similar("a", restrict_vocab=2)
+    assert small().most_similar("a", topn=-1) == small().most_similar("a", topn=0) == []
+    assert small().most_similar_batch(["a"], topn=None) == [small().most_similar("a", topn=3)]
+
+
+@pytest.mark.parametrize("words", ["a b c", b"a", 3, None], ids=repr)
+def test_a_string_is_no_list_of_words(words: Any) -> None:
+    for ask in (small().doesnt_match, small().rank_by_centrality, small().most_similar_batch):
+        with pytest.raises(ConfigError, match="a list of words is wanted; got "):
+            ask(words)
+    if isinstance(words, bytes):
+        with pytest.raises(ConfigError, match="wanted a word, a vector or a list of these; got b'a'"):
+            small().most_similar(words)
+
+
+def test_words_are_what_one_iterates_over(tmp_path: Path) -> None:
+    assert list(small()) == ["a", "b", "c", "d"]
+    small().save(tmp_path / "v")
+    assert [word in small() for word in WordVectors.load(tmp_path / "v")] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("vocab", "use key_to_index"),
+        ("index2word", "use index_to_key"),
+        ("add_vector", r"make others: WordVectors\(words, vectors, counts\)"),
+        ("nonsense", "has no attribute 'nonsense'$"),
+    ],
+)
+def test_names_of_gensim_that_are_not_there(name: str, way: str) -> None:
+    with pytest.raises(AttributeError, match=way):
+        getattr(small(), name)

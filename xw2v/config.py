@@ -7,14 +7,20 @@ and `Word2Vec` takes the same names and defaults (a test compares them).
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
+import re
 import reprlib
+import sys
+import textwrap
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from xw2v.errors import ConfigError
 
-__all__ = ["CS224N", "Config"]
+__all__ = ["CS224N", "Config", "documented"]
+
+T = TypeVar("T")
 
 
 def _option(
@@ -261,6 +267,21 @@ def _wanted(meta: Any) -> str:
         text += f"{' and' if meta['low'] is not None or meta['above'] is not None else ''} <= {meta['high']}"
     return text + (" or None" if meta["optional"] else "")
 
+
+def documented(of: type[T]) -> type[T]:
+    """The class, whose docstring then has a section with every option, before those of attributes and errors."""
+    if of.__doc__ is None or sys.flags.optimize == 2:  # python -OO; dataclasses make up a docstring
+        return of
+    head, mark, tail = re.split(r"(?m)^(Attributes|Raises)$", inspect.cleandoc(of.__doc__), maxsplit=1)
+    lines = ["Parameters", "----------"]
+    for item in fields(Config):
+        lines.append(f"{item.name} : {_wanted(item.metadata)}; by default {item.default!r}")
+        lines += textwrap.wrap(item.metadata["meaning"], 112, initial_indent="    ", subsequent_indent="    ")
+    of.__doc__ = "\n".join([head + lines[0], *lines[1:], "", mark + tail])
+    return of
+
+
+documented(Config)
 
 CS224N: dict[str, Any] = {
     "vector_size": 10,

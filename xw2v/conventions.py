@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -96,19 +96,35 @@ def mean_vectors(wv: WordVectors, documents: Documents, weights: npt.NDArray[np.
 
     Raises
     ------
-    CorpusError   a document is a string, not a list of words.
+    CorpusError   the documents are not lists of words.
     """
     found = []
-    for number, document in enumerate(documents):
-        if isinstance(document, (str, bytes)):
-            msg = f"document {number} is a string, wanted a list of words: split it first"
-            raise CorpusError(msg)
+    for document in _checked(documents):
         rows = [wv.get_index(word) for word in document if word in wv]
         shares = np.ones(len(rows)) if weights is None else weights[rows]
         total = shares.sum()
         vectors = wv.vectors[rows].astype(np.float64)
         found.append(shares @ vectors / total if total > 0 else np.zeros(wv.vector_size))
     return np.array(found, dtype=np.float32).reshape(len(found), wv.vector_size)
+
+
+def _checked(documents: Documents) -> Iterator[Sequence[Any]]:
+    """The documents, each of which is a list of words."""
+    kind = type(documents).__name__
+    if hasattr(documents, "columns"):  # to iterate over it gives names, or columns
+        msg = f"documents must be lists of words, got {kind}: give the column that has them"
+        raise CorpusError(msg)
+    if isinstance(documents, (str, bytes, dict)) or not isinstance(documents, Iterable):
+        msg = f"documents must be lists of words, got {kind}; of one document give [words]"
+        raise CorpusError(msg)
+    for number, document in enumerate(documents):
+        if isinstance(document, (str, bytes)):
+            msg = f"document {number} is a string, wanted a list of words: split it first (text.split())"
+            raise CorpusError(msg)
+        if not isinstance(document, Iterable):
+            msg = f"document {number} is of type {type(document).__name__}, wanted a list of words, which may be empty"
+            raise CorpusError(msg)
+        yield document
 
 
 class DocumentVectors(Transformer):
@@ -119,6 +135,10 @@ class DocumentVectors(Transformer):
     model : a `Word2Vec`, which `fit` trains on the documents, or `WordVectors`, which stay as they are
     weights : "idf", log((1 + n) / (1 + n_w)) + 1 with n documents of which n_w hold the word, as scikit-learn's
         TfidfTransformer has it; or "mean", 1 for every occurrence
+
+    Raises
+    ------
+    ConfigError   no such `weights`.   CorpusError   `fit` or `transform` got no lists of words, or nothing was fitted.
 
     Examples
     --------
@@ -139,7 +159,7 @@ class DocumentVectors(Transformer):
     def fit(self, documents: Documents, y: Any = None) -> Self:
         """Train the model, if it is one to train, and count in how many documents each word is."""
         del y
-        documents = list(documents)
+        documents = list(_checked(documents))
         if isinstance(self.model, WordVectors):
             self.wv_ = self.model
         else:

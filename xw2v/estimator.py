@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from xw2v.backend import get_backend
-from xw2v.config import Config
+from xw2v.config import Config, documented
 from xw2v.conventions import Transformer, mean_vectors
 from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
 from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch, memory_errors_named
+from xw2v.gensim_names import leads_on
 from xw2v.tensors import first_bad_row
 from xw2v.text.memory import MEMORY
 from xw2v.text.store import EncodedCorpus, encode
@@ -48,10 +49,11 @@ class NotFittedError(CorpusError, AttributeError):
     """Vectors were asked of a model before `fit`."""
 
 
+@documented
 class Word2Vec(Transformer):
     """Skip-gram word vectors. Parameter names and defaults are gensim's wherever gensim has one.
 
-    Every parameter is a field of `xw2v.config.Config`, which says what it means and its range.
+    Parameters are the fields of `xw2v.config.Config`; `help(xw2v.Word2Vec)` lists them.
 
     Attributes
     ----------
@@ -77,6 +79,7 @@ class Word2Vec(Transformer):
     (8,)
     """
 
+    @leads_on
     def __init__(
         self,
         vector_size: int = 100,
@@ -139,6 +142,12 @@ class Word2Vec(Transformer):
         if name in {"build_vocab", "train"}:
             msg = f"Word2Vec has no {name}: fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too"
             raise AttributeError(msg)
+        if name == "get_latest_training_loss":
+            msg = "Word2Vec has no get_latest_training_loss: history[-1].loss is the loss of a pair"
+            raise AttributeError(msg)
+        if hasattr(WordVectors, name) and not name.startswith("_"):
+            msg = f"Word2Vec has no {name}: ask its vectors, wv.{name}"
+            raise AttributeError(msg)
         raise AttributeError(name)
 
     def fit(
@@ -165,8 +174,9 @@ class Word2Vec(Transformer):
 
         Parameters
         ----------
-        corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, arrays of integer
-            ids, or EncodedCorpus; see `xw2v.text.readers.open_source`. An EncodedCorpus keeps its own vocabulary.
+        corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, table or column of
+            pandas, polars or pyarrow, arrays of integer ids, or EncodedCorpus, which keeps its own vocabulary; see
+            `xw2v.text.readers.open_source`
         y : whatever a pipeline of scikit-learn has there; not used
         lower, errors, column : bool, str, str or None
             fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
@@ -214,6 +224,14 @@ class Word2Vec(Transformer):
         XW2VError           in one of its kinds: the corpus, a file, an option or the backend does not do
         NumericalError      training diverged; `wv` is of the last checkpoint, if there is one
         KeyboardInterrupt   after Ctrl-C or SIGTERM; what was learned until then is in `wv`
+
+        Examples
+        --------
+        >>> from xw2v import Word2Vec
+        >>> baskets = [[101, 102, 103], [101, 103], [201, 202]] * 20  # an integer is a word of these digits
+        >>> model = Word2Vec(vector_size=4, min_count=1, sample=0, workers=1).fit(baskets)
+        >>> sorted(model.wv.index_to_key), model.wv[101].dtype, model.outside_vectors.shape
+        (['101', '102', '103', '201', '202'], dtype('float32'), (5, 4))
         """
         how = {name: value for name, value in locals().items() if name not in ("self", "corpus", "y")}
         return self._learn(corpus, self.config, None, **how)
@@ -239,9 +257,20 @@ class Word2Vec(Transformer):
         epochs, alpha, min_alpha : for this call; None: the model's options
         how : the other keywords of `fit`
 
+        Returns
+        -------
+        Word2Vec   itself
+
         Raises
         ------
         As `fit`.
+
+        Examples
+        --------
+        >>> from xw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
+        >>> model.partial_fit([["tea", "sugar"]] * 20, epochs=1).wv.index_to_key, model.epochs_trained
+        (['tea', 'milk', 'sugar'], 3)
         """
         given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
         config = self.config.replace(**{name: value for name, value in given.items() if value is not None})
@@ -368,6 +397,13 @@ class Word2Vec(Transformer):
         Raises
         ------
         CorpusError   a document is a string.   NotFittedError   nothing was learned yet.
+
+        Examples
+        --------
+        >>> from xw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
+        >>> model.transform([["tea"], ["tea", "milk", "unknown"], []]).shape
+        (3, 4)
         """
         return mean_vectors(self.wv, documents)
 
@@ -384,6 +420,16 @@ class Word2Vec(Transformer):
         ------
         FileAccessError   it cannot be written, or something that is not a model lies there
         NotFittedError    there is nothing to save yet
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from xw2v import Word2Vec
+        >>> model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(folder + "/model")
+        ...     bool((Word2Vec.load(folder + "/model").wv.vectors == model.wv.vectors).all())
+        True
         """
         save_model_folder(
             folder,

@@ -17,6 +17,7 @@ from xw2v.uncached import UncachedFile
 __all__ = [
     "PathLike",
     "atomic_write",
+    "check_parent",
     "inside",
     "locked",
     "new_folder",
@@ -54,8 +55,17 @@ def writing(path: Path) -> Iterator[None]:
     except XW2VError:
         raise
     except OSError as error:
+        check_parent(path, path)
         msg = f"cannot write {path}: {error.strerror or error}; nothing was changed"
         raise FileAccessError(msg) from error
+
+
+def check_parent(path: Path, shown: Path) -> None:
+    """Refuse a path, `shown` in messages, of which the folder is missing."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        msg = f"cannot write {shown}: there is no folder {folder}; make it first"
+        raise FileAccessError(msg)
 
 
 def sync(file: BinaryIO) -> None:
@@ -149,6 +159,7 @@ def _prefix(target: Path) -> str:
 @contextmanager
 def _beside(target: Path, shown: Path) -> Iterator[Path]:
     """A hidden name beside `target`, nothing of which is left at the end; what killed runs left is put right first."""
+    check_parent(target, shown)
     # A digest, because the name with something added may be too long for the file system.
     prefix = _prefix(target)
     with locked(target.with_name(f"{prefix}.lock"), str(shown)):

@@ -76,6 +76,12 @@ class Fitting:
         if len(counts) < 2:
             msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({config.min_count})"
             raise CorpusError(msg)
+        if len(corpus) == len(corpus.ids):
+            msg = (
+                f"each of the {len(corpus):,} sentences holds one word of the vocabulary alone, and one word has no "
+                "neighbours to learn from: a sentence is a list of all that belong together"
+            )
+            raise CorpusError(msg)
         self.engine, why = self._choose_engine(counts)
         self.engine_note = f"{self.engine.name}: {why}"
         with noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):

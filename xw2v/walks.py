@@ -9,6 +9,7 @@ drawn by rejection as in Yang et al. 2019 (KnightKing), which needs no table for
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -63,13 +64,19 @@ def random_walks(
 
     Parameters
     ----------
-    graph : an (E, 2) array of edges (integers or strings), a tuple of arrays (sources, targets) or (sources, targets,
-        weights), or a (V, V) scipy.sparse matrix whose entries are weights
+    graph : an (E, 2) array of edges (integers or strings), a list of pairs (source, target) or of triples (source,
+        target, weight), a table with these columns in this order, a tuple of arrays (sources, targets) or (sources,
+        targets, weights), a (V, V) scipy.sparse matrix whose entries are weights, or a graph of networkx, whose
+        edges have the weight "weight", or 1
     walk_length : nodes of a walk; one that meets a node without edges ends there
     p : a step back to where the walk came from has the weight 1 / p
     q : a step to a node that is no neighbour of where it came from has the weight 1 / q
-    directed : take edges one way only; a matrix is always taken as it is
+    directed : take edges one way only; a matrix is always taken as it is, and a directed graph of networkx, too
     workers : threads; by default as many as this process has cores
+
+    Returns
+    -------
+    Walks   ids (N,) of the nodes' own type, one walk after the other, and offsets (W + 1,) int64 of where each begins
 
     Raises
     ------
@@ -83,12 +90,15 @@ def random_walks(
     >>> len(walks.offsets) - 1, sorted(set(walks.ids.tolist()))
     (6, [1, 2, 3])
     """
-    for name, value, low in (("num_walks", num_walks, 1), ("walk_length", walk_length, 1)):
+    whole = {"num_walks": (num_walks, 1), "walk_length": (walk_length, 1), "seed": (seed, 0), "workers": (workers, 1)}
+    for name, (value, low) in whole.items():
+        if name == "workers" and value is None:
+            continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
             msg = f"{name} must be an integer of at least {low}, got {value!r}"
             raise ConfigError(msg)
     for name, share in (("p", p), ("q", q)):
-        if not share > 0 or not np.isfinite(share):
+        if not isinstance(share, (int, float, np.number)) or not share > 0 or not np.isfinite(share):
             msg = f"{name} must be a number above 0, got {share!r}"
             raise ConfigError(msg)
     found = as_graph(graph, directed)
@@ -132,6 +142,8 @@ def as_graph(graph: Any, directed: bool = False) -> Graph:
     """The graph in one form; see `random_walks`."""
     from scipy import sparse
 
+    if hasattr(graph, "is_directed"):  # of networkx
+        graph, directed = graph.edges(data="weight", default=1), directed or graph.is_directed()
     if sparse.issparse(graph):
         given: Any = graph  # the check narrows it to a class that csr_array is not declared for
         matrix = sparse.csr_array(given)
@@ -160,13 +172,31 @@ def as_graph(graph: Any, directed: bool = False) -> Graph:
     return Graph(nodes, matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), totals)
 
 
+def _columns(graph: Any) -> list[Any]:
+    """Sources, targets and maybe weights; not checked."""
+    if isinstance(graph, tuple):
+        return list(graph)
+    if isinstance(graph, np.ndarray):
+        return list(graph.T) if graph.ndim else []
+    names = getattr(graph, "column_names", None) or getattr(graph, "columns", None)
+    if names is not None:  # a table; its columns may be of different types, as edges with weights are
+        return [graph[name] for name in names]
+    if not isinstance(graph, Iterable) or isinstance(graph, (str, bytes, dict)):
+        return []
+    try:
+        return list(zip(*graph, strict=True)) or [np.empty(0, np.int64)] * 2
+    except (TypeError, ValueError):  # not pairs, or of different lengths
+        return []
+
+
 def _edges(graph: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    parts = [np.asarray(part) for part in graph] if isinstance(graph, tuple) else list(np.asarray(graph).T)
+    parts = [np.asarray(part) for part in _columns(graph)]
     parts = [part.astype(str) if part.dtype.kind == "O" else part for part in parts]
     if len(parts) not in (2, 3) or any(part.ndim != 1 or len(part) != len(parts[0]) for part in parts):
         msg = (
-            "a graph must be an (E, 2) array, a tuple of two or three arrays of one length (sources, targets, weights) "
-            "or a square scipy.sparse matrix"
+            "a graph must be an (E, 2) array, a list of pairs, a tuple of two or three arrays of one length (sources, "
+            f"targets, weights), a square scipy.sparse matrix or a networkx graph, got {type(graph).__name__}"
+            f"{'; of a file, xw2v.walks.read_edges(path)' if isinstance(graph, (str, Path)) else ''}"
         )
         raise ShapeError(msg)
     if any(part.dtype.kind not in "iuU" for part in parts[:2]):

@@ -23,14 +23,20 @@ from xw2v.errors import ConfigError, XW2VError
 
 __all__ = ["app", "main"]
 
+
+def _joined(text: str | None) -> str:
+    """Paragraphs of a line each, which the terminal's width breaks; typer joins the lines of the first alone."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (text or "").split("\n\n"))
+
+
 app = typer.Typer(
     name="xw2v",
-    help="""Learn word vectors (word2vec, skip-gram) from text and ask them questions.
+    help=_joined("""Learn word vectors (word2vec, skip-gram) from text and ask them questions.
 
     Try [bold]xw2v demo[/] first: it needs no file and no network.
 
     Results go to standard output, progress to a terminal only. Exit status: 0 done, 1 failed, 2 wrong usage,
-    130 interrupted, 143 terminated.""",
+    130 interrupted, 143 terminated."""),
     rich_markup_mode="rich",
     no_args_is_help=True,
     add_completion=False,
@@ -102,7 +108,7 @@ def _report(error: Exception) -> int:
 
 def _register(group: typer.Typer, command: Callable[..., None], *examples: str, name: str | None = None) -> None:
     # Paragraphs, because typer joins the lines of one.
-    group.command(name, epilog="\n\n".join(["[bold]Examples[/]", *examples]))(command)
+    group.command(name, help=_joined(command.__doc__), epilog="\n\n".join(["[bold]Examples[/]", *examples]))(command)
 
 
 _register(app, demo, "xw2v demo", "xw2v demo --corpus world --output world-demo")
@@ -122,7 +128,7 @@ _register(
     "xw2v train walks.txt -o nodes --min-count 1 --window 10",
 )
 _register(app, neighbors, "xw2v neighbors model king queen -n 5", "xw2v neighbors vectors.bin king --json")
-_register(app, analogy, "xw2v analogy model man king woman      man is to king as woman is to ?")
+_register(app, analogy, "xw2v analogy model man king woman", "man is to king as woman is to ... queen")
 _register(
     app,
     evaluate,

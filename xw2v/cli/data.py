@@ -31,7 +31,7 @@ def data_list(as_json: Json = False) -> None:
 
 
 def data_get(
-    name: Annotated[str, typer.Argument(help="text8 or sst.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="text8 or sst.", show_default=False)],
     folder: Folder = None,
     quiet: Quiet = False,
 ) -> None:
@@ -45,7 +45,8 @@ def data_get(
 
 
 def data_path(
-    name: Annotated[str, typer.Argument(help="text8 or sst.", show_default=False)], folder: Folder = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="text8 or sst.", show_default=False)],
+    folder: Folder = None,
 ) -> None:
     """Where the text of a downloaded corpus lies."""
     from xw2v.text.downloads import downloaded_path
@@ -54,8 +55,8 @@ def data_path(
 
 
 def data_write(
-    name: Annotated[str, typer.Argument(help="docs or world.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="Where to; - is standard output.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="docs or world.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; - is standard output.", show_default=False)],
 ) -> None:
     """Write a built-in corpus as text, a sentence a line."""
     from xw2v.files import atomic_write

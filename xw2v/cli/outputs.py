@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from xw2v.errors import ConfigError, FileAccessError, MissingFileError
+from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
 
 __all__ = ["BINARY_ENDINGS", "check_not_the_corpus", "load", "output_kind", "print_json", "save"]
 
@@ -27,6 +27,9 @@ def output_kind(output: Path, format: str) -> str:
         msg = f"format must be 'auto', 'model', 'text' or 'binary', got {format!r}"
         raise ConfigError(msg)
     name = output.name.lower()
+    if not name:
+        msg = f"cannot write {output}: that is this folder; give a name"
+        raise FileAccessError(msg)
     if format == "auto":
         format = "text" if name.endswith(_TEXT_ENDINGS) else "binary" if name.endswith(BINARY_ENDINGS) else "model"
     folder = output.absolute().parent
@@ -59,10 +62,14 @@ def save(model: Any, output: Path, kind: str) -> None:
 
 def load(path: Path) -> Any:
     """Word vectors from a model folder or a word2vec file."""
+    from xw2v.text.store import is_encoded
     from xw2v.vectors.word_vectors import WordVectors
 
     if path.is_file():
         return WordVectors.load_word2vec_format(path, binary=path.name.lower().endswith(BINARY_ENDINGS))
+    if is_encoded(path):
+        msg = f"{path} is an encoded corpus and has no vectors yet: xw2v train {path} -o MODEL"
+        raise FormatError(msg)
     return WordVectors.load(path)
 
 

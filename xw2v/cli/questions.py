@@ -10,9 +10,10 @@ import typer
 
 from xw2v.cli.options import Json, ModelPath, Top
 from xw2v.cli.outputs import load, print_json
-from xw2v.errors import ConfigError
+from xw2v.errors import ConfigError, FormatError
 from xw2v.screen import Screen
 from xw2v.vectors.evaluation import Score
+from xw2v.vectors.test_sets import holds_questions
 from xw2v.vectors.word_pairs import WordPairResult
 
 __all__ = ["analogy", "evaluate", "neighbors", "show_analogies", "show_neighbors"]
@@ -20,7 +21,7 @@ __all__ = ["analogy", "evaluate", "neighbors", "show_analogies", "show_neighbors
 
 def neighbors(
     model: ModelPath,
-    words: Annotated[list[str], typer.Argument(metavar="WORD...", show_default=False)],
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", show_default=False, help="Words of the model.")],
     topn: Top = 10,
     as_json: Json = False,
 ) -> None:
@@ -47,9 +48,9 @@ def show_neighbors(screen: Screen, found: dict[str, list[tuple[str, float]]]) ->
 
 def analogy(
     model: ModelPath,
-    a: Annotated[str, typer.Argument(show_default=False)],
-    b: Annotated[str, typer.Argument(show_default=False)],
-    c: Annotated[str, typer.Argument(show_default=False)],
+    a: Annotated[str, typer.Argument(metavar="A", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", show_default=False)],
+    c: Annotated[str, typer.Argument(metavar="C", show_default=False)],
     topn: Top = 5,
     as_json: Json = False,
 ) -> None:
@@ -94,6 +95,10 @@ def evaluate(
     if not files:
         msg = "nothing to evaluate: give --pairs FILE or --analogies FILE"
         raise ConfigError(msg)
+    for file in analogies or ():
+        if not holds_questions(file):
+            msg = f"{file} holds no analogy questions: wanted a line ': name' and four words a line below it"
+            raise FormatError(msg)
     found = {str(model): load(model).evaluate(files, restrict_vocab) for model in models}
     if as_json:
         values = {model: [_score_facts(score) for score in scores] for model, scores in found.items()}

@@ -101,7 +101,7 @@ def train(
     word2vec.c's way of writing works too: xw2v -train text8 -output vec.bin -size 200 -binary 1 -cbow 0
     """
     start = time.perf_counter()
-    folder = checkpoint_dir or output.with_name(f"{output.name}.checkpoints")
+    folder = checkpoint_dir or output.parent / f"{output.name}.checkpoints"
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
     with company(distributed) as here, ExitStack() as stack:
         screen = Screen(quiet or not here.first)

@@ -7,9 +7,10 @@ between as an array of strings without a copy and numbers the distinct ones. Eve
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -22,7 +23,18 @@ import pyarrow.compute as pc
 from xw2v.errors import CorpusError
 from xw2v.text.words import Words, from_lines, from_parts, pack, parts_of
 
-__all__ = ["RawBlock", "TokenBlock", "cut_blocks", "from_ids", "from_lists", "from_rows", "joined", "tokenise"]
+__all__ = [
+    "RawBlock",
+    "TokenBlock",
+    "cut_blocks",
+    "from_ids",
+    "from_lists",
+    "from_rows",
+    "in_order",
+    "joined",
+    "spelled_out",
+    "tokenise",
+]
 
 LONGEST = 64 << 20
 """Most bytes of one word (of one line, where a column of a table is read): a block holds at least one."""
@@ -157,6 +169,15 @@ def joined(strings: Any) -> bytes:
     return bytes(memoryview(strings.buffers()[2])[offsets[0] : offsets[-1]])
 
 
+def spelled_out(strings: Any) -> Any:
+    """An Arrow array whose values are numbers of a dictionary's strings, as these strings; any other as it is."""
+    if not pa.types.is_dictionary(strings.type):
+        return strings
+    # Arrow has no function that takes from views of strings, which are what polars hands over.
+    known = strings.dictionary.cast(pa.large_string())
+    return pa.DictionaryArray.from_arrays(strings.indices, known).dictionary_decode()
+
+
 def _decoded(distinct: bytes, data: bytes, block: RawBlock, options: TextOptions) -> str:
     """The distinct words as text, a line each. Wrong bytes are looked for here, not in the whole block."""
     lines = distinct.translate(_TO_NEWLINE)
@@ -241,7 +262,7 @@ def _column_of(block: RawBlock, options: TextOptions) -> bytes:
 def from_rows(rows: Any, options: TextOptions, done: int, name: str) -> TokenBlock:
     """A block from an Arrow list array of strings or integers; null rows and null items are left out."""
     lengths = pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False)
-    return _from_values(rows.flatten(), np.cumsum(lengths, dtype=np.int64), options, done, name)
+    return _from_values(spelled_out(rows.flatten()), np.cumsum(lengths, dtype=np.int64), options, done, name)
 
 
 def from_ids(ids: npt.NDArray[Any], ends: npt.NDArray[np.int64], done: int) -> TokenBlock:
@@ -285,6 +306,11 @@ def from_lists(sentences: Iterable[Any], options: TextOptions, size: int) -> Ite
         yield _from_tokens(tokens, ends, first, options)
 
 
+def in_order(items: Iterable[Any]) -> Iterable[Any]:
+    """A set in an order that is the same in every run; all else as it is."""
+    return sorted(items, key=repr) if isinstance(items, (set, frozenset)) else items
+
+
 def _tokens_of(sentence: Any, number: int) -> Iterable[Any]:
     """The sentence as something to iterate over, refusing what only looks like a list of tokens."""
     if isinstance(sentence, (str, bytes)):
@@ -293,12 +319,12 @@ def _tokens_of(sentence: Any, number: int) -> Iterable[Any]:
             "(text.split()); for a file give its path"
         )
         raise CorpusError(msg)
-    if isinstance(sentence, np.ndarray):
-        return sentence.tolist() if sentence.ndim else [sentence.item()]
-    if not isinstance(sentence, Iterable):
+    if hasattr(sentence, "tolist"):  # arrays and columns: Python's numbers and strings in place of their scalars
+        sentence = [sentence.tolist()] if getattr(sentence, "ndim", 1) == 0 else sentence.tolist()
+    if not isinstance(sentence, Iterable) or isinstance(sentence, Mapping):
         msg = f"sentence {number} is of type {type(sentence).__name__}, wanted a list of tokens"
         raise CorpusError(msg)
-    return sentence
+    return in_order(sentence)
 
 
 def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOptions) -> TokenBlock:
@@ -312,7 +338,10 @@ def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOp
     if not good:
         place = next(i for i, token in enumerate(tokens) if not _is_token(token))
         token, number = tokens[place], first + bisect_right(ends, place)
-        msg = f"sentence {number} holds a token of type {type(token).__name__}, wanted strings or integers"
+        msg = (
+            f"sentence {number} holds a token of type {type(token).__name__}, wanted strings or integers"
+            f"{_way_to_a_token(token)}"
+        )
         raise CorpusError(msg)
     words = [str(token) for token in index]
     if options.lower:
@@ -322,3 +351,12 @@ def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOp
 
 def _is_token(token: Any) -> bool:
     return isinstance(token, (str, int, np.integer)) and not isinstance(token, bool)
+
+
+def _way_to_a_token(token: Any) -> str:
+    """What to do about something that is none."""
+    if token is None or (isinstance(token, float) and math.isnan(token)):
+        return ": leave out what is missing"
+    if isinstance(token, bytes):
+        return ": token.decode() makes a word of it"
+    return ": lists lie too deep" if isinstance(token, Iterable) else ": str(token) makes a word of it"

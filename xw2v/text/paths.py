@@ -123,15 +123,23 @@ class StandardInput:
 
 
 def as_paths(source: Any) -> list[Path | str] | None:
-    """The paths that a source consists of, or None where it is no path; a str is "-" or an address."""
+    """The paths that a source consists of, or None where it is no path; a str is "-" or an address.
+
+    Raises
+    ------
+    MissingFileError   one is an empty string, which would be this folder.
+    """
     items = source if isinstance(source, (list, tuple)) and source else [source]
     if not all(isinstance(item, (str, os.PathLike)) for item in items):
         return None
+    if "" in items:
+        msg = "a path is an empty string; this folder is '.'"
+        raise MissingFileError(msg)
     return [item if isinstance(item, str) and (item == STDIN or _ADDRESS.match(item)) else Path(item) for item in items]
 
 
-def find_files(path: Path | str) -> list[File]:
-    """The files that a path, folder, pattern or address stands for, sorted.
+def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
+    """The files that a path, folder, pattern or address stands for, sorted; `alone` if it is the only one given.
 
     Raises
     ------
@@ -157,7 +165,7 @@ def find_files(path: Path | str) -> list[File]:
     else:
         files = []
         msg = f"there is no file {shortened(str(path))!r}"
-        if " " in str(path):
+        if len(str(path).split()) > 1 or not (alone or set(str(path)) & set("./\\")):  # a text, or a word of one
             msg += "; sentences must be lists of tokens, not strings (text.split())"
     if not files:
         raise MissingFileError(msg)

@@ -7,32 +7,22 @@ gives. Lines end at a line feed; a carriage return is white space.
 from __future__ import annotations
 
 import lzma
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
 from xw2v.parallel import in_parallel, usable_cores
-from xw2v.text.blocks import (
-    LONGEST,
-    TextOptions,
-    TokenBlock,
-    cut_blocks,
-    from_ids,
-    from_lists,
-    from_rows,
-    joined,
-    tokenise,
-)
-from xw2v.text.paths import File, as_paths, find_files, shortened, stamps_of, without_secrets
+from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, from_rows, spelled_out, tokenise
+from xw2v.text.columns import choose_column, is_text, lines_of, listed
+from xw2v.text.objects import read_object
+from xw2v.text.paths import File, as_paths, find_files, stamps_of, without_secrets
 
 __all__ = ["Source", "default_workers", "open_source"]
 
@@ -104,10 +94,13 @@ def open_source(
         are left out), "-" for standard input, an address such as s3://bucket/folder/*.txt (see
         `xw2v.text.remote`), or a list of these. Files named .gz, .bz2, .xz or .zst are decompressed, .parquet
         and .pq read as Parquet, all others as UTF-8 text;
-        an iterable of sentences, each a list of strings or integers, read once, tokens taken as they are;
-        a table of pandas, polars or pyarrow, or a column of one, with text or tokens as in Parquet;
-        integer ids: (ids (N,), offsets (n + 1,)), two NumPy arrays in a tuple, or a NumPy array with a sentence
-        a row. An id's word is its decimal number. In the pair the ids may be strings.
+        an iterable of sentences, each a list (array, column) of strings or integers, read once, tokens taken as they
+        are; a set, which has no order of its own, in one that is the same in every run;
+        a table of pandas, polars or pyarrow, or a column of one, with text or tokens as in Parquet. Of a lazy table
+        of polars the column alone is collected;
+        integer ids: (ids (N,), offsets (n + 1,)), two NumPy arrays in a tuple, as a CSR matrix has them
+        (indices, indptr), or a NumPy array with a sentence a row. An id's word is its decimal number; or they are
+        strings.
     lower : lower-case the words of text (not of integer arrays)
     errors : "strict", wrong UTF-8 and zero bytes are an error, or "replace", they become U+FFFD
     column : of Parquet the column with the text (a string: split at white space) or the tokens (a list of
@@ -131,27 +124,15 @@ def open_source(
     if paths is not None:
         how = _Reading(options, column, min(block_bytes or BLOCK_BYTES, BLOCK_BYTES))
         return _files_source(paths, how, workers or default_workers())
-    if hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__"):
-        return Source("the table", lambda _: _table_blocks(source, column, options))
-    if column is not None:
-        msg = f"column={column!r} needs a file, got {type(source).__name__}"
-        raise CorpusError(msg)
-    if isinstance(source, np.ndarray) or _is_pair(source):
-        ids, offsets = _ids_and_offsets(source)
-        return Source("the id array", lambda _: _id_blocks(ids, offsets), again=True)
-    if isinstance(source, (bytes, dict)) or not isinstance(source, Iterable):
-        msg = f"a corpus must be a path, paths, lists of tokens or arrays of ids, got {type(source).__name__}"
-        raise CorpusError(msg)
-    # An iterator gives itself, and is empty the second time.
-    again = iter(source) is not source
-    return Source("the iterable", lambda _: from_lists(source, options, BLOCK_TOKENS), again=again)
+    found = read_object(source, column, options, BLOCK_TOKENS)
+    return Source(found.name, lambda _: found.blocks(), again=found.again)
 
 
 # Files ---------------------------------------------------------------------------------------------------
 
 
 def _files_source(paths: list[Any], how: _Reading, workers: int) -> Source:
-    files = [file for path in paths for file in find_files(path)]
+    files = [file for path in paths for file in find_files(path, alone=len(paths) == 1)]
     name = without_secrets(paths[0])
     name = name if len(paths) == 1 else f"{len(paths)} paths, the first {name},"
     stamps = stamps_of(files)
@@ -211,12 +192,8 @@ def _field(header: bytes, column: str, name: str) -> int:
     names = header.decode(errors="replace").rstrip("\r").split("\t")
     if column in names:
         return names.index(column)
-    msg = f"{name} has no column {column!r}; its header line has, tab-separated: {_listed(names)}"
+    msg = f"{name} has no column {column!r}; its header line has, tab-separated: {listed(names)}"
     raise CorpusError(msg)
-
-
-def _listed(names: list[str]) -> str:
-    return shortened(", ".join(map(repr, names)))
 
 
 @contextmanager
@@ -262,11 +239,11 @@ def _parquet_jobs(source: File, how: _Reading, before: int, size: int) -> Iterat
     try:
         # A buffer size lets pages be read as needed; else a whole row group's column is loaded.
         with pq.ParquetFile(source.random_access(), pre_buffer=False, buffer_size=1 << 20) as file:
-            chosen = _parquet_column(file.schema_arrow, how.column, name)
+            chosen = choose_column(file.schema_arrow, how.column, name)
             batches = _batches(file, chosen, before, size, how.size)
-            if _is_text(file.schema_arrow.field(chosen).type):
+            if is_text(file.schema_arrow.field(chosen).type):
                 column = f"column {chosen!r} of {name}"
-                for block in cut_blocks(((_lines(rows), done) for rows, done in batches), column):
+                for block in cut_blocks(((lines_of(spelled_out(rows)), done) for rows, done in batches), column):
                     yield partial(tokenise, block, how.options)
             else:
                 for rows, done in batches:
@@ -286,100 +263,4 @@ def _batches(file: Any, column: str, before: int, size: int, wanted: int) -> Ite
     seen = 0
     for batch in file.iter_batches(max(1, min(1 << 16, wanted // (width + 1))), columns=[column]):
         seen += len(batch)
-        values = batch.column(0)
-        if pa.types.is_dictionary(values.type):
-            values = values.dictionary_decode()
-        yield values, before + size * seen // max(1, meta.num_rows)
-
-
-def _lines(rows: Any) -> bytes:
-    """A string array as bytes with a line for each row; null rows are left out."""
-    rows = pc.replace_substring(rows.cast(pa.large_binary()), b"\n", b" ")
-    lines = pc.binary_join_element_wise(rows, pa.scalar(b"", pa.large_binary()), pa.scalar(b"\n", pa.large_binary()))
-    return joined(lines)
-
-
-def _is_text(kind: Any) -> Any:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
-
-
-def _is_tokens(kind: Any) -> Any:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    if not any(test(kind) for test in lists) or pa.types.is_dictionary(kind.value_type):
-        return False
-    return pa.types.is_integer(kind.value_type) or _is_text(kind.value_type)
-
-
-def _parquet_column(schema: Any, column: str | None, path: str) -> str:
-    """The name of the column to read."""
-    usable = [field.name for field in schema if _is_text(field.type) or _is_tokens(field.type)]
-    if column is None and len(usable) == 1:
-        return str(usable[0])
-    if column in usable:
-        return str(column)
-    had = f"columns of strings or lists of strings or integers: {_listed(usable) or 'none'}"
-    if column is None:
-        msg = f'{path} needs a column named (column="..."); {had}'
-    elif column in schema.names:
-        msg = f"{path}: column {column!r} is of type {schema.field(column).type}, which is no text; {had}"
-    else:
-        msg = f"{path} has no column {column!r}; {had}"
-    raise CorpusError(msg)
-
-
-# Tables in memory ------------------------------------------------------------------------------------------
-
-
-def _table_blocks(source: Any, column: str | None, options: TextOptions) -> Iterator[TokenBlock]:
-    """Blocks of a column of what speaks Arrow: tables and columns of pandas, polars and pyarrow."""
-    try:
-        table = pa.table(source)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):  # a column alone
-        values = pa.array(source) if hasattr(source, "__arrow_c_array__") else pa.chunked_array(source)
-        table = pa.table({"the column": values})
-    chosen = _parquet_column(table.schema, column, "the table")
-    columns = (batch.column(0) for batch in table.select([chosen]).to_batches(max_chunksize=1 << 16))
-    decoded = (rows.dictionary_decode() if pa.types.is_dictionary(rows.type) else rows for rows in columns)
-    if _is_text(table.schema.field(chosen).type):
-        for block in cut_blocks(((_lines(rows), 0) for rows in decoded), f"column {chosen!r}"):
-            yield tokenise(block, options)
-    else:
-        for rows in decoded:
-            yield from_rows(rows, options, 0, "the table")
-
-
-# Arrays of ids ---------------------------------------------------------------------------------------------
-
-
-def _is_pair(source: Any) -> bool:
-    return isinstance(source, tuple) and len(source) == 2 and all(isinstance(part, np.ndarray) for part in source)
-
-
-def _ids_and_offsets(source: Any) -> tuple[Any, Any]:
-    """(ids (N,), offsets (n + 1,)), checked."""
-    if isinstance(source, np.ndarray):
-        if source.ndim != 2 or source.dtype.kind not in "iu":
-            msg = (
-                f"an id array must be 2-D, a sentence a row, and of integers, got shape {source.shape}, "
-                f"dtype {source.dtype}; for others give (ids, offsets)"
-            )
-            raise CorpusError(msg)
-        return source.reshape(-1), np.arange(len(source) + 1, dtype=np.int64) * source.shape[1]
-    for array, what, kinds in zip(source, ("ids", "offsets"), ("iuU", "iu"), strict=True):
-        if array.ndim != 1 or array.dtype.kind not in kinds:
-            msg = f"{what} must be 1-D and of integers, got shape {array.shape}, dtype {array.dtype}"
-            raise CorpusError(msg)
-    ids, offsets = source
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets.astype(np.int64)) < 0).any():
-        msg = f"offsets must go from 0 up to the number of ids ({len(ids)}) and never down"
-        raise CorpusError(msg)
-    return ids, offsets.astype(np.int64)
-
-
-def _id_blocks(ids: Any, offsets: Any) -> Iterator[TokenBlock]:
-    for low in range(0, len(ids), BLOCK_TOKENS):
-        part = ids[low : low + BLOCK_TOKENS]
-        first, last = np.searchsorted(offsets, [low, low + len(part)], side="right")
-        yield from_ids(part, offsets[first:last] - low, 0)
+        yield batch.column(0), before + size * seen // max(1, meta.num_rows)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xw2v.errors import ConfigError, MixedArraysError, ShapeError
 
-__all__ = ["UnknownWordText", "as_counts", "as_items", "as_key", "as_vectors", "as_weight", "brief"]
+__all__ = ["UnknownWordText", "as_counts", "as_items", "as_key", "as_number", "as_vectors", "as_weight", "brief"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -70,10 +70,20 @@ def as_items(queries: Any) -> list[Any]:
         isinstance(queries, np.ndarray) and queries.ndim == 1 and queries.dtype.kind != "U"
     ):
         return [queries]
-    if not isinstance(queries, Iterable):
+    if not isinstance(queries, Iterable) or isinstance(queries, (bytes, bytearray)):
         msg = f"wanted a word, a vector or a list of these; got {brief(queries)}"
         raise ConfigError(msg)
     return list(queries)
+
+
+def as_number(number: Any, name: str, none: str) -> int | None:
+    """An integer, or None where the caller gave that, which means `none`."""
+    if number is None:
+        return None
+    if isinstance(number, (int, np.integer)):
+        return int(number)
+    msg = f"{name} must be an integer, or None for {none}; got {brief(number)}"
+    raise ConfigError(msg)
 
 
 def as_weight(weight: Any) -> float:

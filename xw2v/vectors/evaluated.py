@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,16 +38,69 @@ class Judged(Protocol):
 class Evaluated:
     """The scores of `WordVectors`, and of vectors on a device, which are worked out there."""
 
-    def evaluate(self: Judged, paths: Iterable[PathLike], restrict_vocab: int = 300000) -> list[Score]:
-        """All test sets at once, word pairs and analogies, with intervals; see `xw2v.vectors.evaluation.evaluate`."""
+    def evaluate(self: Judged, paths: PathLike | Iterable[PathLike], restrict_vocab: int = 300000) -> list[Score]:
+        r"""A `Score` for each file of word pairs, two (3CosAdd, 3CosMul) for each of analogy questions.
+
+        Parameters
+        ----------
+        paths : files as `evaluate_word_pairs` and `evaluate_word_analogies` read them, told apart by what they hold
+        restrict_vocab : use only the first so many words
+
+        Returns
+        -------
+        list of Score   with score (from -1 to 1, or a share), low and high of a 95 % interval, used and total pairs or
+            questions, and the words that are missing
+
+        Raises
+        ------
+        MissingFileError, FileAccessError   a file cannot be read.   FormatError   it holds neither.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "questions.txt")
+        ...     _ = file.write_text(": family\nman king woman queen\n")
+        ...     [(found.measure, found.score) for found in wv.evaluate(file)]
+        [('3CosAdd', 1.0), ('3CosMul', 1.0)]
+        """
         from xw2v.vectors.evaluation import evaluate
 
-        return evaluate(self, paths, restrict_vocab)
+        return evaluate(self, [paths] if isinstance(paths, (str, os.PathLike)) else paths, restrict_vocab)
 
     def evaluate_word_pairs(
         self: Judged, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
     ) -> WordPairResult:
-        """Correlation with human judgements of similarity; see `xw2v.vectors.word_pairs.evaluate_word_pairs`."""
+        r"""Correlation of the cosines of word pairs with human judgements of similarity.
+
+        Parameters
+        ----------
+        path : a file such as WordSim-353 or SimLex-999: two words and a number a line; "#" begins a comment
+        restrict_vocab : use only the first so many words
+        case_insensitive : "King" in the file is "king", too
+
+        Returns
+        -------
+        WordPairResult   with spearman and pearson, how many pairs were used, and the words that are missing
+
+        Raises
+        ------
+        MissingFileError, FileAccessError   the file cannot be read.
+        FormatError   a line is not UTF-8 or its number is not finite, or fewer than two pairs can be used.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["tea", "coffee", "rain"], [[4, 1], [4, 2], [0, 3]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "pairs.tsv")
+        ...     _ = file.write_text("tea coffee 9\ntea rain 1\ncoffee rain 2\n")
+        ...     wv.evaluate_word_pairs(file).spearman
+        1.0
+        """
         from xw2v.vectors.word_pairs import evaluate_word_pairs
 
         return evaluate_word_pairs(self, path, restrict_vocab, case_insensitive)
@@ -58,7 +112,35 @@ class Evaluated:
         case_insensitive: bool = True,
         similarity_function: str = "most_similar",
     ) -> AnalogyResult:
-        """Share of analogy questions answered; see `xw2v.vectors.analogies.evaluate_word_analogies`."""
+        r"""Share of the questions "a is to b as c is to ?" that are answered by the expected word.
+
+        Parameters
+        ----------
+        path : a file such as questions-words.txt: four words a line, below a line ": name of the section"
+        restrict_vocab : use and search only the first so many words
+        case_insensitive : "King" in the file is "king", too
+        similarity_function : "most_similar", sums of cosines (3CosAdd), or "most_similar_cosmul", products (3CosMul)
+
+        Returns
+        -------
+        AnalogyResult   with accuracy, how many questions were asked and skipped, and its sections
+
+        Raises
+        ------
+        MissingFileError, FileAccessError   the file cannot be read.   ConfigError   no such similarity_function.
+        FormatError   a line is not UTF-8 or stands before the first section, or there is no question.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "questions.txt")
+        ...     _ = file.write_text(": family\nman king woman queen\n")
+        ...     wv.evaluate_word_analogies(file).accuracy
+        1.0
+        """
         from xw2v.vectors.analogies import evaluate_word_analogies
 
         return evaluate_word_analogies(self, path, restrict_vocab, case_insensitive, similarity_function)

@@ -6,14 +6,14 @@ It is never a row number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ConfigError, FormatError, NumericalError, UnknownWordError
-from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors
+from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors, brief
 from xw2v.vectors.nearest import Rows, row_lengths, scaled, unit_row, unit_rows
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import first_bad_row
@@ -105,6 +105,10 @@ class Lookup:
     def __contains__(self, key: object) -> bool:
         return self._find(key) is not None
 
+    def __iter__(self) -> Iterator[str]:
+        """The words, in the order of their rows."""
+        return iter(self.index_to_key)
+
     def __repr__(self) -> str:
         shown = ", ".join(repr(self._word(row)) for row in range(min(len(self), 4)))
         more = ", ..." if len(self) > 4 else ""
@@ -126,6 +130,9 @@ class Lookup:
         return row
 
     def _rows_of(self, keys: Iterable[object]) -> list[int]:
+        if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
+            msg = f"a list of words is wanted; got {brief(keys)}"
+            raise ConfigError(msg)
         return [self._row(key) for key in keys]
 
     def _word(self, row: int) -> str:

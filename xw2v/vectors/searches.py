@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ConfigError
-from xw2v.vectors.arguments import as_items, as_weight
+from xw2v.vectors.arguments import as_items, as_number, as_weight
 from xw2v.vectors.lookup import FloatArray, Key
 from xw2v.vectors.nearest import cosines, largest, nearest, unit_row
 from xw2v.vectors.similarities import Query, Similarities
@@ -51,7 +51,7 @@ class Searches(Similarities):
         Raises
         ------
         UnknownWordError   a word is not in the vocabulary.
-        ConfigError   nothing was asked.  ShapeError   a vector is not of shape (D,).
+        ConfigError   nothing was asked, or a number is none.  ShapeError   a vector is not of shape (D,).
 
         Examples
         --------
@@ -62,7 +62,7 @@ class Searches(Similarities):
         """
         vectors, weights, asked = self._terms(positive, negative)
         mean = unit_row(np.sum([weight * vector for weight, vector in zip(weights, vectors, strict=True)], axis=0))
-        count = self._limit(restrict_vocab)
+        count, topn = self._limit(restrict_vocab), as_number(topn, "topn", "the scores of all words")
         if topn is not None and topn < 1:
             return []
         return self._answer(cosines(self._search_rows(), mean, count), asked, topn)
@@ -95,7 +95,7 @@ class Searches(Similarities):
             msg = "most_similar_cosmul needs at least one positive word or vector; got none"
             raise ConfigError(msg)
         vectors, weights, asked = self._terms(positive, negative)
-        count = self._limit(restrict_vocab)
+        count, topn = self._limit(restrict_vocab), as_number(topn, "topn", "the scores of all words")
         if topn is not None and topn < 1:
             return []
         above, below = np.ones(count, dtype=np.float32), np.ones(count, dtype=np.float32)
@@ -127,10 +127,11 @@ class Searches(Similarities):
         """
         return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
 
-    def most_similar_batch(self, words: Iterable[Key], topn: int = 10) -> list[Answers]:
+    def most_similar_batch(self, words: Iterable[Key], topn: int | None = 10) -> list[Answers]:
         """`most_similar(word, topn=topn)` of each word, many at a time by one matrix product a block.
 
-        Exact. Memory beyond the vectors stays below some 100 MB, however many words are asked.
+        Exact. `topn` None is all other words. Memory beyond the vectors stays below some 100 MB, however many words
+        are asked.
 
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
@@ -138,10 +139,12 @@ class Searches(Similarities):
         [['b'], ['b']]
         """
         rows = np.array(self._rows_of(words), dtype=np.intp)
-        if topn < 1:
+        most = as_number(topn, "topn", "all words")
+        most = len(self) if most is None else most
+        if most < 1:
             return [[] for _ in rows]
         names = self.index_to_key
-        found = nearest(self._search_rows(), rows, int(topn))
+        found = nearest(self._search_rows(), rows, most)
         return [[(names[row], score) for row, score in zip(best.tolist(), near.tolist(), strict=True)]
                 for best, near in found]  # fmt: skip
 
@@ -230,12 +233,13 @@ class Searches(Similarities):
     def _answer(self, scores: FloatArray, asked: set[int], topn: int | None) -> Any:
         if topn is None:
             return scores
-        best = largest(scores, int(topn) + len(asked)).tolist()
-        return [(self._word(row), float(scores[row])) for row in best if row not in asked][: int(topn)]
+        best = largest(scores, topn + len(asked)).tolist()
+        return [(self._word(row), float(scores[row])) for row in best if row not in asked][:topn]
 
     def _limit(self, restrict_vocab: int | None) -> int:
         """How many words to search."""
-        if restrict_vocab is not None and restrict_vocab < 0:
+        most = as_number(restrict_vocab, "restrict_vocab", "all words")
+        if most is not None and most < 0:
             msg = f"restrict_vocab must be None or at least 0; got {restrict_vocab}"
             raise ConfigError(msg)
-        return min(len(self), restrict_vocab) if restrict_vocab else len(self)
+        return min(len(self), most) if most else len(self)

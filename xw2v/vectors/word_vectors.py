@@ -7,7 +7,7 @@ V words, D vector size. It is built in three steps: words and rows (`lookup`), q
 from __future__ import annotations
 
 import os
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,6 +18,21 @@ from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.searches import Searches
 
 __all__ = ["WordVectors"]
+
+_READ_ONLY = "vectors stay as they are; make others: WordVectors(words, vectors, counts)"
+_ELSEWHERE = {  # names of gensim, of today or before its version 4
+    "add_vector": _READ_ONLY,
+    "add_vectors": _READ_ONLY,
+    "set_vecattr": _READ_ONLY,
+    "vocab": "use key_to_index, or get_vecattr(word, 'count')",
+    "index2word": "use index_to_key",
+    "index2entity": "use index_to_key",
+    "syn0": "use vectors",
+    "vectors_norm": "use get_normed_vectors()",
+    "init_sims": "nothing needs it",
+    "fill_norms": "nothing needs it",
+    "wv": "these are the vectors",
+}
 
 
 class WordVectors(Searches, Evaluated):
@@ -53,14 +68,25 @@ class WordVectors(Searches, Evaluated):
     array([4., 4.], dtype=float32)
     >>> wv[["man", "king"]].shape
     (2, 2)
-    >>> "king" in wv, 2 in wv, len(wv)
-    (True, False, 4)
+    >>> "king" in wv, 2 in wv, len(wv), list(wv)[:2]
+    (True, False, 4, ['man', 'woman'])
     """
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only where the attribute is not there.
+        way = f": {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        msg = f"{type(self).__name__} has no attribute {name!r}{way}"
+        raise AttributeError(msg)
 
     # --- files ----------------------------------------------------------------------------------------------
 
     def save(self, folder: PathLike) -> None:
-        """Write a model folder with words, vectors and counts; see `xw2v.vectors.model_folder.save_model_folder`."""
+        """Write a model folder with words, vectors and counts, all or nothing; `load` reads it.
+
+        Raises
+        ------
+        FileAccessError   it cannot be written, or what is there is no model or holds more than this would write.
+        """
         tables = {"center_vectors": self.vectors}
         model_folder.save_model_folder(folder, tables, self.index_to_key, self.counts, {"kind": "word vectors"})
 
@@ -70,6 +96,10 @@ class WordVectors(Searches, Evaluated):
 
         With `mmap` the vectors stay in the file and are shared by all processes that map it, and nothing is gone
         through before it is asked for: NaN in the file or a word that comes twice is reported then.
+
+        Raises
+        ------
+        MissingFileError   there is no such folder.   FormatError   it is no model, or damaged.
 
         >>> import tempfile
         >>> from xw2v import WordVectors
@@ -84,12 +114,28 @@ class WordVectors(Searches, Evaluated):
     def save_word2vec_format(
         self, path: PathLike, binary: bool = False, fvocab: PathLike | None = None, write_header: bool = True
     ) -> None:
-        """Write word2vec's text or binary format, gzipped where `path` ends in .gz.
+        """Write word2vec's text or binary format, gzipped where `path` ends in .gz; outside vectors are not in it.
 
         Parameters
         ----------
+        binary : little-endian float32; else decimal numbers that are the same float32
         fvocab : also write the counts there, "word count" a line, as word2vec.c's -save-vocab does
         write_header : False leaves out the first line, as GloVe's files do
+
+        Raises
+        ------
+        FileAccessError   it cannot be written; a file that was there is left as it was.
+        FormatError       the format cannot hold a word, as one with a space in it.
+        ConfigError       there are no counts to write.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from xw2v import WordVectors
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     WordVectors(["a", "b"], [[1, 2], [3, 4]]).save_word2vec_format(folder + "/v.txt")
+        ...     WordVectors.load_word2vec_format(folder + "/v.txt")["b"]
+        array([3., 4.], dtype=float32)
         """
         if fvocab is not None and self.counts is None:
             msg = "fvocab wants counts, and these vectors have none"
@@ -109,9 +155,20 @@ class WordVectors(Searches, Evaluated):
         fvocab: PathLike | None = None,
         no_header: bool = False,
     ) -> Self:
-        """Read word2vec's text or binary format; see `xw2v.vectors.word2vec_format.load_word2vec_format`.
+        """Word vectors from word2vec's text or binary format, of any program; unpacked where `path` ends in .gz.
 
-        `fvocab` is a file of counts, "word count" a line; words that it does not name get 0.
+        Parameters
+        ----------
+        binary : the format; a name's ending is not looked at
+        limit : read only so many rows, which are the most frequent words in the files of most programs
+        unicode_errors : "strict", or "replace" or "ignore" for files whose words are cut inside a character
+        fvocab : a file of counts, "word count" a line; words that it does not name get 0
+        no_header : there is no first line "V D", as in GloVe's files; text only
+
+        Raises
+        ------
+        MissingFileError, FileAccessError   the file cannot be read.
+        FormatError   it is not what its header says, is no UTF-8, or holds NaN or infinity.
         """
         rows, vectors = word2vec_format.load_word2vec_format(os.fspath(path), binary, limit, unicode_errors, no_header)
         counts = None

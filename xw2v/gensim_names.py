@@ -1,0 +1,46 @@
+"""Options of gensim's Word2Vec that are called otherwise here, or are not there: a line says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from xw2v.errors import ConfigError
+
+__all__ = ["leads_on"]
+
+F = TypeVar("F", bound=Callable[..., None])
+
+_SKIP_GRAM = "it trains skip-gram, with noise words or the exact softmax: leave it out"
+_OTHERWISE = {
+    "sentences": "a corpus is given to fit: Word2Vec(...).fit(sentences)",
+    "corpus_file": "a corpus is given to fit: Word2Vec(...).fit(path)",
+    "size": "use vector_size",
+    "iter": "use epochs",
+    "sg": _SKIP_GRAM,
+    "hs": _SKIP_GRAM,
+    "cbow_mean": _SKIP_GRAM,
+    "compute_loss": "history always has the loss: leave it out",
+    "callbacks": "they are given to fit: Word2Vec(...).fit(corpus, callbacks=[...])",
+    "trim_rule": "use min_count and max_final_vocab",
+}
+
+
+def leads_on(init: F) -> F:
+    """An `__init__` that answers a name of gensim's with the way to go.
+
+    Raises
+    ------
+    ConfigError   a keyword is such a name.
+    """
+
+    @wraps(init)
+    def checked(self: Any, *given: Any, **options: Any) -> None:
+        for name in options:
+            if name in _OTHERWISE:
+                msg = f"{type(self).__name__} has no option {name!r}: {_OTHERWISE[name]}"
+                raise ConfigError(msg)
+        init(self, *given, **options)
+
+    return cast("F", checked)

@@ -1,0 +1,114 @@
+"""Columns of tables with a sentence a row, in Parquet files or in memory: which one is read, and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xw2v.errors import CorpusError
+from xw2v.text.blocks import TextOptions, TokenBlock, cut_blocks, from_rows, joined, spelled_out, tokenise
+from xw2v.text.paths import shortened
+
+__all__ = ["choose_column", "is_text", "lines_of", "listed", "table_blocks"]
+
+_ALONE = "the column"  # the name of one that comes without a table
+
+
+def listed(names: list[str]) -> str:
+    """Names for a message."""
+    return shortened(", ".join(map(repr, names)))
+
+
+def is_text(kind: Any) -> Any:
+    """Whether an Arrow type is one of strings."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def _is_tokens(kind: Any) -> Any:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(test(kind) for test in lists) and (pa.types.is_integer(kind.value_type) or is_text(kind.value_type))
+
+
+def lines_of(rows: Any) -> bytes:
+    """A string array as bytes with a line for each row; null rows are left out."""
+    rows = pc.replace_substring(rows.cast(pa.large_binary()), b"\n", b" ")
+    lines = pc.binary_join_element_wise(rows, pa.scalar(b"", pa.large_binary()), pa.scalar(b"\n", pa.large_binary()))
+    return joined(lines)
+
+
+def choose_column(schema: Any, column: str | None, name: str) -> str:
+    """The name of the column to read.
+
+    Raises
+    ------
+    CorpusError   there is no such column, or its rows are no sentences; none was named and not just one would do.
+    """
+    usable = [field.name for field in schema if is_text(field.type) or _is_tokens(field.type)]
+    if column is None and len(usable) == 1:
+        return str(usable[0])
+    if column in usable:
+        return str(column)
+    wanted = "strings or lists of strings or integers"
+    had = f"columns of {wanted}: {listed(usable) or 'none'}"
+    if column is not None and column not in schema.names:
+        msg = f"{name} has no column {column!r}; {had}"
+    elif usable and column is None:
+        msg = f'{name} needs a column named (column="..."); {had}'
+    else:
+        types = [str(field.type) for field in schema if column in (None, field.name)]
+        which = f"column {column!r} of {name}" if column is not None else name
+        msg = (
+            f"{which} holds {shortened(', '.join(types)) or 'no columns'}, wanted {wanted}: "
+            "a row is a sentence, so group what belongs to one into a list"
+        )
+    raise CorpusError(msg)
+
+
+def table_blocks(source: Any, column: str | None, options: TextOptions) -> Iterator[TokenBlock]:
+    """Blocks of a column of what speaks Arrow: tables, lazy ones and columns of pandas, polars and pyarrow."""
+    rows, name = _rows(source, column)
+    parts = (part for chunk in rows.chunks for part in _slices(chunk))
+    if is_text(rows.type):
+        for block in cut_blocks(((lines_of(spelled_out(part)), 0) for part in parts), name):
+            yield tokenise(block, options)
+    else:
+        for part in parts:
+            yield from_rows(part, options, 0, name)
+
+
+def _slices(chunk: Any, size: int = 1 << 16) -> Iterator[Any]:
+    for low in range(0, len(chunk), size):
+        yield chunk[low : low + size]
+
+
+def _rows(source: Any, column: str | None) -> tuple[Any, str]:
+    """The rows of the column, chunked, and what messages call it."""
+    if hasattr(source, "collect"):  # a lazy table: no other column of it is worked out
+        chosen = choose_column(pa.table(source.limit(0).collect()).schema, column, "the table")
+        source, column = source.select(chosen).collect(), chosen
+    elif hasattr(source, "iloc") and column is not None and column in getattr(source, "columns", ()):
+        source = source[[column]]  # pandas: other columns may hold what Arrow cannot
+    table = _as_table(source, column)
+    alone = table.schema.names == [_ALONE]
+    chosen = choose_column(table.schema, column, _ALONE if alone else "the table")
+    return table[chosen], _ALONE if alone else f"column {chosen!r}"
+
+
+def _as_table(source: Any, column: str | None) -> Any:
+    refused = (pa.ArrowException, TypeError, ValueError)
+    try:
+        return pa.table(source)
+    except refused:  # a column alone
+        try:
+            values = pa.array(source) if hasattr(source, "__arrow_c_array__") else pa.chunked_array(source)
+        except refused as error:
+            text = " ".join(" ".join(map(str, error.args)).split())[:200]
+            other = "" if column is not None or not hasattr(source, "columns") else ', or name a column (column="...")'
+            msg = f"the table cannot be read: {text}; give rows that are all strings or all lists of tokens{other}"
+            raise CorpusError(msg) from error
+        return pa.table({_ALONE: values})
