@@ -33,6 +33,7 @@ from threadpoolctl import threadpool_limits
 
 from xw2v import EncodedCorpus, Word2Vec
 from xw2v.config import CS224N
+from xw2v.files import atomic_write
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import read_checkpoint
 from xw2v.training.walk import Progress
@@ -134,7 +135,8 @@ def start(mode: str, folder: Path, unit: str, memory: Memory) -> int:
     child = os.fork()
     if child == 0:
         try:
-            (folder.parent / "digest").write_text(train(mode, folder, unit, memory))
+            with atomic_write(folder.parent / "digest") as file:  # a kill may come in the middle of this, too
+                file.write(train(mode, folder, unit, memory).encode())
         except BaseException:
             traceback.print_exc()
         finally:
@@ -164,7 +166,9 @@ def killed_run(
         look(folder, unit, memory.read(), figures)
     figures.kills += kills
     figures.runs += kills > 0
-    figures.differing += (place / "digest").read_text() != wanted
+    if (place / "digest").read_text() != wanted:
+        print(f"{mode}, {unit}: other vectors after {kills} kills", file=sys.stderr)
+        figures.differing += 1
 
 
 def look(folder: Path, unit: str, seen: Seen, figures: Figures) -> None:
