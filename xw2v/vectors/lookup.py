@@ -176,7 +176,11 @@ class Lookup:
         NumericalError     a row of a mapped file holds NaN or infinity.
         """
         one = isinstance(keys, str) or not isinstance(keys, Iterable)
-        found: FloatArray = self.vectors[self._row(keys) if one else self._rows_of(keys)]  # type: ignore[arg-type]
+        return self._at(self._row(keys) if one else self._rows_of(keys))  # type: ignore[arg-type]
+
+    def _at(self, rows: int | list[int]) -> FloatArray:
+        """The vectors of rows; of a mapped file they are looked at."""
+        found: FloatArray = self.vectors[rows]
         if self._lengths is None and not np.isfinite(found).all():
             self._check_finite()
         return found

@@ -187,7 +187,7 @@ class Searches(Similarities):
         ['b']
         """
         row = self._row(word)
-        found = cosines(self._search_rows(), unit_row(self[word]))
+        found = cosines(self._search_rows(), unit_row(self._at(row)))
         return [self._word(near) for near in np.flatnonzero(found > found[self._row(other)]).tolist() if near != row]
 
     def rank(self, word: Key, other: Key) -> int:
@@ -226,7 +226,7 @@ class Searches(Similarities):
             else:
                 row = self._row(query)
                 asked.add(row)
-                vectors.append(unit_row(self[query]))
+                vectors.append(unit_row(self._at(row)))
             weights.append(as_weight(weight))
         return vectors, weights, asked
 
