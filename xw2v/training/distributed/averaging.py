@@ -122,7 +122,7 @@ class Averager:
 
 
 def shares_of_sums(squares_of_sums: Array, sums_of_squares: Array, longest: float) -> Array:
-    """F of each row, (n,): how much of the sum of the ranks' steps is taken; see above.
+    """(n,) the f of each row: how much of the sum of the ranks' steps is taken; see above.
 
     Parameters
     ----------
