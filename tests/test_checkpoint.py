@@ -292,7 +292,7 @@ sys.exit(main(sys.argv[1:]))
 def test_signals_end_a_run_in_good_order(number: int, status: int, tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("a b c d e f g h\n" * 2000)
     command = [sys.executable, "-c", SCRIPT, "train", "c.txt", "-o", "m", "--min-count", "1", "--workers", "1",
-               "--vector-size", "8", "--sample", "0", "--epochs"]  # fmt: skip
+               "--vector-size", "8", "--sample", "0", "--checkpoint-every", "1h", "--epochs"]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [*command, "1000000"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
