@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import unittest
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from xw2v.errors import ConfigError, UnknownWordError
-from xw2v.vectors.nearest import largest
 from xw2v.vectors.word_vectors import WordVectors
 
 gensim_module = pytest.importorskip(
@@ -179,32 +177,6 @@ def test_refusals(ours: WordVectors) -> None:
     ):
         with pytest.raises(error, match=match):
             attempt()
-
-
-def test_a_mapped_model_answers_as_one_in_memory(ours: WordVectors, tmp_path: Path) -> None:
-    ours.save(tmp_path / "m")
-    for word in ODD:
-        mapped = WordVectors.load(tmp_path / "m")
-        np.testing.assert_array_equal(mapped[word], ours[word])
-        assert mapped._rows is None  # no dict of all words for one
-        assert "nowhere" not in mapped
-        assert mapped.most_similar(word, topn=3) == ours.most_similar(word, topn=3)
-        assert mapped._names is None
-        assert mapped.index_to_key == WORDS
-    mapped = WordVectors.load(tmp_path / "m")
-    for word in WORDS[:200]:
-        assert mapped.get_index(word) == ours.get_index(word)
-    assert mapped._rows is not None  # made once it pays
-
-
-@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 5000, 20_000])
-@pytest.mark.parametrize("n", [0, 1, 3, 600, 30_000])
-def test_largest_is_a_stable_sort(size: int, n: int) -> None:
-    rng = np.random.default_rng(size)
-    for numbers in (rng.standard_normal(size), rng.integers(0, 4, size), np.zeros(size)):
-        values = numbers.astype(np.float32)
-        found = largest(values, n)
-        assert found.tolist() == np.argsort(-values, kind="stable")[:n].tolist()
 
 
 # gensim's own tests, adapted in the import alone.

@@ -211,6 +211,12 @@ TEXT, ENDS = np.frombuffer(b"abc", np.uint8), np.array([1, 2, 3])
         ({"words": TEXT, "ends": ENDS, "counts": np.array([1, 2])}, "3 counts"),
         ({"words": TEXT, "ends": ENDS, "counts": np.array([1, 2, -3])}, "3 counts"),
         ({"words": TEXT, "ends": ENDS, "counts": np.ones((3, 1), np.float32)}, "not 1-D uint8 or 1-D int64"),
+        ({"words": TEXT, "ends": ENDS, "counts": np.ones((3, 1))}, "3 counts"),
+        ({"center_lengths": np.ones((2, 1)), "words": TEXT, "ends": ENDS}, "3 lengths"),
+        ({"center_lengths": np.ones((3, 2)), "words": TEXT, "ends": ENDS}, "3 lengths"),
+        ({"center_lengths": np.array([1, 2, 3]), "words": TEXT, "ends": ENDS}, "3 lengths"),
+        ({"center_lengths": np.array([[1], [-2.0], [3]]), "words": TEXT, "ends": ENDS}, "3 lengths"),
+        ({"center_lengths": np.array([[1], [np.nan], [3]]), "words": TEXT, "ends": ENDS}, "3 lengths"),
     ],
 )
 def test_damaged_vocabularies(tmp_path: Path, arrays: Any, match: str) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xw2v.errors import ConfigError, FormatError, NumericalError, UnknownWordError
 from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors, brief
-from xw2v.vectors.nearest import Rows, row_lengths, scaled, unit_row, unit_rows
+from xw2v.vectors.nearest import Rows, agree, cosines, row_lengths, scaled, unit_row, unit_rows
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import first_bad_row
 
@@ -23,6 +23,7 @@ __all__ = ["Key", "Lookup"]
 Key = str | int | np.integer[Any]
 FloatArray = npt.NDArray[np.float32]
 
+_LARGEST_COSINE = 1.001  # by rounding
 _FIRST_LOOKUPS = 64  # words found in a mapped vocabulary before a dict of all of them is made
 
 
@@ -51,16 +52,24 @@ class Lookup:
 
     def _forget(self) -> None:
         """Let go of what follows from the vectors."""
-        self._lengths: npt.NDArray[np.float64] | None = None
+        self._lengths: npt.NDArray[np.float64] | None = None  # known once all rows were looked at
+        self._said_lengths: npt.NDArray[np.float64] | None = None  # by the file that the vectors are in
         self._scaled: Rows | None = None
         self._unit: FloatArray | None = None
 
     @classmethod
-    def _mapped(cls, words: PackedWords, vectors: npt.ArrayLike, counts: npt.NDArray[np.int64] | None) -> Self:
+    def _mapped(
+        cls,
+        words: PackedWords,
+        vectors: npt.ArrayLike,
+        counts: npt.NDArray[np.int64] | None,
+        lengths: npt.NDArray[np.float64] | None = None,
+    ) -> Self:
         """From a model folder: nothing is gone through before it is needed, so a mapped model opens at once."""
         found = cls.__new__(cls)
         found._packed, found._names = words, None
         found._start(as_vectors(vectors, len(words)), counts)
+        found._said_lengths = lengths
         return found
 
     @classmethod
@@ -221,14 +230,28 @@ class Lookup:
                 if bad is not None:
                     msg = f"vectors must be finite float32; that of {self._word(bad)!r} (row {bad}) is not"
                     raise NumericalError(msg)
-            self._lengths = lengths
+            self._lengths, self._scaled = lengths, None
 
     def _search_rows(self) -> Rows:
+        self._check_finite()
+        assert self._lengths is not None
         if self._scaled is None:
-            self._check_finite()
-            assert self._lengths is not None
             self._scaled = scaled(self.vectors, self._lengths)
         return self._scaled
+
+    def _cosines(self, unit: npt.NDArray[np.floating], count: int | None = None) -> FloatArray:
+        """(count,) cosines of the first rows with a (D,) unit vector.
+
+        Lengths that the file of a mapped table gives save half of the reading: some are compared with their rows, and
+        a row that is not finite or longer than that shows in its cosine.
+        """
+        if self._scaled is None and self._said_lengths is not None and agree(self._said_lengths, self.vectors):
+            self._scaled = scaled(self.vectors, self._said_lengths)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = cosines(self._search_rows() if self._scaled is None else self._scaled, unit, count)
+        if self._lengths is None and not np.abs(found).max(initial=0.0) < _LARGEST_COSINE:  # NaN is not
+            found = cosines(self._search_rows(), unit, count)
+        return found
 
     # --- attributes of words, order ---------------------------------------------------------------------------
 

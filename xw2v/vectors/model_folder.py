@@ -2,7 +2,8 @@
 
     tables.safetensors       (V, D) float32 tables, "center_vectors" among them
     vocabulary.safetensors   "words", all of them end to end in UTF-8; "ends" (V,) int64, where each ends;
-                             "counts" (V,) int64, if known
+                             "counts" (V,) int64, if known; "center_lengths" (V, 1) float64, what the rows of
+                             "center_vectors" measure, so that a search need not go through a mapped table twice
     config.json              {"format": "xw2v model", "format_version": 1, "metadata": {...}}
 
 V words, D vector size. The words are packed so that a model of a million opens without a million strings. A
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
 from xw2v.files import PathLike, inside, new_folder, reading, sync, writing
 from xw2v.tensors import read_tensors, write_tensors
+from xw2v.vectors.nearest import row_lengths
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import FloatTable, as_table
 
@@ -36,12 +38,16 @@ TABLES, VOCABULARY, CONFIG = "tables.safetensors", "vocabulary.safetensors", "co
 
 
 class ModelFolder(NamedTuple):
-    """What a model folder holds: tables of (V, D) float32 by name, V words, (V,) int64 counts, metadata."""
+    """What a model folder holds: tables of (V, D) float32 by name, V words, (V,) int64 counts, metadata.
+
+    And (V,) float64 `lengths`, said to be those of the centre vectors; None in folders that do not say.
+    """
 
     tables: dict[str, FloatTable]
     packed_words: PackedWords
     counts: npt.NDArray[np.int64] | None
     metadata: dict[str, Any]
+    lengths: npt.NDArray[np.float64] | None = None
 
     @property
     def words(self) -> list[str]:
@@ -76,7 +82,8 @@ def save_model_folder(
         raise ShapeError(msg)
     arrays = {name: as_table(table, name, len(words)) for name, table in tables.items()}
     packed = PackedWords.of(words)
-    vocabulary: dict[str, npt.NDArray[Any]] = {"ends": packed.ends, "words": packed.text}
+    lengths = row_lengths(arrays["center_vectors"])[:, None]
+    vocabulary: dict[str, npt.NDArray[Any]] = {"center_lengths": lengths, "ends": packed.ends, "words": packed.text}
     if counts is not None:
         vocabulary = {"counts": np.asarray(counts, dtype=np.int64), **vocabulary}
         if len(vocabulary["counts"]) != len(words):
@@ -157,7 +164,7 @@ def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
             msg = f"{path} is a file; wanted a model folder (for word2vec files use load_word2vec_format)"
             raise FileAccessError(msg)
     metadata = _read_config(path)
-    words, counts = _read_vocabulary(inside(path, VOCABULARY), mmap)
+    words, counts, lengths = _read_vocabulary(inside(path, VOCABULARY), mmap)
     tables, _ = read_tensors(inside(path, TABLES), mmap)
     if "center_vectors" not in tables:
         msg = f'{path / TABLES} has no table "center_vectors"; it is not the file of an xw2v model'
@@ -166,7 +173,7 @@ def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
         if len(table) != len(words):
             msg = f"{path}: table {name!r} has {len(table)} rows and {VOCABULARY} has {len(words)} words; save it again"
             raise FormatError(msg)
-    return ModelFolder(tables, words, counts, metadata)
+    return ModelFolder(tables, words, counts, metadata, lengths)
 
 
 def _read_json(path: Path) -> Any:
@@ -198,9 +205,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return metadata
 
 
-def _read_vocabulary(path: Path, mmap: bool) -> tuple[PackedWords, npt.NDArray[np.int64] | None]:
-    arrays, _ = read_tensors(path, mmap, kinds=("U8", "I64"))
-    text, ends, counts = (arrays.get(name) for name in ("words", "ends", "counts"))
+def _read_vocabulary(
+    path: Path, mmap: bool
+) -> tuple[PackedWords, npt.NDArray[np.int64] | None, npt.NDArray[np.float64] | None]:
+    arrays, _ = read_tensors(path, mmap, kinds=("U8", "I64", "F64"))
+    text, ends, counts, lengths = (arrays.get(name) for name in ("words", "ends", "counts", "center_lengths"))
     if text is None or ends is None or text.dtype != np.uint8 or ends.dtype != np.int64:
         msg = f'{path} has no "words" (bytes) and "ends" (64-bit integers); it is not the file of an xw2v model'
         raise FormatError(msg)
@@ -212,4 +221,9 @@ def _read_vocabulary(path: Path, mmap: bool) -> tuple[PackedWords, npt.NDArray[n
     if counts is not None and (counts.dtype != np.int64 or len(counts) != len(words) or (counts < 0).any()):
         msg = f"{path} must have {len(words)} counts >= 0, one a word; the file is damaged"
         raise FormatError(msg)
-    return words, counts
+    if lengths is None:
+        return words, counts, None
+    if lengths.dtype != np.float64 or lengths.shape != (len(words), 1) or not (lengths >= 0).all():
+        msg = f"{path} must have {len(words)} lengths >= 0, one a word; the file is damaged"
+        raise FormatError(msg)
+    return words, counts, lengths[:, 0]

@@ -18,6 +18,7 @@ from xw2v.parallel import in_parallel, usable_cores
 
 __all__ = [
     "Rows",
+    "agree",
     "cosines",
     "largest",
     "nearest",
@@ -35,6 +36,7 @@ _BLOCK_NUMBERS = 2**22  # float32 of a block of cosines: 16 MB
 _CHUNK = 512  # numbers of which only the largest is looked at first
 _QUESTIONS = 1024  # asked at once
 _AT_ONCE = 16  # blocks of rows that a thread goes through before it takes the next ones
+_LOOKED_AT = 100  # rows; each is a page to fetch
 _MARGIN = np.float32(1e-5)
 
 
@@ -85,6 +87,12 @@ def _squares(vectors: FloatArray, squares: npt.NDArray[np.float64], start: int, 
                 wide = rows[odd].astype(np.float64)
                 found[odd] = np.einsum("ij,ij->i", wide, wide)
             squares[begin : begin + step] = found
+
+
+def agree(lengths: npt.NDArray[np.float64], vectors: FloatArray) -> bool:
+    """Whether (V,) numbers are the lengths of those rows, spread over the table, that are looked at."""
+    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), _LOOKED_AT), dtype=np.intp)
+    return np.allclose(lengths[rows], row_lengths(vectors[rows]), rtol=1e-6, atol=0.0)
 
 
 def scaled(vectors: FloatArray, lengths: npt.NDArray[np.float64]) -> Rows:

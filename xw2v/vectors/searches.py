@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xw2v.errors import ConfigError
 from xw2v.vectors.arguments import as_items, as_number, as_weight
 from xw2v.vectors.lookup import FloatArray, Key
-from xw2v.vectors.nearest import cosines, largest, nearest, unit_row
+from xw2v.vectors.nearest import largest, nearest, unit_row
 from xw2v.vectors.similarities import Query, Similarities
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Searches(Similarities):
         count, topn = self._limit(restrict_vocab), as_number(topn, "topn", "the scores of all words")
         if topn is not None and topn < 1:
             return []
-        return self._answer(cosines(self._search_rows(), mean, count), asked, topn)
+        return self._answer(self._cosines(mean, count), asked, topn)
 
     def most_similar_cosmul(
         self,
@@ -101,7 +101,7 @@ class Searches(Similarities):
         above, below = np.ones(count, dtype=np.float32), np.ones(count, dtype=np.float32)
         for vector, place in zip(vectors, range(len(weights)), strict=True):
             into = above if place < len(as_items(positive)) else below
-            into *= (1 + cosines(self._search_rows(), vector, count)) / 2
+            into *= (1 + self._cosines(vector, count)) / 2
         return self._answer(above / (below + np.float32(1e-6)), asked, topn)
 
     def similar_by_word(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
@@ -187,7 +187,7 @@ class Searches(Similarities):
         ['b']
         """
         row = self._row(word)
-        found = cosines(self._search_rows(), unit_row(self._at(row)))
+        found = self._cosines(unit_row(self._at(row)))
         return [self._word(near) for near in np.flatnonzero(found > found[self._row(other)]).tolist() if near != row]
 
     def rank(self, word: Key, other: Key) -> int:

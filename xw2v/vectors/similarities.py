@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xw2v.errors import ConfigError, ShapeError
 from xw2v.vectors.arguments import as_items, as_weight, brief
 from xw2v.vectors.lookup import FloatArray, Key, Lookup
-from xw2v.vectors.nearest import cosines, unit_row
+from xw2v.vectors.nearest import unit_row
 
 __all__ = ["Query", "Similarities"]
 
@@ -63,7 +63,7 @@ class Similarities(Lookup):
         """
         given = isinstance(word_or_vector, (np.ndarray, list))
         unit = unit_row(self._check_vector(word_or_vector) if given else self[word_or_vector])
-        found = cosines(self._search_rows(), unit)
+        found = self._cosines(unit)
         rows = self._rows_of(other_words)
         result: FloatArray = np.float32(1) - (found[rows] if rows else found)
         return result

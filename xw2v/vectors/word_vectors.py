@@ -109,7 +109,7 @@ class WordVectors(Searches, Evaluated):
         array([3., 4.], dtype=float32)
         """
         model = model_folder.load_model_folder(folder, mmap)
-        return cls._mapped(model.packed_words, model.tables["center_vectors"], model.counts)
+        return cls._mapped(model.packed_words, model.tables["center_vectors"], model.counts, model.lengths)
 
     def save_word2vec_format(
         self, path: PathLike, binary: bool = False, fvocab: PathLike | None = None, write_header: bool = True
