@@ -215,9 +215,10 @@ def test_a_full_disk_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.Mo
     keep: dict[str, Any] = {"checkpoint_dir": tmp_path, "checkpoint_every": 500, "on_warning": warnings.append}
     with pytest.raises(CrashError):
         model(MODES["cpu"]).fit(encoded(), **keep, on_progress=on_progress)
-    assert len(warnings) > 1
-    assert "No space left on device" in warnings[0]
-    assert warnings[0].endswith("training goes on, the last one stays")
+    failed = [line for line in warnings if "come later than asked for" not in line]  # which a slow machine may add
+    assert len(failed) > 1
+    assert all("No space left on device" in line for line in failed)
+    assert failed[0].endswith("training goes on, the last one stays")
     assert names(tmp_path) == ["checkpoint-000001.safetensors"]
     monkeypatch.undo()
     monkeypatch.setattr(batches, "SEGMENT", 200)
