@@ -1,7 +1,8 @@
 """How fast do vectors load, answer and save? xw2v against gensim on the same random vectors.
 
 - load the word2vec binary format, V x 300; and the same as a mapped model folder, to the first vector of a word, the
-  first cosine of two words, with the first search in it, and the second search; beside them what only moving or reading the bytes takes
+  first cosine of two words, the first search with opening in it, and the second search; beside them what only moving
+  or reading the bytes takes
 - 1,000 questions of the nearest ten over V x 100: `most_similar_batch` against gensim's loop of `most_similar`
 - save and load the text format, V / 10 x 300
 

@@ -194,6 +194,10 @@ def test_unknown_word_names_near_spellings() -> None:
     assert str(caught.value).startswith("'quene' is not in the vocabulary of 4 words; nearest spellings: queen")
     with pytest.raises(KeyError, match="nearest spellings: Paris"):
         wv.similarity("paris", "king")
+    with pytest.raises(UnknownWordError, match=r"ndarray of shape \(4,\) is not a word; .*similar_by_vector"):
+        wv.similarity("king", wv.vectors[0])
+    with pytest.raises(UnknownWordError, match=r"float32\(1\.0\) is not a word; wanted a string or an integer key$"):
+        wv[wv.vectors[0]]
     with pytest.raises(UnknownWordError, match=r"vocabulary of 4 words$"):
         wv["xyzzyxyzzy"]
 

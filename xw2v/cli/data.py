@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xw2v.cli.options import Json, Quiet
-from xw2v.cli.outputs import print_json
+from xw2v.cli.outputs import check_output, print_json
 from xw2v.screen import Screen
 from xw2v.text.datasets import DATASETS, built_in_corpus
 
@@ -61,6 +61,8 @@ def data_write(
     """Write a built-in corpus as text, a sentence a line."""
     from xw2v.files import atomic_write
 
+    if str(file) != "-":
+        check_output(file)
     sentences = built_in_corpus(name)
     if str(file) == "-":
         for sentence in sentences:

@@ -11,7 +11,7 @@ import typer
 
 from xw2v import __version__
 from xw2v.cli.options import Json, ModelPath
-from xw2v.cli.outputs import load, output_kind, print_json, save
+from xw2v.cli.outputs import check_output, load, output_kind, print_json, save
 from xw2v.cli.train import corpus_facts
 from xw2v.errors import BackendError, ConfigError
 from xw2v.screen import Screen
@@ -46,6 +46,7 @@ def plot(
     """A picture of words in the plane, or of the loss or the scores while a model was trained."""
     from xw2v.vectors.plots import plot_loss, plot_runs, plot_scores, plot_words
 
+    check_output(output)
     if loss and scores:
         msg = "--loss and --scores are two pictures: give one of them"
         raise ConfigError(msg)
@@ -100,6 +101,7 @@ def export(
     """Vectors for other tools: the embedding projector, Hugging Face, NumPy, spaCy."""
     from xw2v.vectors.exports import export as write
 
+    check_output(output, is_folder=True)
     vectors = load(source)
     write(vectors, output, to, top=top, half=half)
     Screen().line(f"{min(len(vectors), top or len(vectors)):,} words of {vectors.vector_size} numbers\nwrote {output}")

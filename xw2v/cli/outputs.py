@@ -9,7 +9,7 @@ from typing import Any
 
 from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
 
-__all__ = ["BINARY_ENDINGS", "check_not_the_corpus", "load", "output_kind", "print_json", "save"]
+__all__ = ["BINARY_ENDINGS", "check_not_the_corpus", "check_output", "load", "output_kind", "print_json", "save"]
 
 _TEXT_ENDINGS = (".txt", ".vec", ".txt.gz", ".vec.gz")
 BINARY_ENDINGS = (".bin", ".bin.gz")
@@ -26,12 +26,23 @@ def output_kind(output: Path, format: str) -> str:
     if format not in ("auto", "model", "text", "binary"):
         msg = f"format must be 'auto', 'model', 'text' or 'binary', got {format!r}"
         raise ConfigError(msg)
-    name = output.name.lower()
-    if not name:
+    if format == "auto":
+        name = output.name.lower()
+        format = "text" if name.endswith(_TEXT_ENDINGS) else "binary" if name.endswith(BINARY_ENDINGS) else "model"
+    check_output(output, is_folder=format == "model")
+    return format
+
+
+def check_output(output: Path, is_folder: bool = False) -> None:
+    """Look before the work is done for what would keep its result from being written.
+
+    Raises
+    ------
+    MissingFileError, FileAccessError   the output cannot be written
+    """
+    if not output.name:
         msg = f"cannot write {output}: that is this folder; give a name"
         raise FileAccessError(msg)
-    if format == "auto":
-        format = "text" if name.endswith(_TEXT_ENDINGS) else "binary" if name.endswith(BINARY_ENDINGS) else "model"
     folder = output.absolute().parent
     if not folder.is_dir():
         msg = f"cannot write {output}: the folder {folder} does not exist; make it first"
@@ -39,10 +50,9 @@ def output_kind(output: Path, format: str) -> str:
     if not os.access(folder, os.W_OK):
         msg = f"cannot write {output}: no permission to write in {folder}"
         raise FileAccessError(msg)
-    if output.exists() and output.is_dir() != (format == "model"):
+    if output.exists() and output.is_dir() != is_folder:
         msg = f"cannot write {output}: a {'folder' if output.is_dir() else 'file'} of that name exists"
         raise FileAccessError(msg)
-    return format
 
 
 def check_not_the_corpus(output: Path, corpus: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xw2v.cli.options import ModelPath
-from xw2v.cli.outputs import load
+from xw2v.cli.outputs import check_output, load
 from xw2v.screen import Screen
 
 __all__ = ["report"]
@@ -32,6 +32,7 @@ def report(
     from xw2v.estimator import Word2Vec
     from xw2v.vectors.report import write_report
 
+    check_output(output)
     vectors = load(model)
     options, history, epochs = {}, [], []
     if model.is_dir():

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from xw2v.cli.options import Quiet
+from xw2v.cli.outputs import check_output
 from xw2v.screen import Screen
 
 __all__ = ["walk"]
@@ -35,6 +36,7 @@ def walk(
     """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
     from xw2v.walks import random_walks, read_edges, write_walks
 
+    check_output(output)
     screen = Screen(quiet)
     start = time.perf_counter()
     with screen.status("walking"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from xw2v.errors import FileAccessError, MissingFileError
+from xw2v.errors import FileAccessError, FormatError, MissingFileError
 
 __all__ = [
     "File",
@@ -145,6 +145,7 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
     ------
     MissingFileError    there is none
     FileAccessError     it cannot be looked at
+    FormatError         it is a folder with tables of numbers in it, as a model has
     """
     if isinstance(path, str):
         if path == STDIN:
@@ -158,6 +159,10 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
         found = [file for file in path.rglob("*") if file.is_file()]
         hidden = [any(part.startswith(".") for part in file.relative_to(path).parts) for file in found]
         files = sorted(file for file, hide in zip(found, hidden, strict=True) if not hide)
+        numbers = next((file for file in files if file.suffix == ".safetensors"), None)
+        if numbers is not None:
+            msg = f"{path} is no corpus but perhaps a model: it holds {numbers.name}; give texts, or an encoded corpus"
+            raise FormatError(msg)
         msg = f"the folder {path} holds no file (hidden ones are left out)"
     elif glob.has_magic(str(path)):
         files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if file.is_file())  # noqa: PTH207

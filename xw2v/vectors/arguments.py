@@ -101,7 +101,7 @@ def as_weight(weight: Any) -> float:
 def brief(thing: Any) -> str:
     """A thing in a few characters, for an error."""
     shape = getattr(thing, "shape", None)
-    return f"{type(thing).__name__} of shape {shape}" if shape is not None else repr(thing)[:60]
+    return f"{type(thing).__name__} of shape {shape}" if shape else repr(thing)[:60]
 
 
 class UnknownWordText:
@@ -113,7 +113,10 @@ class UnknownWordText:
     def __str__(self) -> str:
         word = as_key(self.word)
         if word is None:
-            return f"{brief(self.word)} is not a word; wanted a string or an integer key"
+            vector = "; vectors are asked about by similar_by_vector and cosine_similarities"
+            return f"{brief(self.word)} is not a word; wanted a string or an integer key" + vector * isinstance(
+                self.word, np.ndarray
+            )
         text = f"{self.word!r} is not in the vocabulary of {len(self.words)} words"
         if not isinstance(self.word, str):
             return f"{text}; an integer is a key here, never a row: use .vectors[row] for that"

@@ -29,7 +29,7 @@ class Similarities(Lookup):
         >>> wv.similarity("man", "king")
         1.0
         """
-        return _cosine(self[a], self[b])
+        return _cosine(self._at(self._row(a)), self._at(self._row(b)))
 
     def distance(self, a: Key, b: Key) -> float:
         """1 - `similarity`, from 0 to 2.
