@@ -104,6 +104,8 @@ def _load_both_ways(folder: Path) -> None:
     vectors = WordVectors.load(folder / "m")
     for word in vectors.index_to_key:
         assert vectors[word].shape == (vectors.vector_size,)
+        assert np.abs(vectors.most_similar(word, topn=None)).max() < 1.01
+    assert np.isfinite(vectors.unit_vectors).all()
 
 
 def _open_encoded(folder: Path) -> None:
