@@ -8,6 +8,7 @@ same in every epoch, with any number of workers, and after a resume.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.losses import shared_negative_sampling, softmax_expectation
+from xw2v.parallel import in_parallel, usable_cores
 from xw2v.training import batches
 from xw2v.training.batches import Chunk, Groups, Windows, keep_tokens_at, read_chunk, take_rows, windows_of
 from xw2v.training.draws import Purpose, draw, low_half, stream_key
@@ -38,11 +40,10 @@ def kept_aside(chunk: Chunk, config: Config) -> np.ndarray:
     """(R,) bool: which tokens of a chunk on the host are never trained on."""
     if len(chunk.ids) == 0:
         return np.zeros(0, dtype=bool)
-    number = chunk.sentences - chunk.sentences[0]
-    first = np.flatnonzero(np.diff(number, prepend=-1))
-    bits = draw(stream_key(config.seed, Purpose.ASIDE), chunk.start + first.astype(np.int64), xp=np)
-    aside: np.ndarray = (low_half(bits) < round(config.validation_fraction * 2**32))[number]
-    return aside
+    begins = np.concatenate(([0], np.flatnonzero(chunk.sentences[1:] != chunk.sentences[:-1]) + 1))
+    bits = draw(stream_key(config.seed, Purpose.ASIDE), chunk.start + begins, xp=np)
+    aside = low_half(bits) < round(config.validation_fraction * 2**32)
+    return np.repeat(aside, np.diff(begins, append=len(chunk.ids)))
 
 
 class TrainingIds:
@@ -63,7 +64,8 @@ class TrainingIds:
     def __getitem__(self, tokens: slice) -> np.ndarray:
         """The ids of whole segments."""
         chunk = read_chunk(self._ids, self._offsets, tokens.start, tokens.stop)
-        ids: np.ndarray = np.where(kept_aside(chunk, self._config), np.int32(self._V), chunk.ids)
+        ids = np.array(chunk.ids)
+        ids[kept_aside(chunk, self._config)] = self._V
         return ids
 
 
@@ -134,19 +136,16 @@ class Validation:
         for start in range(0, self._n, step):
             if stopped():
                 return None
-            first = xp.arange(
-                self._kept.pad + start,
-                self._kept.pad + min(start + step, self._n),
-                b,
-                dtype=xp.int64,
-                device=self.backend.device,
-            )
-            windows = windows_of(
-                self._kept, Groups(first, xp.full_like(first, self._kept.pad + self._n)), b, config.window, xp=xp
-            )
+            windows = self._windows(start, min(start + step, self._n))
             total = total + measure(tables, windows, self)
             pairs = pairs + xp.sum(xp.astype(windows.positives, xp.float64))
         return float(total) / float(pairs)
+
+    def _windows(self, start: int, stop: int) -> Windows:
+        """The windows of some of the centres kept aside."""
+        xp, pad, b = self.backend.xp, self._kept.pad, self.config.group_size
+        first = xp.arange(pad + start, pad + stop, b, dtype=xp.int64, device=self.backend.device)
+        return windows_of(self._kept, Groups(first, xp.full_like(first, pad + self._n)), b, self.config.window, xp=xp)
 
     def noise(self, positions: Array) -> Array:
         """(G, S) ids of the noise words of groups that begin at these places of the corpus."""
@@ -181,12 +180,16 @@ def _softmax(tables: Tables, windows: Windows, validation: Validation) -> Array:
 
 def _tokens_aside(ids: np.ndarray, offsets: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ids, sentence numbers and places in the corpus of all tokens that are kept aside."""
-    parts = []
-    numbers, step = 0, _READ * batches.SEGMENT
-    for start in range(0, len(ids), step):
+    step = _READ * batches.SEGMENT
+
+    def part(start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         chunk = read_chunk(ids, offsets, start, min(start + step, len(ids)))
         (aside,) = np.nonzero(kept_aside(chunk, config))
-        parts.append((chunk.ids[aside], chunk.sentences[aside] + np.int32(numbers), start + aside.astype(np.int64)))
-        numbers += int(chunk.sentences[-1])
-    tokens, sentences, positions = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return tokens, sentences, positions
+        return chunk.ids[aside], chunk.sentences[aside], start + aside, int(chunk.sentences[-1])
+
+    jobs = (partial(part, start) for start in range(0, len(ids), step))
+    parts, numbers = [], 0
+    for tokens, sentences, positions, count in in_parallel(jobs, usable_cores()):
+        parts.append((tokens, sentences + np.int32(numbers), positions))
+        numbers += count
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))  # type: ignore[return-value]
