@@ -194,13 +194,14 @@ class CudaEngine:
             self._chunks.clear()
         if (start, stop) in self._chunks:
             return self._chunks[start, stop]
-        xp, upload = self.backend.xp, self.backend.upload
+        backend, xp = self.backend, self.backend.xp
         segments = np.arange(0, stop - start, batches.SEGMENT)
         begins = np.concatenate([batches.sentence_begins(offsets, start, stop), segments]).astype(np.int32)
-        tokens = upload(np.asarray(ids[start:stop], dtype=np.int32))
-        marks = xp.zeros(stop - start, dtype=xp.int32, device=self.backend.device)
-        marks[upload(begins)] = 1
-        chunk = Chunk(tokens, xp.cumulative_sum(marks, dtype=xp.int32), start)
+        with backend.beside():
+            tokens = backend.from_host(np.asarray(ids[start:stop], dtype=np.int32))
+            marks = xp.zeros(stop - start, dtype=xp.int32, device=backend.device)
+            marks[backend.from_host(begins)] = 1
+            chunk = Chunk(tokens, xp.cumulative_sum(marks, dtype=xp.int32), start)
         memory = self.backend.memory()
         if memory is None or 8 * (sum(stop - start for start, stop in self._chunks) + stop - start) < memory[1] // 4:
             self._chunks[start, stop] = chunk
