@@ -23,6 +23,8 @@ __all__ = ["Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 
 Array = Any
 
+_TF32_TENSOR_OP_MATH = 3  # of cublasMath_t; CuPy has no name for it
+
 
 class Backend:
     """Any library that follows the standard, slowly: rows are added by a product with a 0/1 matrix.
@@ -286,7 +288,7 @@ class CupyBackend(Backend):
 
             # The type is heeded in products of two dimensions only; those of more do as the handle says.
             products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
-            cublas.setMathMode(get_cublas_handle(), cublas.CUBLAS_TF32_TENSOR_OP_MATH)
+            cublas.setMathMode(get_cublas_handle(), _TF32_TENSOR_OP_MATH)
 
     def synchronize(self) -> None:
         """Wait until the device has done what it was asked."""
