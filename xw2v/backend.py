@@ -228,22 +228,20 @@ class CupyBackend(Backend):
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
     ) -> None:
         """See `Backend.scatter_add`. Never waits for the device."""
-        import cupyx
-
-        if max_norm is None:
-            cupyx.scatter_add(table, ids, rows if scale == 1.0 else scale * rows)
-            return
         cp = self._cupy
+        if max_norm is None:
+            cp.add.at(table, ids, rows if scale == 1.0 else scale * rows)
+            return
         if self._slots.shape[0] < table.shape[0]:
             self._slots = cp.empty(table.shape[0], dtype=cp.int32)
         # The number of distinct ids stays unknown to the host: each id's sum is gathered at the position of
         # the id's representative, and the other positions add zeros.
         self._slots[ids] = cp.arange(ids.shape[0], dtype=cp.int32)
         sums = cp.zeros_like(rows)
-        cupyx.scatter_add(sums, self._slots[ids], rows)
+        cp.add.at(sums, self._slots[ids], rows)
         sums *= scale
         sums *= _shortening(sums, max_norm, xp=self.xp)
-        cupyx.scatter_add(table, ids, sums)
+        cp.add.at(table, ids, sums)
 
     def to_host(self, array: Array) -> np.ndarray:
         """A copy on the host; waits for the device."""
