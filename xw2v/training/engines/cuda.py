@@ -105,7 +105,6 @@ class CupyKernels:
         self.multiprocessors = int(attributes["MultiProcessorCount"])
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
         self._kernels: dict[str, Any] = {}
-        self._shared: dict[str, int] = {}
         self._module = cupy.RawModule(code=source(), options=options(self.tf32))
         try:
             self._module.compile()
@@ -119,8 +118,8 @@ class CupyKernels:
         kernel = self._kernels.get(name)
         if kernel is None:
             kernel = self._kernels[name] = self._module.get_function(name)
-        if shared_bytes > max(48 << 10, self._shared.get(name, 0)):  # more than 48 KiB must be asked for
-            kernel.max_dynamic_shared_size_bytes = self._shared[name] = shared_bytes
+            # Beyond 48 KiB it must be allowed. Engines share a kernel in CuPy: none may lower it for another.
+            kernel.max_dynamic_shared_size_bytes = self.shared_bytes
         kernel((grid,), (threads,), tuple(arguments), shared_mem=shared_bytes)
 
 
