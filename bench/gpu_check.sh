@@ -79,7 +79,7 @@ try:
     get_backend("cupy")
 except Exception as error:
     sys.exit(" ".join(str(error).split()))' 2>&1 | tail -1)
-pytest=("$python" -m pytest -q -p no:cacheprovider)
+pytest=("$python" -m pytest -q -p no:cacheprovider --continue-on-collection-errors)
 arguments=(--out "$out")
 [ -n "$data" ] && arguments+=(--data "$data")
 
