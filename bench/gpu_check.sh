@@ -79,7 +79,8 @@ try:
     get_backend("cupy")
 except Exception as error:
     sys.exit(" ".join(str(error).split()))' 2>&1 | tail -1)
-pytest=("$python" -m pytest -q -p no:cacheprovider --continue-on-collection-errors)
+# Other versions of CuPy and NumPy than those of the developers may warn of each other: that is shown, and is no failure.
+pytest=("$python" -m pytest -q -p no:cacheprovider --continue-on-collection-errors -W default::DeprecationWarning)
 arguments=(--out "$out")
 [ -n "$data" ] && arguments+=(--data "$data")
 
