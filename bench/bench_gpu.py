@@ -96,7 +96,7 @@ class Bench:
         """Print a figure, and append it to the results."""
         options = ", ".join(f"{name} {value}" for name, value in what.items())
         print(f"{part:9} {options:60} {rate:12.4g} {unit} ({spread[0]:.4g} - {spread[1]:.4g})", flush=True)
-        if self.fake:
+        if self.fake or self.args.quick:
             return
         from xw2v.gpu import gpu_facts
 
@@ -369,7 +369,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--words", type=int)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--quick", action="store_true", help="the first setting of `fused` only")
+    parser.add_argument("--quick", action="store_true", help="the first setting of `fused` only; figures are not kept")
     parser.add_argument("--fake", action="store_true")
     args = parser.parse_args()
     try:

@@ -2,28 +2,33 @@
 # Everything that only a GPU can show, in one run of under ten minutes: tests with CuPy required, compute-sanitizer,
 # benches. Needs CUDA, CuPy and this folder; what is missing is skipped with its reason, and the run goes on.
 #
-#     bench/gpu_check.sh [--data FOLDER] [--wheels FOLDER] [--out FOLDER] [--seconds N]
+#     bench/gpu_check.sh [--data FOLDER] [--wheels FOLDER] [--out FOLDER] [--seconds N] [--only NAMES]
 #
 # --data     wiki100.txt.xz (or another .txt or .txt.xz) and eval/ with wordsim353.tsv, simlex999.txt, questions-words.txt
 # --wheels   Python packages that are missing here, as wheels; array-api-compat is needed, if only in the copy that
 #            scikit-learn or SciPy carries; pytest and hypothesis for the tests, gensim for its side of the comparison
 # --out      log.txt, summary.txt, gpu.csv and the profiler's report go there; by default $OUT, or build/gpu_check
 # --seconds  for the whole run, 570 by default; steps that would come later are left out
+# --only     steps by name, with commas: equal,racecheck
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-data="" wheels="" out="${OUT:-build/gpu_check}" seconds=570
+data="" wheels="" out="${OUT:-build/gpu_check}" seconds=570 only=""
 while [ $# -gt 0 ]; do
     case "$1" in
         --data) data=$2 ;;
         --wheels) wheels=$2 ;;
         --out) out=$2 ;;
         --seconds) seconds=$2 ;;
-        *) sed -n '2,14p' "$0"; exit 2 ;;
+        --only) only=$2 ;;
+        *) sed -n '2,15p' "$0"; exit 2 ;;
     esac
     shift 2 || exit 2
 done
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
+# Not under --out, from where everything may be carried away.
+packages=$(mktemp -d) || exit 1
+trap 'rm -rf "$packages"' EXIT
 : >"$out/summary.txt"
 exec > >(tee "$out/log.txt") 2>&1
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
@@ -33,6 +38,7 @@ python=${PYTHON:-python3}
 step() {
     local name=$1 most=$2 left=$((seconds - SECONDS)) begun=$SECONDS status
     shift 2
+    wanted "$name" || return 0
     if [ "$left" -lt 5 ]; then
         note "$name" "left out: the ${seconds} s are over"
         return
@@ -46,32 +52,35 @@ step() {
         *) note "$name" "FAILED with status $status after $((SECONDS - begun)) s" ;;
     esac
 }
+wanted() { case ",${only:-$1}," in *",$1,"*) ;; *) return 1 ;; esac }
 note() { printf '%-12s %s\n' "$1" "$2" | tee -a "$out/summary.txt"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 if [ -n "$wheels" ]; then
-    step wheels 60 "$python" -m pip install -q --no-index --no-deps --no-compile --target "$out/site" "$wheels"/*.whl
-    export PYTHONPATH="$PWD:$out/site:${PYTHONPATH#*:}"
+    timeout 90 "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$packages/site" \
+        "$wheels"/*.whl || note wheels "FAILED with status $?"
+    export PYTHONPATH="$PYTHONPATH:$packages/site"
 fi
-if ! "$python" -c 'import array_api_compat' 2>/dev/null; then
+if ! timeout 30 "$python" -c 'import array_api_compat' 2>/dev/null; then
     for package in sklearn.externals scipy._external scipy._lib; do
-        copy=$("$python" -c "import $package.array_api_compat as copy; print(copy.__path__[0])" 2>/dev/null) || continue
-        mkdir -p "$out/copies" && ln -sfn "$copy" "$out/copies/array_api_compat"
-        export PYTHONPATH="$PYTHONPATH:$out/copies"
+        copy=$(timeout 30 "$python" -c "import $package.array_api_compat as copy; print(copy.__path__[0])" 2>/dev/null) || continue
+        mkdir -p "$packages/copies" && ln -sfn "$copy" "$packages/copies/array_api_compat"
+        export PYTHONPATH="$PYTHONPATH:$packages/copies"
         note compat "the copy of array-api-compat in $package"
         break
     done
 fi
 if have nvidia-smi; then step machine 20 nvidia-smi; else note machine "skipped: no nvidia-smi"; fi
 step info 60 "$python" -m xw2v info
-problem=$("$python" -c '
+problem=$(timeout 120 "$python" -c '
 import sys
 try:
     from xw2v import get_backend
     get_backend("cupy")
 except Exception as error:
     sys.exit(" ".join(str(error).split()))' 2>&1 | tail -1)
-pytest=("$python" -m pytest -q -p no:cacheprovider)
+# Other versions of CuPy and NumPy than those of the developers may warn of each other: that is shown, and is no failure.
+pytest=("$python" -m pytest -q -p no:cacheprovider --continue-on-collection-errors -W default::DeprecationWarning)
 arguments=(--out "$out")
 [ -n "$data" ] && arguments+=(--data "$data")
 
@@ -79,6 +88,7 @@ arguments=(--out "$out")
 on_gpu() {
     local name=$1 most=$2 tool=$3
     shift 3
+    wanted "$name" || return 0
     if [ -n "$problem" ]; then
         note "$name" "skipped: $problem"
     elif [ "$tool" != - ] && ! have "$tool"; then
@@ -88,25 +98,27 @@ on_gpu() {
     fi
 }
 sanitized() {
-    on_gpu "$1" 90 compute-sanitizer compute-sanitizer --target-processes all --tool "$1" --error-exitcode 9 \
-        "${pytest[@]}" tests/test_cuda_gpu.py -k "one_block and (7 or 100)"
+    on_gpu "$1" 90 compute-sanitizer env XW2V_NO_POOL=1 compute-sanitizer --tool "$1" --error-exitcode 9 \
+        "${pytest[@]}" tests/test_cuda_gpu.py -k "($2) and (7 or 100)"
 }
 # The benches say themselves why they do not run.
 bench() { step "$1" "$2" "$python" -m bench.bench_gpu "$1" "${arguments[@]}"; }
 
 # What matters most comes first: the end may be left out.
 on_gpu equal 120 - "${pytest[@]}" tests/test_cuda_gpu.py
+on_gpu matrix 90 - "${pytest[@]}" -m "not slow" -k cupy
+sanitized racecheck one_block
 bench fused 90
 bench quality 150
-sanitized memcheck
+sanitized memcheck "one_block or many_blocks"
 bench job 60
-sanitized initcheck
+sanitized initcheck one_block
 bench tf32 40
 bench questions 60
 for part in ceilings array softmax; do bench "$part" 50; done
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
-sanitized racecheck
+sanitized synccheck one_block
 on_gpu tests 240 - "${pytest[@]}" -m "not slow"
 printf '\n== summary, %s s\n' "$SECONDS"
 cat "$out/summary.txt"

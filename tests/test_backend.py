@@ -190,8 +190,9 @@ def test_what_is_wrong_with_the_gpu(
     assert "\n" not in str(error.value)
 
 
-def test_uploads_and_later_reads(library: Library) -> None:
-    array = library.backend.upload(np.arange(5, dtype=np.int32))
+def test_work_on_the_side_and_later_reads(library: Library) -> None:
+    with library.backend.beside():
+        array = library.backend.from_host(np.arange(5, dtype=np.int32))
     assert library.same_kind(array)
     fetch = library.backend.read_later(array)
     np.testing.assert_array_equal(fetch(), np.arange(5))

@@ -44,6 +44,13 @@ def test_faster_paths_are_taken_where_the_chip_has_them(nvrtc: Nvrtc, capability
     assert ("mma.sync.aligned.m16n8k8.row.col.f32.tf32" in text) == ("cvt.rna.tf32.f32" in text) == tf32
 
 
+@pytest.mark.parametrize("tf32", [False, True])
+def test_it_compiles_with_what_cupy_adds(nvrtc: Nvrtc, tf32: bool) -> None:
+    """See `_compile_with_cache_cuda` and `compile_using_nvrtc` in cupy/cuda/compiler.py of CuPy 14."""
+    added = ("-ftz=true", "-arch=sm_90", "--device-as-default-execution-space")
+    assert nvrtc.compile(source(), (*options(tf32), *added)).code
+
+
 @pytest.mark.parametrize("text", ["this is no program", "__global__ void f(int *x) { int unused; }"])
 def test_errors_and_warnings_are_told(nvrtc: Nvrtc, text: str) -> None:
     with pytest.raises(CompileError, match=r"sgns\.cu\(1\): (error|warning)"):

@@ -1,4 +1,7 @@
-"""The CUDA engine on a GPU. Skipped where there is none; `XW2V_REQUIRE=cupy` makes that a failure."""
+"""The CUDA engine on a GPU. Skipped where there is none; `XW2V_REQUIRE=cupy` makes that a failure.
+
+`XW2V_NO_POOL=1` has CuPy ask the driver for each array's memory, for compute-sanitizer.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,12 @@ from xw2v.training.engines.cuda import CudaEngine
 @pytest.fixture(scope="session")
 def gpu() -> Backend:
     try:
-        return CupyBackend("a test")
+        backend = CupyBackend("a test")
+        if "XW2V_NO_POOL" in os.environ:  # a sanitizer sees arrays only where each has memory of its own
+            import cupy
+
+            cupy.cuda.set_allocator(None)
+        return backend
     except BackendError as error:
         if "cupy" in os.environ.get("XW2V_REQUIRE", "").split(","):
             pytest.fail(f"cupy is required by XW2V_REQUIRE: {error}")

@@ -73,3 +73,22 @@ def test_a_source_that_does_not_compile_is_one_line(monkeypatch: pytest.MonkeyPa
         BackendError, match=r"compile its kernels: sgns/rows.cuh\(3\): error something; use engine='array'"
     ):
         CupyKernels()
+
+
+def test_all_engines_may_have_all_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CuPy has one kernel for equal sources: what one engine asks for must not be less than another's."""
+    kernel = type(
+        "Kernel", (), {"__call__": lambda *_, **how: launched.append(how), "max_dynamic_shared_size_bytes": 0}
+    )()
+    launched: list[Any] = []
+    device = SimpleNamespace(
+        compute_capability="90", attributes={"MultiProcessorCount": 1, "MaxSharedMemoryPerBlockOptin": 232448}
+    )
+    module = SimpleNamespace(compile=lambda: None, get_function=lambda name: kernel)
+    fake = SimpleNamespace(cuda=SimpleNamespace(Device=lambda: device), RawModule=lambda **_: module)
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    large, small = CupyKernels(), CupyKernels()
+    for kernels, size in ((large, 200_000), (small, 60_000), (large, 200_000)):
+        kernels.launch("train_groups", 1, 256, size, ())
+        assert kernel.max_dynamic_shared_size_bytes >= size
+    assert [how["shared_mem"] for how in launched] == [200_000, 60_000, 200_000]

@@ -25,7 +25,7 @@ def test_it_runs_to_its_end_without_a_gpu(tmp_path: Path) -> None:
     summary = (tmp_path / "summary.txt").read_text().splitlines()
     steps = dict(line.split(maxsplit=1) for line in summary)
     assert steps["machine"] == "skipped: no nvidia-smi"
-    for name in ("equal", "memcheck", "initcheck", "racecheck", "ncu", "tests"):
+    for name in ("equal", "matrix", "memcheck", "initcheck", "racecheck", "synccheck", "ncu", "tests"):
         assert steps[name].startswith("skipped: backend 'cupy'"), name
     for name in ("fused", "tf32", "questions", "job", "quality", "array", "softmax", "ceilings"):
         assert steps[name].startswith("done"), name

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +22,8 @@ from xw2v.gpu import gpu_problem
 __all__ = ["Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 
 Array = Any
+
+_TF32_TENSOR_OP_MATH = 3  # of cublasMath_t; CuPy has no name for it
 
 
 class Backend:
@@ -77,9 +79,13 @@ class Backend:
         """A NumPy array as an array of this backend, on its device."""
         return self.xp.asarray(array, device=self.device)
 
-    def upload(self, array: np.ndarray) -> Array:
-        """As `from_host`, without waiting for the device: what uses the array next waits for it there."""
-        return self.from_host(array)
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Have the device do what is asked for inside beside its other work; what comes after waits for it there.
+
+        Arrays that are made inside, and used after it, must be kept until the device has done what uses them.
+        """
+        yield
 
     def read_later(self, array: Array) -> Callable[[], np.ndarray]:
         """Copy an array to the host as it is now; what is returned waits until the copy is there."""
@@ -211,37 +217,31 @@ class CupyBackend(Backend):
         except Exception as error:
             msg = f"backend 'cupy' {gpu_problem(cupy, device, error)}"
             raise BackendError(msg) from None
-        if tf32:
-            from cupy._core import _routines_linalg as products
-
-            # What the environment variable CUPY_TF32 sets, which CuPy reads at its import only.
-            products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
         super().__init__("cupy", xp, on, why)
         self._cupy = cupy
         self._slots = cupy.empty(0, dtype=cupy.int32)
-        self._upload_stream: Any = None
-        self._uploads: deque[tuple[Any, Any]] = deque()  # (event, pinned memory that a copy reads until then)
+        self._side_stream: Any = None
+        self._tf32 = tf32
+        self.attach()
 
     def scatter_add(
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
     ) -> None:
         """See `Backend.scatter_add`. Never waits for the device."""
-        import cupyx
-
-        if max_norm is None:
-            cupyx.scatter_add(table, ids, rows if scale == 1.0 else scale * rows)
-            return
         cp = self._cupy
+        if max_norm is None:
+            cp.add.at(table, ids, rows if scale == 1.0 else scale * rows)
+            return
         if self._slots.shape[0] < table.shape[0]:
             self._slots = cp.empty(table.shape[0], dtype=cp.int32)
         # The number of distinct ids stays unknown to the host: each id's sum is gathered at the position of
         # the id's representative, and the other positions add zeros.
         self._slots[ids] = cp.arange(ids.shape[0], dtype=cp.int32)
         sums = cp.zeros_like(rows)
-        cupyx.scatter_add(sums, self._slots[ids], rows)
+        cp.add.at(sums, self._slots[ids], rows)
         sums *= scale
         sums *= _shortening(sums, max_norm, xp=self.xp)
-        cupyx.scatter_add(table, ids, sums)
+        cp.add.at(table, ids, sums)
 
     def to_host(self, array: Array) -> np.ndarray:
         """A copy on the host; waits for the device."""
@@ -249,28 +249,18 @@ class CupyBackend(Backend):
         return host
 
     def from_host(self, array: np.ndarray) -> Array:
-        """A copy on the device."""
+        """A copy on the device, by way of page-locked memory of CuPy's own: nobody waits for the device."""
         return self._cupy.asarray(array)
 
-    def upload(self, array: np.ndarray) -> Array:
-        """See `Backend.upload`: through page-locked memory, on a stream of its own, beside the kernels."""
-        import cupyx
-
-        cp = self._cupy
-        if self._upload_stream is None:
-            self._upload_stream = cp.cuda.Stream(non_blocking=True)
-        while self._uploads and self._uploads[0][0].done:
-            self._uploads.popleft()
-        pinned = cupyx.empty_pinned(array.shape, array.dtype)
-        pinned[...] = array
-        # Allocated for that stream: the pool must not hand out memory that a kernel of another still reads.
-        with self._upload_stream as stream:
-            there = cp.empty(array.shape, array.dtype)
-            there.set(pinned, stream=stream)
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """See `Backend.beside`: on a stream of its own, to which the memory that is freed inside goes back."""
+        if self._side_stream is None:
+            self._side_stream = self._cupy.cuda.Stream(non_blocking=True)
+        with self._side_stream as stream:
+            yield
             event = stream.record()
-        self._uploads.append((event, pinned))
-        cp.cuda.get_current_stream().wait_event(event)
-        return there
+        self._cupy.cuda.get_current_stream().wait_event(event)
 
     def read_later(self, array: Array) -> Callable[[], np.ndarray]:
         """See `Backend.read_later`: kernels started afterwards are not waited for."""
@@ -287,8 +277,16 @@ class CupyBackend(Backend):
         return wait
 
     def attach(self) -> None:
-        """See `Backend.attach`: CuPy keeps a current device for each thread."""
+        """See `Backend.attach`: CuPy keeps a current device for each thread, and a handle of cuBLAS."""
         self.device.use()
+        if self._tf32 and int(self.device.compute_capability) >= 80:
+            from cupy._core import _routines_linalg as products
+            from cupy.cuda.device import get_cublas_handle
+            from cupy_backends.cuda.libs import cublas
+
+            # The type is heeded in products of two dimensions only; those of more do as the handle says.
+            products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
+            cublas.setMathMode(get_cublas_handle(), _TF32_TENSOR_OP_MATH)
 
     def synchronize(self) -> None:
         """Wait until the device has done what it was asked."""

@@ -229,7 +229,7 @@ class NcclTables:
 
             self._nccl = NCCLBackend(ranks.size, ranks.rank, use_mpi=True)
         except Exception as error:
-            msg = f"GPUs of several ranks need CuPy with NCCL (pip install nvidia-nccl-cu12): {error}"
+            msg = f"GPUs of several ranks need CuPy with NCCL (pip install nvidia-nccl-cu12 or -cu13): {error}"
             raise BackendError(msg) from None
 
     def sum(self, array: Array) -> None:

@@ -105,7 +105,6 @@ class CupyKernels:
         self.multiprocessors = int(attributes["MultiProcessorCount"])
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
         self._kernels: dict[str, Any] = {}
-        self._shared: dict[str, int] = {}
         self._module = cupy.RawModule(code=source(), options=options(self.tf32))
         try:
             self._module.compile()
@@ -119,8 +118,8 @@ class CupyKernels:
         kernel = self._kernels.get(name)
         if kernel is None:
             kernel = self._kernels[name] = self._module.get_function(name)
-        if shared_bytes > max(48 << 10, self._shared.get(name, 0)):  # more than 48 KiB must be asked for
-            kernel.max_dynamic_shared_size_bytes = self._shared[name] = shared_bytes
+            # Beyond 48 KiB it must be allowed. Engines share a kernel in CuPy: none may lower it for another.
+            kernel.max_dynamic_shared_size_bytes = self.shared_bytes
         kernel((grid,), (threads,), tuple(arguments), shared_mem=shared_bytes)
 
 
@@ -194,13 +193,14 @@ class CudaEngine:
             self._chunks.clear()
         if (start, stop) in self._chunks:
             return self._chunks[start, stop]
-        xp, upload = self.backend.xp, self.backend.upload
+        backend, xp = self.backend, self.backend.xp
         segments = np.arange(0, stop - start, batches.SEGMENT)
         begins = np.concatenate([batches.sentence_begins(offsets, start, stop), segments]).astype(np.int32)
-        tokens = upload(np.asarray(ids[start:stop], dtype=np.int32))
-        marks = xp.zeros(stop - start, dtype=xp.int32, device=self.backend.device)
-        marks[upload(begins)] = 1
-        chunk = Chunk(tokens, xp.cumulative_sum(marks, dtype=xp.int32), start)
+        with backend.beside():
+            tokens = backend.from_host(np.asarray(ids[start:stop], dtype=np.int32))
+            marks = xp.zeros(stop - start, dtype=xp.int32, device=backend.device)
+            marks[backend.from_host(begins)] = 1
+            chunk = Chunk(tokens, xp.cumulative_sum(marks, dtype=xp.int32), start)
         memory = self.backend.memory()
         if memory is None or 8 * (sum(stop - start for start, stop in self._chunks) + stop - start) < memory[1] // 4:
             self._chunks[start, stop] = chunk

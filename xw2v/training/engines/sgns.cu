@@ -105,6 +105,9 @@ train_groups(
                 score(here, place, shape, memory, at, alpha, to_measure, loss);
                 __syncthreads();
             }
+            // Before the last barrier of the turn: after it other threads fill these members for the group after the next.
+            if (to_measure && threadIdx.x == 0)
+                for (int t = 0; t < place.centers; ++t) measured += here.high()[t] - here.low()[t];
             for (int at = (D - 1) / tile * tile; at >= 0; at -= tile) {
                 if (at + tile < D) {
                     load_rows(here, place, shape, memory, at, center_vectors, outside_vectors);
@@ -114,8 +117,6 @@ train_groups(
                 take_steps(here, place, shape, memory, at, center_vectors, outside_vectors);
                 __syncthreads();
             }
-            if (to_measure && threadIdx.x == 0)
-                for (int t = 0; t < place.centers; ++t) measured += here.high()[t] - here.low()[t];
             place.group += 1;
             if (place.group < end) place = coming;
         }
