@@ -62,6 +62,20 @@ def test_cloning_and_parameters() -> None:
         nested.set_params(weights__x=1)
     with pytest.raises(ConfigError, match="'idf' or 'mean'"):
         nested.set_params(weights="max")
+    with pytest.raises(ConfigError, match="epochs"):
+        nested.set_params(weights="idf", model__epochs=0)
+    assert nested.weights == "mean"  # nothing of it was done
+
+
+def test_a_parameter_of_a_new_parameter() -> None:
+    nested = DocumentVectors(WordVectors(["a"], [[1]])).set_params(model__window=4, model=Word2Vec(window=2))
+    assert nested.model.window == 4
+
+
+@pytest.mark.parametrize("step", [Word2Vec(**OPTIONS), DocumentVectors(Word2Vec(**OPTIONS))])
+def test_documents_that_can_be_read_once(step: Any) -> None:
+    texts, _ = documents()
+    assert step.fit_transform(iter(texts)).shape == (len(texts), 8)
 
 
 def test_means_and_weights() -> None:

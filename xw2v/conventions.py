@@ -42,7 +42,7 @@ class Parameters:
         inner: dict[str, dict[str, Any]] = {}
         for name, value in params.items():
             first, split, rest = name.partition("__")
-            if first not in own or (split and not isinstance(own[first], Parameters)):
+            if first not in own or (split and not isinstance(params.get(first, own[first]), Parameters)):
                 msg = f"{type(self).__name__} has no parameter {name!r}; known: {', '.join(own)}"
                 raise ConfigError(msg)
             if split:
@@ -50,10 +50,10 @@ class Parameters:
             else:
                 own[first] = value
         type(self)(**own)  # refuses what is wrong
-        for name, value in own.items():
-            setattr(self, name, value)
         for name, values in inner.items():
             own[name].set_params(**values)
+        for name, value in own.items():
+            setattr(self, name, value)
         return self
 
 
@@ -61,7 +61,9 @@ class Transformer(Parameters):
     """What a pipeline asks of a step that turns documents into vectors."""
 
     def fit_transform(self, documents: Documents, y: Any = None, **how: Any) -> FloatArray:
-        """`fit(documents)`, then `transform(documents)`; documents must be a list, which can be read twice."""
+        """`fit(documents)`, then `transform(documents)`."""
+        if isinstance(documents, Iterator):  # which can be read once
+            documents = list(documents)
         fitted = self.fit(documents, y, **how)  # type: ignore[attr-defined]
         found: FloatArray = fitted.transform(documents)
         return found

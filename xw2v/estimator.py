@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -127,12 +129,12 @@ class Word2Vec(Transformer):
     @property
     def config(self) -> Config:
         """The parameters, checked."""
-        return Config(**self.get_params())
+        return Config(**{item.name: getattr(self, item.name) for item in dataclasses.fields(Config)})
 
     def __repr__(self) -> str:
         default = Config().to_dict()
-        changed = [f"{name}={value!r}" for name, value in self.config.to_dict().items() if value != default[name]]
-        return f"Word2Vec({', '.join(changed)})"
+        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != default.get(name)]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def __getattr__(self, name: str) -> Any:
         # Reached only where the attribute is not there.
@@ -148,7 +150,8 @@ class Word2Vec(Transformer):
         if hasattr(WordVectors, name) and not name.startswith("_"):
             msg = f"Word2Vec has no {name}: ask its vectors, wv.{name}"
             raise AttributeError(msg)
-        raise AttributeError(name)
+        msg = f"{type(self).__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
 
     def fit(
         self,
@@ -239,6 +242,7 @@ class Word2Vec(Transformer):
     def partial_fit(
         self,
         corpus: Any,
+        y: Any = None,
         *,
         epochs: int | None = None,
         alpha: float | None = None,
@@ -253,7 +257,7 @@ class Word2Vec(Transformer):
 
         Parameters
         ----------
-        corpus : as in `fit`
+        corpus, y : as in `fit`
         epochs, alpha, min_alpha : for this call; None: the model's options
         how : the other keywords of `fit`
 
@@ -272,10 +276,21 @@ class Word2Vec(Transformer):
         >>> model.partial_fit([["tea", "sugar"]] * 20, epochs=1).wv.index_to_key, model.epochs_trained
         (['tea', 'milk', 'sugar'], 3)
         """
+        del y
+        unknown = sorted(set(how) - set(inspect.signature(self.fit).parameters))
+        if unknown:
+            msg = f"partial_fit() got an unexpected keyword argument {unknown[0]!r}"
+            raise TypeError(msg)
         given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
         config = self.config.replace(**{name: value for name, value in given.items() if value is not None})
         learned = None
         if hasattr(self, "wv"):
+            if config.vector_size != self.wv.vector_size:
+                msg = (
+                    f"vector_size is {config.vector_size} and the vectors have {self.wv.vector_size} numbers: "
+                    "set it back to go on with them; fit learns anew"
+                )
+                raise ConfigError(msg)
             counts = self.wv.counts if self.wv.counts is not None else np.zeros(len(self.wv), np.int64)
             vocabulary = Vocabulary(self.wv.index_to_key, counts)
             learned = Learned(
@@ -323,6 +338,7 @@ class Word2Vec(Transformer):
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
             raise ConfigError(msg)
         known = learned.vocabulary if learned is not None else None
+        before = {name: self.__dict__[name] for name in _LEARNED} if learned is not None else {}
         if isinstance(corpus, EncodedCorpus):
             opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))
         else:
@@ -346,16 +362,20 @@ class Word2Vec(Transformer):
             self.corpus_words, self.engine_note = encoded.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
             try:
-                fitting.run(checkpoints, resume, on_progress, on_note, self._on_epoch(fitting, callbacks))
+                fitting.run(checkpoints, resume, on_progress, on_note, self._on_epoch(fitting, callbacks, on_warning))
             except (KeyboardInterrupt, NumericalError):
-                self._take(fitting)
+                if not self._take(fitting):
+                    self._give_up(before)
                 raise
             if not self._take(fitting):
+                self._give_up(before)
                 msg = f"some vectors are not finite: training diverged; lower alpha ({config.alpha}) or sample"
                 raise NumericalError(msg)
         return self
 
-    def _on_epoch(self, fitting: Fitting, callbacks: Iterable[Callback]) -> OnEpoch | None:
+    def _on_epoch(
+        self, fitting: Fitting, callbacks: Iterable[Callback], on_warning: Callable[[str], None] | None
+    ) -> OnEpoch | None:
         """What calls the callbacks with this model as it is then; None where there are none."""
         some: Sequence[Callback] = tuple(callbacks)
         if not all(map(callable, some)):
@@ -367,6 +387,11 @@ class Word2Vec(Transformer):
                 msg = f"some vectors are not finite after epoch {record.epoch + 1}: training diverged; lower alpha"
                 raise NumericalError(msg)
             answers = [callback(self, record) for callback in some]  # all are called, whatever one says
+            for complaint in record.settle_scores():
+                if on_warning is not None:
+                    on_warning(complaint)
+                else:
+                    warnings.warn(complaint, RuntimeWarning, stacklevel=2)
             return any(answer is True for answer in answers)
 
         return call if some else None
@@ -386,6 +411,12 @@ class Word2Vec(Transformer):
             self.wv = WordVectors(vocabulary.words, centers, vocabulary.counts)
             self.outside_vectors = outside
         return finite
+
+    def _give_up(self, before: dict[str, Any]) -> None:
+        """After a training that left nothing to keep: what was known before, no vectors if that was nothing."""
+        for name in ("wv", "outside_vectors"):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(before)
 
     def transform(self, documents: Any) -> Any:
         """(n, D) float32: the mean of the vectors of each document's known words, zero where there are none.
@@ -437,7 +468,8 @@ class Word2Vec(Transformer):
             self.wv.index_to_key,
             self.wv.counts,
             {
-                "config": self.config.to_dict(),
+                # Whoever changed it after `fit` saves the vectors that are there.
+                "config": self.config.replace(vector_size=self.wv.vector_size).to_dict(),
                 "corpus_words": self.corpus_words,
                 "epochs_trained": self.epochs_trained,
                 "backend": self.backend_note,
