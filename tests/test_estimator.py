@@ -100,7 +100,7 @@ def test_save_and_load(tmp_path: Path) -> None:
 
 def test_other_options_after_fit_neither_spoil_what_is_saved_nor_mix_sizes(tmp_path: Path) -> None:
     model = Word2Vec(**OPTIONS).fit(SENTENCES).set_params(vector_size=7, window=3)
-    with pytest.raises(ConfigError, match="vector_size is 7 .* have 6 numbers: .* fit learns anew"):
+    with pytest.raises(ConfigError, match=r"vector_size is 7 .* have 6 numbers: .* fit learns anew"):
         model.partial_fit(SENTENCES)
     model.save(tmp_path / "model")
     again = Word2Vec.load(tmp_path / "model")
