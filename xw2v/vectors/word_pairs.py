@@ -1,8 +1,8 @@
 """Scores of word vectors on pairs of words that people judged, counted as gensim's `KeyedVectors` counts them.
 
-Lines "word word similarity", parted by tabs, else by commas or semicolons where those give three columns, else by
-spaces; "#" begins a comment. Other columns are left alone: the first number after the two words is the judgement (SimLex's file has one behind a
-part of speech).
+Lines "word word similarity", parted by tabs, else by commas or semicolons where those give three columns, else
+by spaces; "#" begins a comment. Other columns are left alone: the first number after the two words is the
+judgement (SimLex's file has one behind a part of speech).
 
 What gensim does and is kept: only the first `restrict_vocab` words take part; case is ignored by comparing
 upper case, the first of several variants standing for all; lines that do not parse are left out of every count.
