@@ -24,6 +24,7 @@ from xw2v.errors import (
 )
 from xw2v.estimator import NotFittedError
 from xw2v.fitting import noted_if_long
+from xw2v.preparation import FitOptions
 from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult
 from xw2v.training.engines.array import ArrayEngine
@@ -115,12 +116,16 @@ class Narrow(Word2Vec):
         super().__init__(vector_size=vector_size, window=2, min_count=1, workers=1)
 
 
-def test_options_that_a_subclass_sets_count() -> None:
+def test_options_that_a_subclass_sets_count(tmp_path: Path) -> None:
     model = Narrow()
     assert (model.config.window, model.config.workers) == (2, 1)
     assert model.get_params() == {"vector_size": 6}
     assert repr(model) == "Narrow(vector_size=6)"
     assert model.fit(SENTENCES).wv.vector_size == 6
+    model.save(tmp_path / "narrow")
+    again = Narrow.load(tmp_path / "narrow")
+    assert isinstance(again, Narrow)
+    assert (again.config, again.wv.most_similar("a")) == (model.config, model.wv.most_similar("a"))
 
 
 def test_a_fit_that_diverged_does_not_leave_the_vectors_of_the_one_before() -> None:
@@ -235,6 +240,14 @@ def test_vectors_that_are_not_finite_at_the_end_are_no_success(monkeypatch: pyte
     monkeypatch.setattr(trainer.Training, "_check", lambda *_: None)
     with pytest.raises(NumericalError, match="some vectors are not finite: training diverged"):
         Word2Vec(**OPTIONS, engine="array").fit(SENTENCES)
+
+
+def test_keywords_of_fit_are_those_it_hands_on() -> None:
+    def keywords(function: Any) -> dict[str, Any]:
+        found = inspect.signature(function).parameters.values()
+        return {item.name: item.default for item in found if item.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    assert keywords(Word2Vec.fit) == keywords(FitOptions)
 
 
 def test_a_long_history_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
