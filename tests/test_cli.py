@@ -791,6 +791,15 @@ def test_tables_are_drawn_on_a_terminal_and_words_are_no_markup() -> None:
         assert text in stream.getvalue()
 
 
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
+    screen = Screen()
+    stream = io.StringIO()
+    screen.out = Console(file=stream, force_terminal=True, width=12, color_system=None)
+    screen.table("", ["word", "path"], [["antidisestablishment", "/data/model"]])
+    columns = list(zip(*(line.split("│")[1:3] for line in stream.getvalue().splitlines() if "│" in line), strict=True))
+    assert ["".join(map(str.strip, column)) for column in columns] == ["antidisestablishment", "/data/model"]
+
+
 def test_counts_and_curves() -> None:
     assert [count(x) for x in (0, 999, 1000, 16_939, 4.2e6, 1.9e9)] == ["0", "999", "1 k", "16.9 k", "4.2 M", "1.9 G"]
     assert [count(x) for x in (999.6, 999_499, 999_500, 999_999_999)] == ["1 k", "999 k", "1 M", "1 G"]

@@ -129,6 +129,29 @@ def test_a_pipeline_in_a_grid_search(step: Any) -> None:
     assert search.best_estimator_.named_steps["words"].transform(texts[:3]).shape == (3, search.best_params_[name])
 
 
+@pytest.mark.parametrize("step", [Word2Vec(**OPTIONS), DocumentVectors(Word2Vec(**OPTIONS))])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_pipeline_of_tables(step: Any, library: str) -> None:
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline
+
+    frames = pytest.importorskip(library, reason=f"{library} is not installed")
+    texts = documents()[0][:50]
+    line = Pipeline([("words", clone(step))]).set_output(transform=library)
+    found = clone(line).fit_transform(texts)
+    assert isinstance(found, frames.DataFrame)
+    assert list(found.columns) == [f"{type(step).__name__.lower()}{i}" for i in range(8)]
+    np.testing.assert_array_equal(found.to_numpy(), line.set_output(transform="default").fit_transform(texts))
+    with pytest.raises(ConfigError, match="'default', 'pandas', 'polars' or None, got 'arrow'"):
+        step.set_output(transform="arrow")
+
+
+def test_a_table_keeps_the_rows_names() -> None:
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    texts = pd.Series(documents()[0][:3], index=["x", "y", "z"])
+    assert Word2Vec(**OPTIONS).set_output(transform="pandas").fit_transform(texts).index.tolist() == ["x", "y", "z"]
+
+
 class Frame:
     """What every library's table has, and iterates over."""
 

@@ -348,6 +348,8 @@ class Word2Vec(Transformer):
     def transform(self, documents: Any) -> Any:
         """(n, D) float32: the mean of the vectors of each document's known words, zero where there are none.
 
+        A table of pandas or polars after `set_output`.
+
         Parameters
         ----------
         documents : n lists of words; `xw2v.DocumentVectors` weighs words by how rare they are
@@ -363,7 +365,7 @@ class Word2Vec(Transformer):
         >>> model.transform([["tea"], ["tea", "milk", "unknown"], []]).shape
         (3, 4)
         """
-        return mean_vectors(self.wv, documents)
+        return self._as_asked(mean_vectors(self.wv, documents), documents)
 
     def _vectors(self) -> WordVectors:
         return self.wv

@@ -174,7 +174,7 @@ class Screen:
             title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="bold cyan"
         )
         for column in columns:
-            table.add_column(Text(column))  # plain: a word may look like markup
+            table.add_column(Text(column), overflow="fold")  # plain: a word may look like markup
         for row in rows:
             table.add_row(*map(Text, row))
         self.out.print(table)
