@@ -332,6 +332,35 @@ def test_evaluate(run: Run, model: Path) -> None:
     ]
 
 
+def _strictly(text: str) -> Any:
+    """The value of what any reader of JSON takes; Python's own takes NaN, too."""
+
+    def refuse(name: str) -> None:
+        msg = f"{name} is no JSON"
+        raise ValueError(msg)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_of_a_score_that_is_none(run: Run, model: Path) -> None:
+    Path("pairs.tsv").write_text("king\tqueen\t5\nking\train\t5\n")
+    (score,) = _strictly(run("evaluate", model, "--pairs", "pairs.tsv", "--json").out)
+    assert [score[name] for name in ("score", "low", "spearman", "pearson")] == [None] * 4
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_words_that_the_output_cannot_encode(tmp_path: Path, encoding: str) -> None:
+    words = ["茶", "\U0001d11e", "\udc80"]
+    WordVectors(words, np.eye(3) + 1).save(tmp_path / "model")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    command = [sys.executable, "-m", "xw2v", "neighbors", str(tmp_path / "model"), "茶"]
+    done = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True)
+    assert [word for word, _ in _strictly(done.stdout.decode(encoding))["茶"]] == words[1:]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    shown = [line.split("\t")[1] for line in done.stdout.decode(encoding).splitlines()]
+    assert shown == (["\U0001d11e", "\\udc80"] if encoding == "utf-8" else ["\\U0001d11e", "\\udc80"])
+
+
 def test_evaluate_side_by_side(run: Run, model: Path) -> None:
     Path("pairs.tsv").write_text("king\tqueen\t9\nking\train\t1\nrain\tsnow\t8\n")
     run("convert", model, "other.bin")
@@ -350,6 +379,13 @@ def test_plot(run: Run, model: Path) -> None:
     assert run("plot", model, "--loss", "-o", "loss.png").status == 0
     assert _files(Path()) == ["all.svg", "loss.png", "w.png"]
     assert b"<svg" in Path("all.svg").read_bytes()
+
+
+@pytest.mark.parametrize("words", [["茶", "雨"], ["1", "2", "3", "1000"]])
+def test_plot_of_short_words(run: Run, words: list[str]) -> None:
+    WordVectors(words, np.eye(len(words))).save("short")
+    assert run("plot", "short", "-o", "short.svg") == (0, "wrote short.svg\n", "")
+    assert Path("short.svg").read_bytes().count(b"<!-- ") >= len(words)
 
 
 def test_convert_there_and_back(run: Run, model: Path) -> None:
@@ -720,6 +756,17 @@ def test_live_progress_shows_what_the_last_epoch_came_to() -> None:
     assert "simlex" in stream.getvalue()
 
 
+def test_live_progress_of_a_long_run_remembers_little() -> None:
+    screen = Screen()
+    _terminal(screen)
+    with screen.progress() as live:
+        for step in range(5000):
+            live.on_progress(_Record(loss=float(step)))
+        assert 256 <= len(live._losses) <= 1024
+        assert live._losses == sorted(live._losses)
+        assert live._losses[0] < 16 > 5000 - 1 - live._losses[-1]
+
+
 def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Screen(quiet=True).progress() as live:
         live.on_encode(50, None, 10)
@@ -730,13 +777,33 @@ def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 def test_tables_are_drawn_on_a_terminal_and_words_are_no_markup() -> None:
     screen = Screen()
     stream = _terminal(screen)
-    screen.table("Title", ["word"], [["[bold]x"]])
-    assert "[bold]x" in stream.getvalue()
-    assert "│" in stream.getvalue()
+    screen.table("[/t]itle", ["[/h]ead"], [["[bold]x"]])
+    screen.note("no checkpoint in [/data]")
+    for text in ("[/t]itle", "[/h]ead", "[bold]x", "│", "no checkpoint in [/data]"):
+        assert text in stream.getvalue()
+    with screen.bytes("downloading [/x]") as report:
+        report(1, 2)
+    with screen.progress() as live:
+        live.on_progress(_Record())
+        live.on_epoch(EpochEnd(0, 4, 500, 1.0, 2.4, scores={"[/pairs]": 0.3}))
+        live.on_progress(_Record())
+    for text in ("downloading [/x]", "[/pairs]"):
+        assert text in stream.getvalue()
+
+
+def test_a_narrow_terminal_cuts_nothing_off() -> None:
+    screen = Screen()
+    stream = io.StringIO()
+    screen.out = Console(file=stream, force_terminal=True, width=12, color_system=None)
+    screen.table("", ["word", "path"], [["antidisestablishment", "/data/model"]])
+    columns = list(zip(*(line.split("│")[1:3] for line in stream.getvalue().splitlines() if "│" in line), strict=True))
+    assert ["".join(map(str.strip, column)) for column in columns] == ["antidisestablishment", "/data/model"]
 
 
 def test_counts_and_curves() -> None:
     assert [count(x) for x in (0, 999, 1000, 16_939, 4.2e6, 1.9e9)] == ["0", "999", "1 k", "16.9 k", "4.2 M", "1.9 G"]
+    assert [count(x) for x in (999.6, 999_499, 999_500, 999_999_999)] == ["1 k", "999 k", "1 M", "1 G"]
+    assert count(12_345e9) == "12345 G"
     assert spark([]) == ""
     assert spark([1.0]) == "▁"
     assert spark([8, 4.5, 1, 1], width=4) == "█▅▁▁"

@@ -62,6 +62,20 @@ def test_cloning_and_parameters() -> None:
         nested.set_params(weights__x=1)
     with pytest.raises(ConfigError, match="'idf' or 'mean'"):
         nested.set_params(weights="max")
+    with pytest.raises(ConfigError, match="epochs"):
+        nested.set_params(weights="idf", model__epochs=0)
+    assert nested.weights == "mean"  # nothing of it was done
+
+
+def test_a_parameter_of_a_new_parameter() -> None:
+    nested = DocumentVectors(WordVectors(["a"], [[1]])).set_params(model__window=4, model=Word2Vec(window=2))
+    assert nested.model.window == 4
+
+
+@pytest.mark.parametrize("step", [Word2Vec(**OPTIONS), DocumentVectors(Word2Vec(**OPTIONS))])
+def test_documents_that_can_be_read_once(step: Any) -> None:
+    texts, _ = documents()
+    assert step.fit_transform(iter(texts)).shape == (len(texts), 8)
 
 
 def test_means_and_weights() -> None:
@@ -113,6 +127,29 @@ def test_a_pipeline_in_a_grid_search(step: Any) -> None:
     search = GridSearchCV(line, {name: [2, 6]}, cv=2).fit(texts, labels)
     assert search.best_score_ > 0.9
     assert search.best_estimator_.named_steps["words"].transform(texts[:3]).shape == (3, search.best_params_[name])
+
+
+@pytest.mark.parametrize("step", [Word2Vec(**OPTIONS), DocumentVectors(Word2Vec(**OPTIONS))])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_pipeline_of_tables(step: Any, library: str) -> None:
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline
+
+    frames = pytest.importorskip(library, reason=f"{library} is not installed")
+    texts = documents()[0][:50]
+    line = Pipeline([("words", clone(step))]).set_output(transform=library)
+    found = clone(line).fit_transform(texts)
+    assert isinstance(found, frames.DataFrame)
+    assert list(found.columns) == [f"{type(step).__name__.lower()}{i}" for i in range(8)]
+    np.testing.assert_array_equal(found.to_numpy(), line.set_output(transform="default").fit_transform(texts))
+    with pytest.raises(ConfigError, match="'default', 'pandas', 'polars' or None, got 'arrow'"):
+        step.set_output(transform="arrow")
+
+
+def test_a_table_keeps_the_rows_names() -> None:
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    texts = pd.Series(documents()[0][:3], index=["x", "y", "z"])
+    assert Word2Vec(**OPTIONS).set_output(transform="pandas").fit_transform(texts).index.tolist() == ["x", "y", "z"]
 
 
 class Frame:

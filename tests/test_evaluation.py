@@ -11,7 +11,7 @@ import pytest
 
 from xw2v import EpochScores, Word2Vec
 from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
-from xw2v.vectors import analogies
+from xw2v.vectors import analogies, test_sets
 from xw2v.vectors.analogies import AnalogyResult
 from xw2v.vectors.bootstrap import share_interval, spearman_interval
 from xw2v.vectors.evaluation import evaluate
@@ -240,6 +240,9 @@ def test_sums_and_products_differ(tmp_path: Path) -> None:
     [
         "a\tb\t9\na\tc\t5.5\nb\td\t1\na\tnope\t3\n",
         "a b 9\na   c  5.5\nb d 1\na nope 3\n",
+        "Word 1,Word 2,Human (mean)\na,b,9\na, c, 5.5\nb,d,1\na,nope,3\n",
+        "a;b;9\na;c;5.5\nb;d;1\na;nope;3\n",
+        "\ufeffa\tb\t9\na\tc\t5.5\nb\td\t1\na\tnope\t3\n",
         "word1\tword2\tPOS\tscore\tSD\na\tb\tN\t9\t1\na\tc\tV\t5.5\t2\nb\td\tA\t1\t3\na\tnope\tN\t3\t1\n",
     ],
 )
@@ -248,6 +251,12 @@ def test_pair_files_of_other_forms(tmp_path: Path, text: str) -> None:
     wanted = np.corrcoef([9, 5.5, 1], [2 / 5**0.5, 1 / 5**0.5, -1 / 10**0.5])[0, 1]
     assert result.pearson == pytest.approx(wanted, abs=1e-6)
     assert (result.pairs_used, result.pairs_missing, result.missing_words) == (3, 1, ("nope",))
+
+
+def test_questions_of_an_editor_that_marks_its_utf8(tmp_path: Path) -> None:
+    path = write(tmp_path, "\ufeff: s\na b c d\n")
+    assert test_sets.holds_questions(path)
+    assert four_words().evaluate_word_analogies(path).sections[0].name == "s"
 
 
 def test_all_sets_in_one_call(tmp_path: Path) -> None:

@@ -136,6 +136,15 @@ def test_it_goes_on_from_checkpoints_too(tmp_path: Path) -> None:
     assert ours.history[-1].words == wanted.history[-1].words
 
 
+def test_a_keyword_that_is_none_is_named_as_pythons_own() -> None:
+    with pytest.raises(TypeError, match=r"partial_fit\(\) got an unexpected keyword argument 'epoch'"):
+        Word2Vec(**OPTIONS).partial_fit(OLD, epoch=1)
+
+
+def test_it_takes_what_a_pipeline_gives() -> None:
+    assert Word2Vec(**OPTIONS).partial_fit(OLD, None).epochs_trained == OPTIONS["epochs"]
+
+
 def test_a_model_of_another_size_is_no_model(tmp_path: Path) -> None:
     model = Word2Vec(**OPTIONS).fit(OLD)
     model.save(tmp_path / "m")

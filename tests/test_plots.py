@@ -136,6 +136,29 @@ def test_150_labels_do_not_overlap() -> None:
     assert overlapping(boxes) == []
 
 
+def test_labels_without_room_are_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    words, vectors = same_point(120)
+    figure, _ = words_figure(words, vectors)
+    shown = [text.get_text() for text in figure.axes[0].texts if text.get_visible()]
+    assert 30 < len(shown) < 120
+    assert figure.get_size_inches()[0] < 30
+    assert f"no room for the labels of {120 - len(shown)} words" in caplog.text
+
+
+def test_a_very_long_word_is_cut_and_stands_by_its_point() -> None:
+    figure, points = words_figure(["x" * 300, "b"], [[0, 0], [1, 0]])
+    long, short = figure.axes[0].texts
+    assert long.get_text() == "x" * 37 + "..."
+    for text, point in zip((long, short), points, strict=True):
+        assert abs(text.get_position()[0] - point[0]) < 0.4 * abs(points[1, 0] - points[0, 0])
+
+
+def test_rounding_is_no_direction() -> None:
+    points = project_2d(np.random.default_rng(2).normal(size=(2, 5)))
+    assert points[:, 0].any()
+    assert not points[:, 1].any()
+
+
 def test_the_check_of_overlaps_sees_one() -> None:
     boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3], [2, 2, 4, 4]], dtype=float)
     assert overlapping(boxes) == [(0, 1), (1, 2)]

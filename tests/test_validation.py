@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from xw2v.errors import ConfigError, FormatError
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training import batches, validation
 from xw2v.training.batches import read_chunk
-from xw2v.training.checkpoint import read_checkpoint
+from xw2v.training.checkpoint import Checkpoints, read_checkpoint
 from xw2v.training.draws import Purpose, stream_key
 from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine
@@ -336,7 +337,23 @@ def test_a_callback_ends_the_training_with_true_alone() -> None:
 
 def test_callbacks_that_are_none() -> None:
     with pytest.raises(ConfigError, match="must be a function"):
-        Word2Vec(**options()).fit(corpus(), callbacks=[3])  # type: ignore[list-item]
+        Word2Vec(**options()).fit("no such file", callbacks=[3])  # type: ignore[list-item]
+
+
+def test_scores_of_callbacks_are_kept_where_they_are_finite_numbers(tmp_path: Path) -> None:
+    def score(model: Word2Vec, end: EpochEnd) -> None:
+        end.scores.update({"good": np.float32(0.5), "none": math.nan, "text": "0.7", "count": np.int64(3)})  # type: ignore[dict-item]
+
+    said: list[str] = []
+    model = Word2Vec(**options(validation_fraction=0, epochs=2)).fit(
+        corpus(), callbacks=[score], checkpoint_dir=tmp_path / "run", on_warning=said.append
+    )
+    wanted = "the score {} and is left out: a finite number is wanted"
+    assert said == [wanted.format("'none' is nan"), wanted.format("'text' is '0.7'")] * 2
+    assert [end.scores for end in model.epoch_history] == [{"good": 0.5, "count": 3.0}] * 2
+    model.save(tmp_path / "model")
+    assert Word2Vec.load(tmp_path / "model").epoch_history == model.epoch_history
+    assert Checkpoints(tmp_path / "run").newest().epochs == model.epoch_history  # type: ignore[union-attr]
 
 
 class Watched:

@@ -42,7 +42,7 @@ class Parameters:
         inner: dict[str, dict[str, Any]] = {}
         for name, value in params.items():
             first, split, rest = name.partition("__")
-            if first not in own or (split and not isinstance(own[first], Parameters)):
+            if first not in own or (split and not isinstance(params.get(first, own[first]), Parameters)):
                 msg = f"{type(self).__name__} has no parameter {name!r}; known: {', '.join(own)}"
                 raise ConfigError(msg)
             if split:
@@ -50,27 +50,64 @@ class Parameters:
             else:
                 own[first] = value
         type(self)(**own)  # refuses what is wrong
-        for name, value in own.items():
-            setattr(self, name, value)
         for name, values in inner.items():
             own[name].set_params(**values)
+        for name, value in own.items():
+            setattr(self, name, value)
         return self
 
 
 class Transformer(Parameters):
     """What a pipeline asks of a step that turns documents into vectors."""
 
-    def fit_transform(self, documents: Documents, y: Any = None, **how: Any) -> FloatArray:
-        """`fit(documents)`, then `transform(documents)`; documents must be a list, which can be read twice."""
+    def fit_transform(self, documents: Documents, y: Any = None, **how: Any) -> Any:
+        """`fit(documents)`, then `transform(documents)`."""
+        if isinstance(documents, Iterator):  # which can be read once
+            documents = list(documents)
         fitted = self.fit(documents, y, **how)  # type: ignore[attr-defined]
-        found: FloatArray = fitted.transform(documents)
-        return found
+        return fitted.transform(documents)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of the D numbers of a document's vector: "word2vec0", "word2vec1", ..."""
         del input_features
         size = self._vectors().vector_size
         return np.array([f"{type(self).__name__.lower()}{column}" for column in range(size)], dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Say what `transform` returns: "default", an array; "pandas" or "polars", a table; None leaves it as it is.
+
+        Raises
+        ------
+        ConfigError   none of these.
+
+        Examples
+        --------
+        >>> from xw2v import DocumentVectors, WordVectors
+        >>> step = DocumentVectors(WordVectors(["tea"], [[1, 2]])).set_output(transform="pandas")
+        >>> step.fit_transform([["tea"]]).columns.tolist()
+        ['documentvectors0', 'documentvectors1']
+        """
+        if transform not in (None, "default", "pandas", "polars"):
+            msg = f"transform must be 'default', 'pandas', 'polars' or None, got {transform!r}"
+            raise ConfigError(msg)
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}  # which scikit-learn's clone copies
+        return self
+
+    def _as_asked(self, vectors: FloatArray, documents: Any) -> Any:
+        """The vectors as `set_output` said."""
+        kind = getattr(self, "_sklearn_output_config", {}).get("transform")
+        names = self.get_feature_names_out().tolist() if kind in ("pandas", "polars") else []
+        if kind == "pandas":
+            import pandas as pd
+
+            index = documents.index if isinstance(documents, pd.Series) else None
+            return pd.DataFrame(vectors, columns=names, index=index)
+        if kind == "polars":
+            import polars as pl
+
+            return pl.DataFrame(vectors, schema=names)
+        return vectors
 
     def _vectors(self) -> WordVectors:
         raise NotImplementedError
@@ -173,9 +210,10 @@ class DocumentVectors(Transformer):
     def _known(self, document: Sequence[Any]) -> list[Any]:
         return [word for word in document if word in self.wv_]
 
-    def transform(self, documents: Documents) -> FloatArray:
-        """(n, D) float32: a vector of each document, zero where no word is known."""
-        return mean_vectors(self._vectors(), documents, self.idf_ if self.weights == "idf" else None)
+    def transform(self, documents: Documents) -> Any:
+        """(n, D) float32: a vector of each document, zero where no word is known; a table after `set_output`."""
+        vectors = mean_vectors(self._vectors(), documents, self.idf_ if self.weights == "idf" else None)
+        return self._as_asked(vectors, documents)
 
     def _vectors(self) -> WordVectors:
         if not self.__sklearn_is_fitted__():

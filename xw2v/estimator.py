@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
-from functools import partial
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from xw2v.backend import get_backend
 from xw2v.config import Config, documented
 from xw2v.conventions import Transformer, mean_vectors
-from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
-from xw2v.errors import ConfigError, CorpusError, FormatError, NumericalError
-from xw2v.fitting import Fitting, Learned, OnEpoch, memory_errors_named
+from xw2v.errors import ConfigError, CorpusError, NumericalError
+from xw2v.fitting import Fitting, Learned, OnEpoch
 from xw2v.gensim_names import leads_on
+from xw2v.preparation import FitOptions, prepared
+from xw2v.stored_model import StoredModel, load_model, save_model
 from xw2v.tensors import first_bad_row
 from xw2v.text.memory import MEMORY
-from xw2v.text.store import EncodedCorpus, encode
 from xw2v.text.vocabulary import Vocabulary
-from xw2v.training.checkpoint import Checkpoints
 from xw2v.training.epochs import EpochEnd
 from xw2v.training.walk import Progress
-from xw2v.vectors.model_folder import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["NotFittedError", "Word2Vec"]
@@ -33,16 +29,7 @@ __all__ = ["NotFittedError", "Word2Vec"]
 Encoding = Callable[[int, "int | None", int], None]
 Callback = Callable[["Word2Vec", EpochEnd], Any]
 
-_LEARNED = {
-    "wv",
-    "outside_vectors",
-    "history",
-    "epoch_history",
-    "corpus_words",
-    "epochs_trained",
-    "backend_note",
-    "engine_note",
-}
+_LEARNED = StoredModel._fields[1:]
 
 
 class NotFittedError(CorpusError, AttributeError):
@@ -127,12 +114,12 @@ class Word2Vec(Transformer):
     @property
     def config(self) -> Config:
         """The parameters, checked."""
-        return Config(**self.get_params())
+        return Config(**{item.name: getattr(self, item.name) for item in dataclasses.fields(Config)})
 
     def __repr__(self) -> str:
         default = Config().to_dict()
-        changed = [f"{name}={value!r}" for name, value in self.config.to_dict().items() if value != default[name]]
-        return f"Word2Vec({', '.join(changed)})"
+        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != default.get(name)]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def __getattr__(self, name: str) -> Any:
         # Reached only where the attribute is not there.
@@ -148,7 +135,8 @@ class Word2Vec(Transformer):
         if hasattr(WordVectors, name) and not name.startswith("_"):
             msg = f"Word2Vec has no {name}: ask its vectors, wv.{name}"
             raise AttributeError(msg)
-        raise AttributeError(name)
+        msg = f"{type(self).__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
 
     def fit(
         self,
@@ -234,11 +222,12 @@ class Word2Vec(Transformer):
         (['101', '102', '103', '201', '202'], dtype('float32'), (5, 4))
         """
         how = {name: value for name, value in locals().items() if name not in ("self", "corpus", "y")}
-        return self._learn(corpus, self.config, None, **how)
+        return self._learn(corpus, self.config, None, FitOptions(**how))
 
     def partial_fit(
         self,
         corpus: Any,
+        y: Any = None,
         *,
         epochs: int | None = None,
         alpha: float | None = None,
@@ -253,7 +242,7 @@ class Word2Vec(Transformer):
 
         Parameters
         ----------
-        corpus : as in `fit`
+        corpus, y : as in `fit`
         epochs, alpha, min_alpha : for this call; None: the model's options
         how : the other keywords of `fit`
 
@@ -272,10 +261,21 @@ class Word2Vec(Transformer):
         >>> model.partial_fit([["tea", "sugar"]] * 20, epochs=1).wv.index_to_key, model.epochs_trained
         (['tea', 'milk', 'sugar'], 3)
         """
+        del y
+        unknown = sorted(set(how) - {item.name for item in dataclasses.fields(FitOptions)})
+        if unknown:
+            msg = f"partial_fit() got an unexpected keyword argument {unknown[0]!r}"
+            raise TypeError(msg)
         given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
         config = self.config.replace(**{name: value for name, value in given.items() if value is not None})
         learned = None
         if hasattr(self, "wv"):
+            if config.vector_size != self.wv.vector_size:
+                msg = (
+                    f"vector_size is {config.vector_size} and the vectors have {self.wv.vector_size} numbers: "
+                    "set it back to go on with them; fit learns anew"
+                )
+                raise ConfigError(msg)
             counts = self.wv.counts if self.wv.counts is not None else np.zeros(len(self.wv), np.int64)
             vocabulary = Vocabulary(self.wv.index_to_key, counts)
             learned = Learned(
@@ -286,90 +286,42 @@ class Word2Vec(Transformer):
                 self.history,
                 self.epoch_history,
             )
-        return self._learn(corpus, config, learned, **how)
+        return self._learn(corpus, config, learned, FitOptions(**how))
 
-    def _learn(
-        self,
-        corpus: Any,
-        config: Config,
-        learned: Learned | None,
-        *,
-        lower: bool = False,
-        errors: str = "strict",
-        column: str | None = None,
-        encoded_dir: str | os.PathLike[str] | None = None,
-        memory: int | str = MEMORY,
-        on_encode: Encoding | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
-        on_note: Callable[[str], None] | None = None,
-        on_warning: Callable[[str], None] | None = None,
-        checkpoint_dir: str | os.PathLike[str] | None = None,
-        checkpoint_every: int | str = "60s",
-        resume: bool | None = None,
-        callbacks: Iterable[Callback] = (),
-        distributed: Any = False,
-    ) -> Word2Vec:
-        ranks = join(distributed) if distributed is not False else None
-        callbacks = tuple(callbacks)
-        if ranks is not None and callbacks:
-            msg = "callbacks are not called with distributed: give one of the two"
-            raise ConfigError(msg)
-        if ranks is not None:
-            config, backend = placed(config, ranks)
-        else:
-            backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
-        checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
-        if resume and checkpoints is None:
-            msg = "resume needs checkpoint_dir, the folder with the checkpoints"
-            raise ConfigError(msg)
-        known = learned.vocabulary if learned is not None else None
-        if isinstance(corpus, EncodedCorpus):
-            opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))
-        else:
-            opened = (encode if ranks is None else partial(encoded_once_a_node, ranks, on_note=on_note))(
-                corpus,
-                encoded_dir,
-                min_count=config.min_count,
-                max_final_vocab=config.max_final_vocab,
-                max_vocab_size=config.max_vocab_size,
-                lower=lower,
-                errors=errors,
-                column=column,
-                progress=on_encode,
-                known=known,
-                memory=memory,
-            )
-        guard = nullcontext() if ranks is None else ranks.guarded()
-        with guard, opened as encoded, memory_errors_named(backend):
-            make = Fitting if ranks is None else partial(DistributedFitting, ranks)
-            fitting = make(encoded, config, backend, learned, on_note)
-            self.corpus_words, self.engine_note = encoded.raw_words, fitting.engine_note
+    def _learn(self, corpus: Any, config: Config, learned: Learned | None, how: FitOptions) -> Word2Vec:
+        before = {name: self.__dict__[name] for name in _LEARNED} if learned is not None else {}
+        with prepared(corpus, config, learned, how) as (fitting, checkpoints):
+            backend = fitting.backend
+            self.corpus_words, self.engine_note = fitting.corpus.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
             try:
-                fitting.run(checkpoints, resume, on_progress, on_note, self._on_epoch(fitting, callbacks))
+                fitting.run(checkpoints, how.resume, how.on_progress, how.on_note, self._on_epoch(fitting, how))
             except (KeyboardInterrupt, NumericalError):
-                self._take(fitting)
+                if not self._take(fitting):
+                    self._give_up(before)
                 raise
             if not self._take(fitting):
+                self._give_up(before)
                 msg = f"some vectors are not finite: training diverged; lower alpha ({config.alpha}) or sample"
                 raise NumericalError(msg)
         return self
 
-    def _on_epoch(self, fitting: Fitting, callbacks: Iterable[Callback]) -> OnEpoch | None:
+    def _on_epoch(self, fitting: Fitting, how: FitOptions) -> OnEpoch | None:
         """What calls the callbacks with this model as it is then; None where there are none."""
-        some: Sequence[Callback] = tuple(callbacks)
-        if not all(map(callable, some)):
-            msg = "each of callbacks must be a function of (model, record of the epoch); True from it ends the training"
-            raise ConfigError(msg)
 
         def call(record: EpochEnd) -> bool:
             if not self._take(fitting, copy=True):
                 msg = f"some vectors are not finite after epoch {record.epoch + 1}: training diverged; lower alpha"
                 raise NumericalError(msg)
-            answers = [callback(self, record) for callback in some]  # all are called, whatever one says
+            answers = [callback(self, record) for callback in how.callbacks]  # all are called, whatever one says
+            for complaint in record.settle_scores():
+                if how.on_warning is not None:
+                    how.on_warning(complaint)
+                else:
+                    warnings.warn(complaint, RuntimeWarning, stacklevel=2)
             return any(answer is True for answer in answers)
 
-        return call if some else None
+        return call if how.callbacks else None
 
     def _take(self, fitting: Fitting, copy: bool = False) -> bool:
         """Bring the tables to the host, if they are any good; the history in any case."""
@@ -387,8 +339,16 @@ class Word2Vec(Transformer):
             self.outside_vectors = outside
         return finite
 
+    def _give_up(self, before: dict[str, Any]) -> None:
+        """After a training that left nothing to keep: what was known before, no vectors if that was nothing."""
+        for name in ("wv", "outside_vectors"):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(before)
+
     def transform(self, documents: Any) -> Any:
         """(n, D) float32: the mean of the vectors of each document's known words, zero where there are none.
+
+        A table of pandas or polars after `set_output`.
 
         Parameters
         ----------
@@ -405,7 +365,7 @@ class Word2Vec(Transformer):
         >>> model.transform([["tea"], ["tea", "milk", "unknown"], []]).shape
         (3, 4)
         """
-        return mean_vectors(self.wv, documents)
+        return self._as_asked(mean_vectors(self.wv, documents), documents)
 
     def _vectors(self) -> WordVectors:
         return self.wv
@@ -431,21 +391,7 @@ class Word2Vec(Transformer):
         ...     bool((Word2Vec.load(folder + "/model").wv.vectors == model.wv.vectors).all())
         True
         """
-        save_model_folder(
-            folder,
-            {"center_vectors": self.wv.vectors, "outside_vectors": self.outside_vectors},
-            self.wv.index_to_key,
-            self.wv.counts,
-            {
-                "config": self.config.to_dict(),
-                "corpus_words": self.corpus_words,
-                "epochs_trained": self.epochs_trained,
-                "backend": self.backend_note,
-                "engine": self.engine_note,
-                "history": [dataclasses.asdict(record) for record in self.history],
-                "epoch_history": [dataclasses.asdict(record) for record in self.epoch_history],
-            },
-        )
+        save_model(folder, StoredModel(self.config, *(getattr(self, name) for name in _LEARNED)))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Word2Vec:
@@ -455,22 +401,9 @@ class Word2Vec(Transformer):
         ------
         MissingFileError   there is no such folder;  FormatError   it is not a model, or damaged
         """
-        stored = load_model_folder(folder)
-        metadata = stored.metadata
-        try:
-            model = cls(**metadata["config"])
-            model.history = [Progress.of(record) for record in metadata["history"]]
-            model.epoch_history = [EpochEnd.of(record) for record in metadata.get("epoch_history", [])]
-            model.corpus_words = int(metadata["corpus_words"])
-            model.epochs_trained = int(metadata.get("epochs_trained", model.config.epochs))
-            model.backend_note, model.engine_note = str(metadata["backend"]), str(metadata["engine"])
-            model.outside_vectors = stored.tables["outside_vectors"]
-            wanted = (len(model.outside_vectors), model.config.vector_size)
-            if not model.outside_vectors.shape == stored.tables["center_vectors"].shape == wanted:
-                msg = "the tables are not of the options' vector_size"
-                raise FormatError(msg)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            msg = f"{folder} is not a whole Word2Vec model ({error}); WordVectors.load reads vectors alone"
-            raise FormatError(msg) from error
-        model.wv = WordVectors.load(folder)
+        stored = load_model(folder)
+        model = cls()
+        for name, value in {**stored.config.to_dict(), **stored._asdict()}.items():
+            if name != "config":
+                setattr(model, name, value)
         return model

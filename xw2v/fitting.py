@@ -14,7 +14,7 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import BackendError, ConfigError, CorpusError, FileAccessError, FormatError, NumericalError
+from xw2v.errors import ConfigError, CorpusError, FileAccessError, FormatError, NumericalError
 from xw2v.interrupts import stopped_by_signals
 from xw2v.text.store import EncodedCorpus
 from xw2v.text.vocabulary import Vocabulary
@@ -25,7 +25,7 @@ from xw2v.training.trainer import Training, check_memory, initial_tables
 from xw2v.training.validation import TrainingIds, Validation
 from xw2v.training.walk import Position, Progress
 
-__all__ = ["Fitting", "Learned", "OnEpoch", "memory_errors_named", "noted_if_long"]
+__all__ = ["Fitting", "Learned", "OnEpoch", "noted_if_long"]
 
 Note = Callable[[str], None]
 OnEpoch = Callable[[EpochEnd], bool]
@@ -303,17 +303,6 @@ def _is_finished(checkpoint: Checkpoint) -> bool:
     if config.get("steps") is not None:
         return position.steps >= int(config["steps"])
     return position.epoch >= int(config["epochs"]) and not position.begun
-
-
-@contextmanager
-def memory_errors_named(backend: Backend) -> Iterator[None]:
-    """One line in place of the traceback of whoever asked for too much memory."""
-    try:
-        yield
-    except MemoryError as error:
-        text = " ".join(str(error).split())
-        msg = f"backend {backend.name!r} ran out of memory: {text}; lower vector_size, max_final_vocab or batch_size"
-        raise BackendError(msg) from error
 
 
 @contextmanager

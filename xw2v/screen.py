@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -23,14 +24,16 @@ from rich.text import Text
 
 __all__ = ["LiveProgress", "Screen", "count", "spark"]
 
+_MOST_LOSSES = 1024  # remembered for the curve, which is drawn anew for every record
 _SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def count(number: float) -> str:
     """A number in at most five characters and its magnitude: 950, 16.9 k, 4.20 M."""
     for limit, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(number) >= limit:
-            return f"{number / limit:.3g}{unit}"
+        if round(1000 * abs(number) / limit) >= 1000:
+            size = number / limit
+            return f"{size:.3g}{unit}" if abs(size) < 999.5 else f"{size:.0f}{unit}"
     return f"{number:.0f}"
 
 
@@ -54,7 +57,8 @@ class LiveProgress:
         self._reading: TaskID | None = None
         self._bytes = 0
         self._training: TaskID | None = None
-        self._losses: list[float] = []
+        self._losses: list[float] = []  # of every so many records
+        self._every, self._records = 1, 0
         self._epoch = ""
 
     def on_encode(self, done_bytes: int, total_bytes: int | None, words: int) -> None:
@@ -77,7 +81,7 @@ class LiveProgress:
             self._reading = None
         if self._training is None:
             self._training = self._progress.add_task("training", total=record.total_words, shown="")
-        self._losses.append(record.loss)
+        self._remember(record.loss)
         shown = (
             f"epoch [bold]{record.epoch + 1}[/]/{record.epochs} "
             f"[green]{count(record.words_per_second)} words/s[/] "
@@ -85,10 +89,19 @@ class LiveProgress:
         )
         self._progress.update(self._training, completed=record.words, total=record.total_words, shown=shown)
 
+    def _remember(self, loss: float) -> None:
+        if self._records % self._every == 0:
+            self._losses.append(loss)
+        self._records += 1
+        if len(self._losses) == _MOST_LOSSES:
+            self._losses, self._every = self._losses[::2], 2 * self._every
+
     def on_epoch(self, end: Any) -> None:
         """Show, from now on, the loss on sentences kept aside and the scores at the end of an epoch."""
         kept_aside = [] if end.validation_loss is None else [("kept aside", end.validation_loss)]
-        self._epoch = "".join(f"{name} [bold]{value:.3f}[/] " for name, value in [*kept_aside, *end.scores.items()])
+        self._epoch = "".join(
+            f"{escape(name)} [bold]{value:.3f}[/] " for name, value in [*kept_aside, *end.scores.items()]
+        )
 
 
 class Screen:
@@ -112,7 +125,7 @@ class Screen:
     def note(self, text: str) -> None:
         """A line for a person at the terminal; nobody else gets it."""
         if self.live:
-            self.err.print(text)
+            self.err.print(text, markup=False, style="dim")
 
     def warn(self, text: str) -> None:
         """A line that everybody gets, on standard error."""
@@ -139,7 +152,7 @@ class Screen:
         columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), DownloadColumn(),
                    TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
         with Progress(*columns, console=self.err, transient=True, disable=not self.live) as progress:
-            task = progress.add_task(text, total=None)
+            task = progress.add_task(escape(text), total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
     @contextmanager
@@ -157,11 +170,13 @@ class Screen:
             for row in rows:
                 self.line("\t".join(row))
             return
-        table = Table(title=title, title_justify="left", title_style="bold", header_style="bold cyan")
+        table = Table(
+            title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="bold cyan"
+        )
         for column in columns:
-            table.add_column(column)
+            table.add_column(Text(column), overflow="fold")  # plain: a word may look like markup
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))  # plain: a word may look like markup
+            table.add_row(*map(Text, row))
         self.out.print(table)
 
     def line(self, text: str) -> None:

@@ -82,7 +82,7 @@ def demo(
     summary = training_summary(model, output / "model", seconds)
     summary["pictures"] = _demo_pictures(model, output, corpus)
     finish_training(screen, summary, interrupted, as_json=False)
-    screen.note(f"[dim]Ask more: xw2v neighbors {output / 'model'} WORD[/]")
+    screen.note(f"Ask more: xw2v neighbors {output / 'model'} WORD")
     if not passed:
         raise typer.Exit(1)
 

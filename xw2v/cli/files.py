@@ -23,7 +23,7 @@ def plot(
     model: ModelPath,
     words: Annotated[
         list[str] | None, typer.Argument(metavar="[WORD...]", show_default=False,
-            help="By default the 50 most frequent of four letters or more.")
+            help="By default the 50 most frequent of four letters or more, or of any length where few are.")
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
@@ -65,12 +65,18 @@ def plot(
         vectors = load(model)
         analogies = [arrow.split(",") for arrow in arrows or ()]
         around = {word: [word, *(other for other, _ in vectors.most_similar(word, topn=15))] for word in near or ()}
-        drawn = words or ([] if around else [word for word in vectors.index_to_key if len(word) > 3][:50])
+        drawn = words or ([] if around else _most_frequent(vectors.index_to_key))
         drawn = list(dict.fromkeys([*drawn, *chain(*analogies), *chain(*around.values())]))
         home = {word: centre for centre, found in reversed(around.items()) for word in found}
         groups = [home.get(word, "") for word in drawn] if around else None
         plot_words(drawn, vectors[drawn], output, analogies=analogies, groups=groups, method=method)
     Screen().line(f"wrote {output}")
+
+
+def _most_frequent(words: list[str]) -> list[str]:
+    """Some words for a picture: not the shortest, which say little in English; any where others are few."""
+    longer = [word for word in words if len(word) > 3][:50]
+    return longer if len(longer) >= 10 else words[:50]
 
 
 def convert(

@@ -120,7 +120,7 @@ def _figure(score: Score) -> str:
 
 
 def _score_facts(score: Score) -> dict[str, Any]:
-    facts = {name: None if value != value else value for name, value in score._asdict().items() if name != "result"}
+    facts = {name: value for name, value in score._asdict().items() if name != "result"}
     if isinstance(score.result, WordPairResult):
         return {**facts, "spearman": score.result.spearman, "pearson": score.result.pearson}
     return {**facts, "sections": {part.name: part.accuracy for part in score.result.sections if part.total}}

@@ -65,7 +65,7 @@ def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = No
             print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)
             raise
         return interrupted_status(interrupt)
-    screen.note(f"[dim]{model.backend_note}; {model.engine_note}[/]")
+    screen.note(f"{model.backend_note}; {model.engine_note}")
     return 0
 
 

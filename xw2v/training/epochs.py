@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -62,6 +64,21 @@ class EpochEnd:
             msg = f"scores are {record.scores!r}"
             raise ValueError(msg)
         return record
+
+    def settle_scores(self) -> list[str]:
+        """Make Python's floats of the scores and leave out what cannot be stored; a line on each of those."""
+        given, complaints = dict(self.scores), []
+        self.scores.clear()
+        for name, score in given.items():
+            number = math.nan
+            if not isinstance(score, str):
+                with suppress(TypeError, ValueError):
+                    number = float(score)
+            if math.isfinite(number):
+                self.scores[str(name)] = number
+            else:
+                complaints.append(f"the score {name!r} is {score!r} and is left out: a finite number is wanted")
+        return complaints
 
     def after(self, earlier: Progress) -> EpochEnd:
         """The record in a history that goes on after another run's last one."""

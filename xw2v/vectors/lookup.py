@@ -24,6 +24,7 @@ Key = str | int | np.integer[Any]
 FloatArray = npt.NDArray[np.float32]
 
 _LARGEST_COSINE = 1.001  # by rounding
+_FOLLOWS = ("_lengths", "_said_lengths", "_scaled", "_unit")
 _FIRST_LOOKUPS = 64  # words found in a mapped vocabulary before a dict of all of them is made
 
 
@@ -80,6 +81,15 @@ class Lookup:
         found._start(as_vectors(vectors, len(rows)), counts)
         found._rows = rows
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled or copied: nothing that follows from the vectors."""
+        return {name: value for name, value in self.__dict__.items() if name not in _FOLLOWS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.vectors.flags.writeable = False
+        self._forget()
 
     # --- words and rows -------------------------------------------------------------------------------------
 

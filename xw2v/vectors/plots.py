@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["plot_loss", "plot_runs", "plot_scores", "plot_words", "project_2d", "words_figure"]
 
 Points = npt.NDArray[np.float64]
+
+_LONGEST_LABEL = 40  # characters
 
 
 # --- words --------------------------------------------------------------------------------------------------
@@ -75,7 +78,8 @@ def plot_words(
 
     Notes
     -----
-    Characters that no installed font has are drawn as boxes, and a line is logged.
+    Characters that no installed font has are drawn as boxes, and a line is logged; so it is where labels are left out
+    because not even a larger picture has room for them. Labels of more than 40 characters are cut.
     """
     if path is None:
         return project(vectors, method)
@@ -102,12 +106,18 @@ def words_figure(
         msg = f"each of {len(words)} words needs one vector and one group; got {given}"
         raise ShapeError(msg)
     arrows = _arrows(words, analogies)
-    scale = 1.0
+    scale, without = 1.0, len(words) + 1
     while True:
         figure, axes, texts = _draw_words(words, vectors, coordinates, arrows, groups, title, scale, method)
-        if _place_labels(figure, axes, texts, coordinates, arrows) or scale > 3:
-            return figure, coordinates
-        scale *= 1.25  # too little room: a larger picture has more of it, letters stay as they are
+        left_out = _place_labels(figure, axes, texts, coordinates, arrows)
+        if not left_out or len(left_out) >= without or scale > 3:
+            break
+        # Too little room: a larger picture has more of it, letters stay as they are.
+        scale, without = 1.25 * scale, len(left_out)
+    if left_out:
+        shown = ", ".join(text.get_text() for text in left_out[:3])
+        logging.getLogger("xw2v").warning("no room for the labels of %d words, as %s; draw fewer", len(left_out), shown)
+    return figure, coordinates
 
 
 def _arrows(words: Sequence[str], analogies: Sequence[Sequence[str]]) -> list[tuple[int, int, int]]:
@@ -155,13 +165,17 @@ def _draw_words(
     margin = np.where(high > low, 0.10 * (high - low), 1.0)
     axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
     axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
-    shown = [printable(word) for word in words]
+    shown = [_cut(printable(word)) for word in words]
     fonts = fonts_for(set().union(*shown))
     texts = [
         axes.text(0, 0, word, color=INK, fontsize=9, family=fonts, parse_math=False, usetex=False, zorder=5)
         for word in shown
     ]
     return figure, axes, texts
+
+
+def _cut(word: str) -> str:
+    return word if len(word) <= _LONGEST_LABEL else f"{word[: _LONGEST_LABEL - 3]}..."
 
 
 def _axis_labels(vectors: npt.ArrayLike, coordinates: Points, method: str) -> tuple[str, str]:
@@ -177,8 +191,8 @@ def _axis_labels(vectors: npt.ArrayLike, coordinates: Points, method: str) -> tu
 
 def _place_labels(
     figure: Figure, axes: Axes, texts: list[Text], coordinates: Points, arrows: list[tuple[int, int, int]]
-) -> bool:
-    """Move each label next to its point where it covers no other; False where some found no room.
+) -> list[Text]:
+    """Move each label next to its point where it covers no other; those that found no room are taken away.
 
     Greedy and without chance: the most crowded points choose first, each among places around it, near ones
     before far ones. A label that had to go far is tied to its point by a thin line.
@@ -194,16 +208,18 @@ def _place_labels(
     # A point that a label hides is worse than a piece of an arrow.
     weights = np.where(np.arange(len(obstacles)) < len(points), 90.0, 25.0)
     crowding = (1 / (1 + distances / sizes[:, 0].mean())).sum(axis=1)
-    boxes = np.empty((0, 4))
+    boxes, left_out = np.empty((0, 4)), []
     for i in np.argsort(-crowding, kind="stable").tolist():
         places = _candidates(points[i], sizes[i])
         cost = _costs(places, points[i], boxes, obstacles, weights, bounds)
         best = int(cost.argmin())
         if not np.isfinite(cost[best]):
-            return False
+            texts[i].set_visible(False)
+            left_out.append(texts[i])
+            continue
         boxes = np.vstack([boxes, places[best]])
         _move(figure, axes, texts[i], places[best], points[i])
-    return True
+    return left_out
 
 
 def _along(start: Points, end: Points) -> Points:

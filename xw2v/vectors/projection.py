@@ -76,7 +76,7 @@ def project_2d(vectors: npt.ArrayLike) -> Points:
 
     Returns
     -------
-    (n, 2) float64; zeros in a direction that does not exist (n = 1 or D = 1)
+    (n, 2) float64; zeros in a direction that does not exist (n <= 2 or D = 1, say)
 
     Raises
     ------
@@ -90,9 +90,11 @@ def project_2d(vectors: npt.ArrayLike) -> Points:
         msg = "vectors to project must be finite; some hold NaN or infinity"
         raise NumericalError(msg)
     centred = table - table.mean(axis=0)
-    directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    _, amounts, rows = np.linalg.svd(centred, full_matrices=False)
+    directions = rows[:2]
     largest = np.abs(directions).argmax(axis=1)
     directions *= np.where(directions[np.arange(len(directions)), largest] < 0, -1.0, 1.0)[:, None]
     coordinates = np.zeros((len(table), 2))
     coordinates[:, : len(directions)] = centred @ directions.T
+    coordinates[:, np.flatnonzero(amounts[:2] <= 1e-12 * amounts[0])] = 0.0  # rounding, which a picture would blow up
     return coordinates

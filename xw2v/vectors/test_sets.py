@@ -17,12 +17,12 @@ __all__ = ["holds_questions", "known_words", "lines"]
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line, UTF-8, unpacked where the name ends in .gz."""
+    """Number and text of each line, UTF-8 with a mark or without, unpacked where the name ends in .gz."""
     number = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                yield number, line.decode("utf-8")
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
     except FileNotFoundError as error:
         msg = f"{path} does not exist; check the path"
         raise MissingFileError(msg) from error

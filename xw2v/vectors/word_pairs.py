@@ -1,8 +1,8 @@
 """Scores of word vectors on pairs of words that people judged, counted as gensim's `KeyedVectors` counts them.
 
-Lines "word word similarity", parted by tabs, or by spaces where there is no tab; "#" begins a comment. Other
-columns are left alone: the first number after the two words is the judgement (SimLex's file has one behind a
-part of speech).
+Lines "word word similarity", parted by tabs, else by commas or semicolons where those give three columns, else
+by spaces; "#" begins a comment. Other columns are left alone: the first number after the two words is the
+judgement (SimLex's file has one behind a part of speech).
 
 What gensim does and is kept: only the first `restrict_vocab` words take part; case is ignored by comparing
 upper case, the first of several variants standing for all; lines that do not parse are left out of every count.
@@ -54,7 +54,7 @@ def evaluate_word_pairs(
 
     Parameters
     ----------
-    path : lines of two words and a number, parted by tabs or spaces; "#" begins a comment
+    path : lines of two words and a number, parted by tabs, spaces, commas or semicolons; "#" begins a comment
     restrict_vocab : use only the first so many words
 
     Raises
@@ -97,13 +97,22 @@ def evaluate_word_pairs(
 
 def _parse(line: str) -> tuple[str, str, float] | None:
     """Two words and the first number after them."""
-    fields = line.split("\t") if "\t" in line else line.split()
+    fields = line.split("\t") if "\t" in line else _columns(line)
     for field in fields[2:]:
         try:
             return fields[0], fields[1], float(field)
         except ValueError:
             continue
     return None
+
+
+def _columns(line: str) -> list[str]:
+    """The columns of a line without tabs."""
+    for mark in ",;":
+        fields = [field.strip() for field in line.split(mark)]
+        if len(fields) >= 3:
+            return fields
+    return line.split()
 
 
 def _correlate(

@@ -1,0 +1,118 @@
+"""Before the first step of `Word2Vec.fit`: keywords checked, a backend found, the corpus encoded, a run made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from xw2v.backend import Backend, get_backend
+from xw2v.config import Config
+from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
+from xw2v.errors import BackendError, ConfigError
+from xw2v.fitting import Fitting, Learned
+from xw2v.text.memory import MEMORY
+from xw2v.text.store import EncodedCorpus, encode
+from xw2v.text.vocabulary import Vocabulary
+from xw2v.training.checkpoint import Checkpoints
+from xw2v.training.walk import Progress
+
+__all__ = ["FitOptions", "prepared"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """The keywords of `Word2Vec.fit`, which says what they mean."""
+
+    lower: bool = False
+    errors: str = "strict"
+    column: str | None = None
+    encoded_dir: str | os.PathLike[str] | None = None
+    memory: int | str = MEMORY
+    on_encode: Callable[[int, int | None, int], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
+    on_note: Callable[[str], None] | None = None
+    on_warning: Callable[[str], None] | None = None
+    checkpoint_dir: str | os.PathLike[str] | None = None
+    checkpoint_every: int | str = "60s"
+    resume: bool | None = None
+    callbacks: Iterable[Callable[[Any, Any], Any]] = ()
+    distributed: Any = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "callbacks", tuple(self.callbacks))
+        if not all(map(callable, self.callbacks)):
+            msg = "each of callbacks must be a function of (model, record of the epoch); True from it ends the training"
+            raise ConfigError(msg)
+        if self.callbacks and self.distributed is not False:
+            msg = "callbacks are not called with distributed: give one of the two"
+            raise ConfigError(msg)
+        if self.resume and self.checkpoint_dir is None:
+            msg = "resume needs checkpoint_dir, the folder with the checkpoints"
+            raise ConfigError(msg)
+
+
+@contextmanager
+def prepared(
+    corpus: Any, config: Config, learned: Learned | None, how: FitOptions
+) -> Iterator[tuple[Fitting, Checkpoints | None]]:
+    """A run that may begin, and where its checkpoints go; the corpus is open within the block.
+
+    Parameters
+    ----------
+    learned : Learned or None   what a model that goes on knows
+
+    Raises
+    ------
+    XW2VError   in one of its kinds: an option, the corpus or the backend does not do, or memory is too small; from
+        within the block, too, and of all ranks where there are many
+    """
+    ranks = join(how.distributed) if how.distributed is not False else None
+    if ranks is not None:
+        config, backend = placed(config, ranks)
+    else:
+        backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
+    checkpoints = None
+    if how.checkpoint_dir is not None:
+        checkpoints = Checkpoints(how.checkpoint_dir, how.checkpoint_every, how.on_warning)
+    opened = _opened(corpus, config, learned.vocabulary if learned is not None else None, ranks, how)
+    guard = nullcontext() if ranks is None else ranks.guarded()
+    with guard, opened as encoded, _memory_errors_named(backend):
+        make = Fitting if ranks is None else partial(DistributedFitting, ranks)
+        yield make(encoded, config, backend, learned, how.on_note), checkpoints
+
+
+def _opened(
+    corpus: Any, config: Config, known: Vocabulary | None, ranks: Any, how: FitOptions
+) -> AbstractContextManager[EncodedCorpus]:
+    """The corpus encoded, with `known` words first."""
+    if isinstance(corpus, EncodedCorpus):
+        return nullcontext(corpus if known is None else corpus.renumbered(known))
+    reader = encode if ranks is None else partial(encoded_once_a_node, ranks, on_note=how.on_note)
+    return reader(
+        corpus,
+        how.encoded_dir,
+        min_count=config.min_count,
+        max_final_vocab=config.max_final_vocab,
+        max_vocab_size=config.max_vocab_size,
+        lower=how.lower,
+        errors=how.errors,
+        column=how.column,
+        progress=how.on_encode,
+        known=known,
+        memory=how.memory,
+    )
+
+
+@contextmanager
+def _memory_errors_named(backend: Backend) -> Iterator[None]:
+    """One line in place of the traceback of whoever asked for too much memory."""
+    try:
+        yield
+    except MemoryError as error:
+        text = " ".join(str(error).split())
+        msg = f"backend {backend.name!r} ran out of memory: {text}; lower vector_size, max_final_vocab or batch_size"
+        raise BackendError(msg) from error
