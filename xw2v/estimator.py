@@ -268,25 +268,32 @@ class Word2Vec(Transformer):
             raise TypeError(msg)
         given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
         config = self.config.replace(**{name: value for name, value in given.items() if value is not None})
-        learned = None
-        if hasattr(self, "wv"):
-            if config.vector_size != self.wv.vector_size:
-                msg = (
-                    f"vector_size is {config.vector_size} and the vectors have {self.wv.vector_size} numbers: "
-                    "set it back to go on with them; fit learns anew"
-                )
-                raise ConfigError(msg)
-            counts = self.wv.counts if self.wv.counts is not None else np.zeros(len(self.wv), np.int64)
-            vocabulary = Vocabulary(self.wv.index_to_key, counts)
-            learned = Learned(
-                vocabulary,
-                self.wv.vectors,
-                self.outside_vectors,
-                self.epochs_trained,
-                self.history,
-                self.epoch_history,
+        return self._learn(corpus, config, self._learned(config), FitOptions(**how))
+
+    def _learned(self, config: Config) -> Learned | None:
+        """What training with these options goes on from; None: nothing was learned yet.
+
+        Raises
+        ------
+        ConfigError   the vectors are of another size.
+        """
+        if not self.__sklearn_is_fitted__():
+            return None
+        if config.vector_size != self.wv.vector_size:
+            msg = (
+                f"vector_size is {config.vector_size} and the vectors have {self.wv.vector_size} numbers: "
+                "set it back to go on with them; fit learns anew"
             )
-        return self._learn(corpus, config, learned, FitOptions(**how))
+            raise ConfigError(msg)
+        counts = self.wv.counts if self.wv.counts is not None else np.zeros(len(self.wv), np.int64)
+        return Learned(
+            Vocabulary(self.wv.index_to_key, counts),
+            self.wv.vectors,
+            self.outside_vectors,
+            self.epochs_trained,
+            self.history,
+            self.epoch_history,
+        )
 
     def _learn(self, corpus: Any, config: Config, learned: Learned | None, how: FitOptions) -> Word2Vec:
         before = {name: self.__dict__[name] for name in _LEARNED} if learned is not None else {}
