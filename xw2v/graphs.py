@@ -111,7 +111,8 @@ def _edges(graph: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
         )
         raise ShapeError(msg)
     if any(part.dtype.kind not in "iuU" for part in parts[:2]):
-        advice = "; ids beside weights are (sources, targets, weights)" if parts[0].dtype.kind == "f" else ""
+        floats = "f" in (parts[0].dtype.kind, parts[1].dtype.kind)
+        advice = "; leave out edges without a node, and give weights as (sources, targets, weights)" if floats else ""
         msg = f"nodes must be integers or strings, got {parts[0].dtype} and {parts[1].dtype}{advice}"
         raise ShapeError(msg)
     weights = parts[2] if len(parts) == 3 else np.ones(len(parts[0]))
