@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError
-from xw2v.text import blocks, readers
+from xw2v.text import blocks, compressed, readers
 from xw2v.text.readers import open_source
 from xw2v.text.words import unpack
 
@@ -196,6 +197,66 @@ def test_compressed_files(tmp_path: Path, suffix: str, parts: int, tiny_blocks: 
     text = "first line\nzweite Zeile ö\n" * 30
     data = b"".join(COMPRESSORS[suffix](text.encode()) for _ in range(parts))  # such files may be put together
     assert sentences(write(tmp_path / f"text{suffix}", data)) == reference(text) * parts
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+def test_members_without_bytes_and_endings_in_capitals(tmp_path: Path, suffix: str, tiny_blocks: None) -> None:
+    pack = COMPRESSORS[suffix]
+    data = b"".join(map(pack, [b"", b"one two\nth", b"", b"", b"ree\n", b""]))
+    assert sentences(write(tmp_path / f"text{suffix.upper()}", data)) == [["one", "two"], ["three"]]
+    write(tmp_path / f"empty{suffix}", b"")
+    assert sentences([tmp_path / f"empty{suffix}", tmp_path / f"text{suffix.upper()}"]) == [["one", "two"], ["three"]]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_zeros_between_members(tmp_path: Path, suffix: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compressed, "_INPUT", size)
+    pack = COMPRESSORS[suffix]
+    data = pack(b"one\n") + bytes(8) + pack(b"two\n") + bytes(512)
+    assert sentences(write(tmp_path / f"text{suffix}", data)) == [["one"], ["two"]]
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+@pytest.mark.parametrize("after", [b"garbage", b"\0\0garbage"])
+def test_nothing_after_a_member_is_lost_in_silence(tmp_path: Path, suffix: str, after: bytes) -> None:
+    path = write(tmp_path / f"text{suffix}", COMPRESSORS[suffix](b"one two\n") + after)
+    with pytest.raises(CorpusError, match="is truncated, damaged or not compressed as its name says"):
+        sentences(path)
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+def test_any_cut_is_seen(tmp_path: Path, suffix: str) -> None:
+    first, second = map(COMPRESSORS[suffix], (b"some words here\n" * 3, b"more\n"))
+    for cut in range(1, len(first) + len(second)):
+        path = write(tmp_path / f"cut{suffix}", (first + second)[:cut])
+        if cut == len(first):
+            assert sentences(path) == [["some", "words", "here"]] * 3
+            continue
+        with pytest.raises(CorpusError, match="is truncated"):
+            sentences(path)
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+def test_little_read_that_unpacks_to_much(
+    tmp_path: Path, suffix: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compressed, "_INPUT", size)
+    monkeypatch.setattr(readers, "BLOCK_BYTES", 1000)
+    path = write(tmp_path / f"text{suffix}", COMPRESSORS[suffix](b"ab " * 100_000))
+    assert sum(len(block.codes) for block in open_source(path).blocks) == 100_000
+
+
+@pytest.mark.parametrize("suffix", COMPRESSORS)
+def test_a_pipe_with_an_ending(tmp_path: Path, suffix: str) -> None:
+    pipe = tmp_path / f"pipe{suffix}"
+    os.mkfifo(pipe)
+    data = COMPRESSORS[suffix](b"one two\n" * 1000)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(pipe.write_bytes, data)
+        assert sentences(pipe) == [["one", "two"]] * 1000
+        assert writing.result() == len(data)
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])

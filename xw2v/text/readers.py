@@ -6,9 +6,7 @@ gives. Lines end at a line feed; a carriage return is white space.
 
 from __future__ import annotations
 
-import lzma
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -21,6 +19,7 @@ from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
 from xw2v.parallel import in_parallel, usable_cores
 from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, from_rows, spelled_out, tokenise
 from xw2v.text.columns import choose_column, is_text, lines_of, listed
+from xw2v.text.compressed import DAMAGE, unpacked
 from xw2v.text.objects import read_object
 from xw2v.text.paths import File, as_paths, find_files, stamps_of, without_secrets
 
@@ -31,7 +30,6 @@ BLOCK_BYTES = 8 << 20
 BLOCK_TOKENS = 1 << 20
 """Tokens of a block where the source is lists or ids."""
 
-_ARROW_CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 _BOM = b"\xef\xbb\xbf"
 _MOST_WORKERS = 8
 
@@ -93,7 +91,7 @@ def open_source(
         a path, a glob pattern, a folder (its files, also those of inner folders, in sorted order; hidden ones
         are left out), "-" for standard input, an address such as s3://bucket/folder/*.txt (see
         `xw2v.text.remote`), or a list of these. Files named .gz, .bz2, .xz or .zst are decompressed, .parquet
-        and .pq read as Parquet, all others as UTF-8 text;
+        and .pq read as Parquet, all others as UTF-8 text; of the ending, case does not matter;
         an iterable of sentences, each a list (array, column) of strings or integers, read once, tokens taken as they
         are; a set, which has no order of its own, in one that is the same in every run;
         a table of pandas, polars or pyarrow, or a column of one, with text or tokens as in Parquet. Of a lazy table
@@ -148,7 +146,7 @@ def _file_jobs(files: list[File], sizes: list[int], numbers: Sequence[int], how:
     """One call a block of the files with these numbers, to be made in any thread."""
     before = 0
     for number in numbers:
-        make_jobs = _parquet_jobs if files[number].suffix in (".parquet", ".pq") else _text_jobs
+        make_jobs = _parquet_jobs if files[number].suffix.lower() in (".parquet", ".pq") else _text_jobs
         for job in make_jobs(files[number], how, before, sizes[number]):
             yield partial(_of_file, job, number)
         before += sizes[number]
@@ -162,7 +160,7 @@ def _of_file(job: Job, number: int) -> TokenBlock:
 
 
 def _text_jobs(file: File, how: _Reading, before: int, _: int) -> Iterator[Job]:
-    with file.opened() as raw, _decompressed(raw, file.suffix) as stream:
+    with file.opened() as raw, unpacked(raw, file.suffix) as stream:
         chunks = _chunks(stream, raw, file.name, before, how.size)
         data, done = _head(chunks, before, whole_line=how.column is not None)
         start = len(_BOM) if data.startswith(_BOM) else 0
@@ -196,30 +194,15 @@ def _field(header: bytes, column: str, name: str) -> int:
     raise CorpusError(msg)
 
 
-@contextmanager
-def _decompressed(raw: Any, suffix: str) -> Iterator[Any]:
-    """The stream of the bytes in a file with a name that ends so."""
-    if suffix == ".xz":
-        with lzma.open(raw) as stream:
-            yield stream
-    elif suffix in _ARROW_CODECS:
-        with pa.CompressedInputStream(pa.PythonFile(raw, "r"), _ARROW_CODECS[suffix]) as stream:
-            yield stream
-    else:
-        yield raw
-
-
 def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterator[tuple[bytes, int]]:
     """Bytes in pieces of `size`, each with the bytes read from all files so far."""
     read = 0
     while True:
         try:
-            # Arrow's `read` never gives back its memory when it fails.
-            packed = isinstance(stream, pa.NativeFile)
-            chunk: bytes = stream.read_buffer(size).to_pybytes() if packed else stream.read(size)
+            chunk: bytes = stream.read(size)
         except XW2VError:
             raise
-        except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+        except DAMAGE as error:
             if stream is raw or getattr(error, "errno", None) is not None:
                 msg = f"{name} cannot be read: {error}"
                 raise FileAccessError(msg) from error
@@ -228,7 +211,15 @@ def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterato
         if not chunk:
             return
         read += len(chunk)
-        yield chunk, before + (read if stream is raw else raw.tell())
+        yield chunk, before + (read if stream is raw else _place(raw, read))
+
+
+def _place(raw: Any, otherwise: int) -> int:
+    try:
+        place: int = raw.tell()
+    except OSError:  # a pipe
+        return otherwise
+    return place
 
 
 # Parquet -------------------------------------------------------------------------------------------------
