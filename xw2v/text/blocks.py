@@ -47,6 +47,7 @@ UNICODE_SPACES = (
 _IS_SPACE = np.isin(np.arange(256), list(ASCII_SPACES))
 _TO_NEWLINE = bytes.maketrans(ASCII_SPACES, b"\n" * len(ASCII_SPACES))
 _NEWLINE = ord("\n")
+_TOKENS = (str, int, np.integer)
 _TAIL = 4096  # where the last white space of a chunk is looked for first
 
 
@@ -266,8 +267,12 @@ def from_rows(rows: Any, options: TextOptions, done: int, name: str) -> TokenBlo
 
 
 def from_ids(ids: npt.NDArray[Any], ends: npt.NDArray[np.int64], done: int) -> TokenBlock:
-    """A block from integer ids (n,); an id's word is its decimal number."""
-    return _from_values(pa.array(ids.astype(ids.dtype.newbyteorder("="), copy=False)), ends, TextOptions(), done, "ids")
+    """A block from integer ids (n,), whose words are their decimal numbers, or from strings."""
+    try:
+        values = pa.array(ids.astype(ids.dtype.newbyteorder("="), copy=False))
+    except UnicodeDecodeError:  # half surrogates, which Arrow's strings cannot hold
+        return _from_tokens(ids.tolist(), ends.tolist(), 0, TextOptions())
+    return _from_values(values, ends, TextOptions(), done, "ids")
 
 
 def _from_values(values: Any, ends: npt.NDArray[np.int64], options: TextOptions, done: int, name: str) -> TokenBlock:
@@ -328,14 +333,8 @@ def _tokens_of(sentence: Any, number: int) -> Iterable[Any]:
 
 
 def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOptions) -> TokenBlock:
-    index: defaultdict[Any, int] = defaultdict()
-    index.default_factory = index.__len__
-    try:
-        codes = np.fromiter(map(index.__getitem__, tokens), np.int32, len(tokens))
-        good = all(map(_is_token, index))
-    except TypeError:  # unhashable, such as a list within the list
-        good = False
-    if not good:
+    # All of them are looked at, for 1.0 and True are equal to 1.
+    if not all(issubclass(kind, _TOKENS) and kind is not bool for kind in set(map(type, tokens))):
         place = next(i for i, token in enumerate(tokens) if not _is_token(token))
         token, number = tokens[place], first + bisect_right(ends, place)
         msg = (
@@ -343,6 +342,9 @@ def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOp
             f"{_way_to_a_token(token)}"
         )
         raise CorpusError(msg)
+    index: defaultdict[Any, int] = defaultdict()
+    index.default_factory = index.__len__
+    codes = np.fromiter(map(index.__getitem__, tokens), np.int32, len(tokens))
     words = [str(token) for token in index]
     if options.lower:
         words = [word.lower() for word in words]
@@ -350,7 +352,7 @@ def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOp
 
 
 def _is_token(token: Any) -> bool:
-    return isinstance(token, (str, int, np.integer)) and not isinstance(token, bool)
+    return isinstance(token, _TOKENS) and not isinstance(token, bool)
 
 
 def _way_to_a_token(token: Any) -> str:

@@ -30,7 +30,8 @@ def is_text(kind: Any) -> Any:
 
 
 def _is_tokens(kind: Any) -> Any:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    views = (pa.types.is_list_view, pa.types.is_large_list_view)
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, *views)
     return any(test(kind) for test in lists) and (pa.types.is_integer(kind.value_type) or is_text(kind.value_type))
 
 
@@ -49,10 +50,12 @@ def choose_column(schema: Any, column: str | None, name: str) -> str:
     CorpusError   there is no such column, or its rows are no sentences; none was named and not just one would do.
     """
     usable = [field.name for field in schema if is_text(field.type) or _is_tokens(field.type)]
-    if column is None and len(usable) == 1:
-        return str(usable[0])
-    if column in usable:
-        return str(column)
+    chosen = usable[0] if column is None and len(usable) == 1 else column
+    if chosen in usable:
+        if schema.names.count(chosen) > 1:
+            msg = f"{name} has {schema.names.count(chosen)} columns {chosen!r}; give them different names"
+            raise CorpusError(msg)
+        return str(chosen)
     wanted = "strings or lists of strings or integers"
     had = f"columns of {wanted}: {listed(usable) or 'none'}"
     if column is not None and column not in schema.names:
