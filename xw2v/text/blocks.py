@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -342,8 +342,8 @@ def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOp
             f"{_way_to_a_token(token)}"
         )
         raise CorpusError(msg)
-    index: defaultdict[Any, int] = defaultdict()
-    index.default_factory = index.__len__
+    # Not the length of the dictionary itself, which would make a circle of it, freed when Python next looks for such.
+    index: defaultdict[Any, int] = defaultdict(count().__next__)
     codes = np.fromiter(map(index.__getitem__, tokens), np.int32, len(tokens))
     words = [str(token) for token in index]
     if options.lower:

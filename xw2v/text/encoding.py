@@ -84,7 +84,7 @@ class EncodeOptions(NamedTuple):
             raise CorpusError(msg)
         workers = default_workers() if workers is None else workers
         share = shares(memory_bytes(self.memory) // sharing, workers)
-        return open_source(source, **self.reading, workers=workers, block_bytes=share.block), share
+        return open_source(source, **self.reading, workers=workers, share=share), share
 
     def _check(self) -> None:
         limits = (("max_final_vocab", self.max_final_vocab, 1), ("max_vocab_size", self.max_vocab_size, 1))

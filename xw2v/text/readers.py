@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
 from xw2v.parallel import in_parallel, usable_cores
-from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, from_rows, spelled_out, tokenise
-from xw2v.text.columns import choose_column, is_text, lines_of, listed
+from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, from_rows, tokenise
+from xw2v.text.columns import MOST_ROWS, choose_column, evened, is_text, lines_of, listed, slices, token_slices
 from xw2v.text.compressed import DAMAGE, unpacked
+from xw2v.text.memory import Shares
 from xw2v.text.objects import read_object
 from xw2v.text.paths import File, as_paths, find_files, stamps_of, without_secrets
 
@@ -28,7 +29,7 @@ __all__ = ["Source", "default_workers", "open_source"]
 BLOCK_BYTES = 8 << 20
 """Most bytes read at once. A larger block looks up fewer words twice, a smaller one takes less memory."""
 BLOCK_TOKENS = 1 << 20
-"""Tokens of a block where the source is lists or ids."""
+"""Most tokens of a block where the source is lists or ids."""
 
 _BOM = b"\xef\xbb\xbf"
 _MOST_WORKERS = 8
@@ -42,6 +43,7 @@ class _Reading(NamedTuple):
     options: TextOptions
     column: str | None
     size: int  # bytes read at once
+    tokens: int  # the same where tokens are not text
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def open_source(
     errors: str = "strict",
     column: str | None = None,
     workers: int | None = None,
-    block_bytes: int | None = None,
+    share: Shares | None = None,
 ) -> Source:
     """Any corpus as a stream of token blocks.
 
@@ -105,7 +107,7 @@ def open_source(
         strings or integers); not needed where there is one such column. Of a text file: it is tab-separated,
         has a header line, and this column is read; quotes have no meaning. Null rows and items are left out.
     workers : threads that split text, None: `default_workers()`; each holds a block, and one more is in memory
-    block_bytes : text read at once, at most and by default 8 MiB
+    share : how much is read at once; at most and by default 8 MiB of text, or 2^20 tokens
 
     Raises
     ------
@@ -118,11 +120,12 @@ def open_source(
         msg = f"errors must be 'strict' or 'replace', got {errors!r}"
         raise ConfigError(msg)
     options = TextOptions(bool(lower), errors)
+    size, tokens = (BLOCK_BYTES, BLOCK_TOKENS) if share is None else (share.block, share.tokens)
+    how = _Reading(options, column, min(size, BLOCK_BYTES), min(tokens, BLOCK_TOKENS))
     paths = as_paths(source)
     if paths is not None:
-        how = _Reading(options, column, min(block_bytes or BLOCK_BYTES, BLOCK_BYTES))
         return _files_source(paths, how, workers or default_workers())
-    found = read_object(source, column, options, BLOCK_TOKENS)
+    found = read_object(source, column, options, how.tokens, how.size)
     return Source(found.name, lambda _: found.blocks(), again=found.again)
 
 
@@ -233,12 +236,13 @@ def _parquet_jobs(source: File, how: _Reading, before: int, size: int) -> Iterat
             chosen = choose_column(file.schema_arrow, how.column, name)
             batches = _batches(file, chosen, before, size, how.size)
             if is_text(file.schema_arrow.field(chosen).type):
-                column = f"column {chosen!r} of {name}"
-                for block in cut_blocks(((lines_of(spelled_out(rows)), done) for rows, done in batches), column):
+                lines = ((lines_of(part), done) for rows, done in batches for part in slices(rows))
+                for block in cut_blocks(evened(lines, how.size), f"column {chosen!r} of {name}"):
                     yield partial(tokenise, block, how.options)
             else:
                 for rows, done in batches:
-                    yield partial(from_rows, rows, how.options, done, name)
+                    for part in token_slices(rows, how.tokens):
+                        yield partial(from_rows, part, how.options, done, name)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # names that are no UTF-8 are ValueErrors
         if isinstance(error, XW2VError):
             raise
@@ -252,6 +256,9 @@ def _batches(file: Any, column: str, before: int, size: int, wanted: int) -> Ite
     meta = file.metadata
     width = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)) // max(1, meta.num_rows)
     seen = 0
-    for batch in file.iter_batches(max(1, min(1 << 16, wanted // (width + 1))), columns=[column]):
+    most = min(1 << 16, wanted // (width + 1))
+    if is_text(file.schema_arrow.field(column).type):
+        most = min(most, MOST_ROWS)  # of text in a dictionary the width says little
+    for batch in file.iter_batches(max(1, most), columns=[column]):
         seen += len(batch)
         yield batch.column(0), before + size * seen // max(1, meta.num_rows)
