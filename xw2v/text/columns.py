@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xw2v.errors import CorpusError
-from xw2v.text.blocks import TextOptions, TokenBlock, cut_blocks, from_rows, joined, spelled_out, tokenise
+from xw2v.text.blocks import TextOptions, TokenBlock, cut_blocks, joined, spelled_out, tokenise
 from xw2v.text.paths import shortened
+from xw2v.text.tokens import from_rows
 
 __all__ = [
     "MOST_ROWS",

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xw2v.errors import CorpusError
-from xw2v.text.blocks import TextOptions, TokenBlock, from_ids, from_lists, in_order
+from xw2v.text.blocks import TextOptions, TokenBlock
 from xw2v.text.columns import table_blocks
+from xw2v.text.tokens import from_ids, from_lists, in_order
 
 __all__ = ["ObjectBlocks", "read_object"]
 

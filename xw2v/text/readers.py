@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
 from xw2v.parallel import in_parallel, usable_cores
-from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, from_rows, tokenise
+from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, tokenise
 from xw2v.text.columns import MOST_ROWS, choose_column, evened, is_text, lines_of, listed, slices, token_slices
 from xw2v.text.compressed import DAMAGE, unpacked
 from xw2v.text.memory import Shares
 from xw2v.text.objects import read_object
 from xw2v.text.paths import File, as_paths, find_files, stamps_of, without_secrets
+from xw2v.text.tokens import from_rows
 
 __all__ = ["Source", "default_workers", "open_source"]
 
