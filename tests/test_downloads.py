@@ -17,6 +17,7 @@ import pytest
 
 from xw2v import cli
 from xw2v.errors import CorpusError, FileAccessError, FormatError, MissingFileError
+from xw2v.files import locked
 from xw2v.text import downloads
 from xw2v.text.datasets import DATASETS, Dataset
 from xw2v.text.downloads import cache_folder, download, downloaded_path
@@ -117,6 +118,17 @@ def test_a_download_that_broke_off_goes_on(server: Server, known: Dataset, tmp_p
     assert download(known, tmp_path).read_bytes() == TEXT
     assert server.ranges == [None, "bytes=98304-"]
     assert files(tmp_path) == ["small/text", "text.zip"]
+
+
+def test_two_do_not_download_into_one_file(server: Server, known: Dataset, tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / ".text.zip.lock", "text.zip"),
+        pytest.raises(FileAccessError, match=r"another process is working on .*text\.zip; wait for it"),
+    ):
+        download(known, tmp_path)
+    assert not server.ranges
+    assert download(known, tmp_path).is_file()
+    assert not (tmp_path / ".text.zip.lock").exists()
 
 
 def test_what_is_left_of_another_file_does_no_harm(server: Server, known: Dataset, tmp_path: Path) -> None:

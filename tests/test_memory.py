@@ -32,6 +32,7 @@ def test_shares_stay_within(memory: int, workers: int) -> None:
     found = shares(memory, workers)
     assert 1 <= found.block * (workers + 1) <= memory // 2
     assert 1 <= found.words <= min(memory // 2, 1 << 30)
+    assert 1 <= 500 * found.tokens <= memory // 2
 
 
 def test_the_result_does_not_depend_on_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

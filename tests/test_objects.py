@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 from tests.test_readers import sentences
 from xw2v.errors import ConfigError, CorpusError, MissingFileError
+from xw2v.text.columns import evened, token_slices
+from xw2v.text.memory import Shares
 from xw2v.text.readers import open_source
 from xw2v.text.store import encode
 
@@ -129,6 +136,71 @@ def test_sets_are_the_same_in_every_process() -> None:
 )  # fmt: skip
 def test_arrow(of: Callable[[Any], Any], rows: list[Any]) -> None:
     assert sentences(of(rows)) == TOKENS
+
+
+class Word(str):
+    """A string of which one can see whether it is still there."""
+
+
+def test_a_block_of_lists_leaves_nothing() -> None:
+    gone: list[weakref.ref[Word]] = []
+
+    def rows() -> Iterator[list[Word]]:
+        for _ in range(3):
+            row = [Word("a"), Word("b")]
+            gone.extend([weakref.ref(word) for word in row])
+            yield row
+
+    gc.collect()
+    gc.disable()  # circles would be found some day, and memory grow until then
+    try:
+        stream = open_source(rows(), share=Shares(1, 1, 1)).blocks
+        for _ in range(2):
+            next(stream)
+        assert [word() for word in gone[:2]] == [None, None]
+        assert len(list(stream)) == 1
+    finally:
+        gc.enable()
+
+
+LONG = pa.array(["ab " * 100] * 2000)
+MANY = pa.array([["ab"] * 100] * 2000)
+
+
+@pytest.mark.parametrize(
+    "rows", [LONG, LONG.dictionary_encode(), MANY, MANY.to_pylist()], ids=["text", "dictionary", "lists", "Python"]
+)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_block_takes_no_more_than_its_share(rows: Any, in_file: bool, tmp_path: Path) -> None:
+    """However long rows are, and however little of that the file tells."""
+    source: Any = rows
+    if in_file:
+        if isinstance(rows, list):
+            source = (row for row in rows)
+        else:
+            source = tmp_path / "t.parquet"
+            pq.write_table(pa.table({"x": rows}), source)
+    sizes = [len(block.codes) for block in open_source(source, share=Shares(block=3000, words=1, tokens=500)).blocks]
+    assert sum(sizes) == 200_000
+    assert max(sizes) <= 1100
+
+
+@given(chunks=st.lists(st.binary(max_size=20)), size=st.integers(1, 9))
+def test_evened(chunks: list[bytes], size: int) -> None:
+    pieces = list(evened(((chunk, place) for place, chunk in enumerate(chunks)), size))
+    assert b"".join(piece for piece, _ in pieces) == b"".join(chunks)
+    assert all(len(piece) == size for piece, _ in pieces[:-1])
+    assert all(1 <= len(piece) <= size for piece, _ in pieces)
+    assert [done for _, done in pieces] == sorted(done for _, done in pieces)
+
+
+@given(
+    rows=st.lists(st.none() | st.lists(st.integers(0, 9), max_size=5)), tokens=st.integers(1, 9), skip=st.integers(0, 3)
+)
+def test_token_slices(rows: list[list[int] | None], tokens: int, skip: int) -> None:
+    parts = [part.to_pylist() for part in token_slices(pa.array(rows, pa.list_(pa.int64()))[skip:], tokens)]
+    assert [row for part in parts for row in part] == rows[skip:]
+    assert all(len(part) == 1 or sum(map(len, filter(None, part))) <= tokens for part in parts)
 
 
 def test_tables_may_be_read_again_but_not_streams() -> None:

@@ -243,14 +243,14 @@ def test_nothing_is_kept_of_little(source: Path, tmp_path: Path, monkeypatch: py
     assert sorted(path.name for path in tmp_path.iterdir()) == ["text"]
 
 
-@pytest.mark.parametrize("what", ["file", "folder", "link"])
+@pytest.mark.parametrize("what", ["file", "folder", "part of something else", "link"])
 def test_nobodys_files_are_in_danger(source: Path, tmp_path: Path, what: str) -> None:
     place = tmp_path / "e.encoding"
     if what == "file":
         place.write_text("precious")
-    elif what == "folder":
+    elif what != "link":
         place.mkdir()
-        (place / "precious").write_text("precious")
+        (place / ("precious" if what == "folder" else "part-00000.txt")).write_text("precious")
     else:
         place.symlink_to(source)
     before = sorted(tmp_path.rglob("*"))

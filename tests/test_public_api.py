@@ -49,7 +49,8 @@ ALLOWED = {
     "conventions": {"errors", "vectors"},
     "gensim_names": {"errors"},
     "walk_loops": {"training"},
-    "walks": {"errors", "files", "parallel", "training", "walk_loops"},
+    "graphs": {"errors", "files"},
+    "walks": {"errors", "files", "graphs", "parallel", "training", "walk_loops"},
     "screen": {"errors", "training"},
 }
 TOP = {"cli", "__main__", "__init__"}  # may import everything

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError
-from xw2v.text import blocks, readers
+from xw2v.text import blocks, compressed, readers
+from xw2v.text.paths import find_files
 from xw2v.text.readers import open_source
 from xw2v.text.words import unpack
 
@@ -199,6 +201,66 @@ def test_compressed_files(tmp_path: Path, suffix: str, parts: int, tiny_blocks: 
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+def test_members_without_bytes_and_endings_in_capitals(tmp_path: Path, suffix: str, tiny_blocks: None) -> None:
+    pack = COMPRESSORS[suffix]
+    data = b"".join(map(pack, [b"", b"one two\nth", b"", b"", b"ree\n", b""]))
+    assert sentences(write(tmp_path / f"text{suffix.upper()}", data)) == [["one", "two"], ["three"]]
+    write(tmp_path / f"empty{suffix}", b"")
+    assert sentences([tmp_path / f"empty{suffix}", tmp_path / f"text{suffix.upper()}"]) == [["one", "two"], ["three"]]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_zeros_between_members(tmp_path: Path, suffix: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compressed, "_INPUT", size)
+    pack = COMPRESSORS[suffix]
+    data = pack(b"one\n") + bytes(8) + pack(b"two\n") + bytes(512)
+    assert sentences(write(tmp_path / f"text{suffix}", data)) == [["one"], ["two"]]
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+@pytest.mark.parametrize("after", [b"garbage", b"\0\0garbage"])
+def test_nothing_after_a_member_is_lost_in_silence(tmp_path: Path, suffix: str, after: bytes) -> None:
+    path = write(tmp_path / f"text{suffix}", COMPRESSORS[suffix](b"one two\n") + after)
+    with pytest.raises(CorpusError, match="is truncated, damaged or not compressed as its name says"):
+        sentences(path)
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+def test_any_cut_is_seen(tmp_path: Path, suffix: str) -> None:
+    first, second = map(COMPRESSORS[suffix], (b"some words here\n" * 3, b"more\n"))
+    for cut in range(1, len(first) + len(second)):
+        path = write(tmp_path / f"cut{suffix}", (first + second)[:cut])
+        if cut == len(first):
+            assert sentences(path) == [["some", "words", "here"]] * 3
+            continue
+        with pytest.raises(CorpusError, match="is truncated"):
+            sentences(path)
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+def test_little_read_that_unpacks_to_much(
+    tmp_path: Path, suffix: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compressed, "_INPUT", size)
+    monkeypatch.setattr(readers, "BLOCK_BYTES", 1000)
+    path = write(tmp_path / f"text{suffix}", COMPRESSORS[suffix](b"ab " * 100_000))
+    assert sum(len(block.codes) for block in open_source(path).blocks) == 100_000
+
+
+@pytest.mark.parametrize("suffix", COMPRESSORS)
+def test_a_pipe_with_an_ending(tmp_path: Path, suffix: str) -> None:
+    pipe = tmp_path / f"pipe{suffix}"
+    os.mkfifo(pipe)
+    data = COMPRESSORS[suffix](b"one two\n" * 1000)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(pipe.write_bytes, data)
+        assert sentences(pipe) == [["one", "two"]] * 1000
+        assert writing.result() == len(data)
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in COMPRESSORS if suffix])
 @pytest.mark.parametrize("fault", ["truncated", "changed", "other"])
 def test_damaged_compressed_files(tmp_path: Path, suffix: str, fault: str) -> None:
     data = COMPRESSORS[suffix](b"".join(b"%d words\n" % (i * 7919 % 10007) for i in range(3000)))
@@ -230,6 +292,49 @@ def test_folder_glob_and_lists(tmp_path: Path) -> None:
     assert sentences(str(folder / "**" / "*.txt")) == [["b"], ["c"]]
     assert sentences([folder / "ner" / "c.txt", str(folder / "b.txt")]) == [["c"], ["b"]]
     assert sentences((str(folder / "b.txt"), folder / "ner")) == [["b"], ["c"]]
+
+
+def test_links_in_a_folder_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "in" / "ner").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    write(tmp_path / "in" / "a.txt", "a")
+    write(tmp_path / "elsewhere" / "deep" / "c.txt", "c")
+    (tmp_path / "in" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "ner" / "back").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "d.txt").symlink_to("a.txt")
+    assert sentences(tmp_path / "in") == [["a"], ["c"], ["a"]]
+
+
+@pytest.mark.parametrize("pattern", ["", "*.txt"])
+def test_a_link_to_nothing_is_said(tmp_path: Path, pattern: str) -> None:
+    write(tmp_path / "a.txt", "a")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "gone")
+    with pytest.raises(MissingFileError, match=r"b\.txt is a link to a file that is not there; put the file there"):
+        open_source(tmp_path / pattern)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "a.txt", "a")
+    real = os.listdir
+
+    def listdir(path: Any) -> list[str]:
+        if Path(path).name == "in":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    with pytest.raises(FileAccessError, match=r"cannot read .*in: Permission denied"):
+        open_source(tmp_path)
+
+
+def test_a_file_that_goes_before_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.txt", "a")
+    found = find_files(path)
+    monkeypatch.setattr(readers, "find_files", lambda *_, **__: found)
+    path.unlink()
+    with pytest.raises(MissingFileError, match=r"a\.txt does not exist; check the path"):
+        open_source(path)
 
 
 def test_files_go_in_sorted_order(tmp_path: Path) -> None:
@@ -454,6 +559,8 @@ def test_lists_of_numbers(tiny_blocks: None) -> None:
         ([["a"], ["b"], 3], "sentence 2 is of type int, wanted a list"),
         ([["a"], [], ["b", 1.5]], r"sentence 2 holds a token of type float, .*: str\(token\) makes"),
         ([["a"], ["b"], ["c", True]], "sentence 2 holds a token of type bool"),
+        ([[1, 0, True]], "sentence 0 holds a token of type bool"),
+        ([[1], [1.0]], "sentence 1 holds a token of type float"),
         ([["a"], [["b"]]], "sentence 1 holds a token of type list, .*: lists lie too deep"),
         ([["a"], {"text": "a b"}], "sentence 1 is of type dict, wanted a list of tokens"),
         ([["a", None]], "sentence 0 holds a token of type NoneType, .*: leave out what is missing"),
@@ -532,6 +639,25 @@ def test_tables_and_columns_of_other_libraries(library: str, tokens: list[list[A
 def test_a_column_of_text_in_a_table() -> None:
     table = pa.table({"text": ["the king", None, "a queen  reigns"]})
     assert sentences(table) == [["the", "king"], ["a", "queen", "reigns"]]
+
+
+def test_columns_of_one_name(tmp_path: Path) -> None:
+    for other in (pa.array(["c d"]), pa.array([1])):
+        table = pa.table([pa.array(["a b"]), other], names=["x", "x"])
+        pq.write_table(table, tmp_path / "t.parquet")
+        for source in (table, tmp_path / "t.parquet"):
+            with pytest.raises(CorpusError, match="has 2 columns 'x'; give them different names"):
+                sentences(source, column="x")
+
+
+def test_lists_as_views() -> None:
+    for kind in (pa.list_view(pa.string()), pa.large_list_view(pa.string())):
+        assert sentences(pa.table({"x": pa.array([["a"], None, [], ["b", "a"]], kind)})) == [["a"], ["b", "a"]]
+
+
+def test_half_surrogates_in_arrays() -> None:
+    names = np.array(["\ud800", "a", "\ud800"])
+    assert sentences((names, np.array([0, 2, 3]))) == [["\ud800", "a"], ["\ud800"]]
 
 
 def test_strings_with_offsets() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import gzip
 import io
 import json
 import lzma
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -367,6 +370,37 @@ def test_nobodys_files_are_deleted(text: Path, tmp_path: Path, what: str) -> Non
     kept = target if what == "file" else target / "precious"
     assert kept.read_text() == "precious"
     assert listed(tmp_path) == ["e", "text.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a\0b", "embedded null byte"), ("x" * 300, "too long"), ("x" * 250, "too long"), ("round", "loop")],
+    ids=["zero byte", "long", "long for its parts", "links"],
+)
+def test_names_that_cannot_be(text: Path, tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    with pytest.raises(FileAccessError, match=f"cannot be written: .*{message}"):
+        encode(text, tmp_path / name, min_count=1)
+    assert listed(tmp_path) == ["round", "text.txt"]
+
+
+def test_names_with_any_bytes(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a \xff b"))
+    folder.mkdir()
+    (folder / "text 1.txt").write_text(TEXT)
+    (folder / "text\n2.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    pq.write_table(pa.table({"text": ["the end"]}), tmp_path / "3.parquet")
+    (tmp_path / "3.parquet").rename(folder / "3.parquet")
+    target = folder.with_name(folder.name + " encoded")
+    corpus = encode(folder, target, min_count=1)
+    assert corpus.raw_words == 18
+    assert encode(folder, target, min_count=1).reused
+
+
+def test_numpys_integers_are_integers(text: Path, tmp_path: Path) -> None:
+    corpus = encode(text, tmp_path / "c", min_count=np.int64(1), max_final_vocab=np.int32(2))  # type: ignore[arg-type]
+    assert len(corpus.vocabulary) == 2
+    assert encode(text, tmp_path / "c", min_count=1, max_final_vocab=2).reused
 
 
 def test_an_empty_folder_is_taken(text: Path, tmp_path: Path) -> None:

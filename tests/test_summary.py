@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from xw2v import Word2Vec
 from xw2v.errors import ConfigError, CorpusError
 from xw2v.text import EncodedCorpus, encode, encoding, parts, readers
-from xw2v.text.blocks import TextOptions, from_lists
+from xw2v.text.blocks import TextOptions
 from xw2v.text.memory import Shares
 from xw2v.text.summary import summarise
+from xw2v.text.tokens import from_lists
 from xw2v.text.words import unpack
 
 ROWS = st.lists(st.lists(st.sampled_from("aaaabbbccdefghijklmnop"), max_size=8), max_size=20)

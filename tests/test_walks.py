@@ -12,7 +12,9 @@ from scipy import sparse, stats
 
 from xw2v import Word2Vec, cli, random_walks
 from xw2v.errors import ConfigError, CorpusError, FormatError, ShapeError
-from xw2v.walks import Walks, as_graph, read_edges
+from xw2v.graphs import as_graph, read_edges
+from xw2v.walk_loops import running_sums
+from xw2v.walks import Walks, write_walks
 
 # Two triangles that share node 2, and a tail 4 - 5.
 EDGES = np.array([[0, 1], [0, 2], [1, 2], [2, 3], [2, 4], [3, 4], [4, 5]])
@@ -76,7 +78,47 @@ def test_matrices_and_directed_edges() -> None:
 def test_parallel_edges_add_their_weights() -> None:
     graph = as_graph((np.array([0, 1, 0]), np.array([1, 0, 2]), np.array([1.0, 2.0, 4.0])))
     assert graph.starts.tolist() == [0, 2, 3, 4]
-    assert graph.totals.tolist() == [3, 7, 10, 14]
+    assert graph.weights.tolist() == [3, 4, 3, 4]
+    small = as_graph((np.array([0, 0, 0]), np.array([1, 1, 2]), np.array([100, 100, 1], np.int8)))
+    assert small.weights.tolist() == [200, 1, 200, 1]  # more than the type of the weights holds
+
+
+def test_running_sums_are_each_nodes_own() -> None:
+    starts, weights = np.array([0, 2, 2, 5]), np.array([1e308, 1e308, 1, 2, 4])
+    assert running_sums(starts, weights).tolist() == [1, 2, 0.25, 0.75, 1.75]
+    assert running_sums(starts, np.empty(0)).tolist() == []
+
+
+def test_a_heavy_edge_elsewhere_changes_nothing() -> None:
+    sources, targets = np.array([0, 1, 1, 1]), np.array([1, 2, 3, 4])
+    options = {"num_walks": 300, "walk_length": 3, "directed": True}
+    light, heavy = (
+        random_walks((sources, targets, np.array([first, 1, 2, 3])), **options)  # type: ignore[arg-type]
+        for first in (1.5, 1e20)
+    )
+    np.testing.assert_array_equal(light.ids, heavy.ids)
+    assert set(heavy.ids.tolist()) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(("p", "weighted"), [(1e100, False), (1e-100, False), (1e100, True)])
+def test_steps_that_nearly_all_tries_refuse(p: float, weighted: bool) -> None:
+    """A ring walked one way, where no step back is to be had."""
+    ring = (np.arange(9), np.roll(np.arange(9), -1), np.arange(1.0, 10) if weighted else np.ones(9))
+    walks = random_walks(ring, num_walks=1, walk_length=9, p=p, directed=True)
+    assert (np.diff(walks.ids.reshape(9, 9)) % 9 == 1).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rare_steps_are_as_likely_after_all_tries(weighted: bool) -> None:
+    """From 1, come from 0, there is 0 with weight 1/p = 1e6 left out of reach, and 2, 3, 4 by weight and q."""
+    weights = np.array([1.0, 1, 2, 3, 1]) if weighted else np.ones(5)
+    graph = (np.array([0, 1, 1, 1, 0]), np.array([1, 2, 3, 4, 4]), weights)
+    walks = random_walks(graph, num_walks=4000, walk_length=3, p=1e-9, q=0.5, directed=True)
+    triples = steps(walks, 3)
+    seen = np.bincount(triples[(triples[:, 0] == 0) & (triples[:, 1] == 1), 2], minlength=5)[2:]
+    wanted = weights[1:4] * np.array([2, 2, 1])  # 4 is a neighbour of 0
+    assert seen.sum() > 1000
+    assert stats.chisquare(seen, wanted / wanted.sum() * seen.sum()).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(
@@ -84,7 +126,7 @@ def test_parallel_edges_add_their_weights() -> None:
     [
         (EDGES, {"num_walks": 0}, ConfigError, "num_walks must be an integer of at least 1, got 0"),
         (EDGES, {"walk_length": 2.5}, ConfigError, "walk_length"),
-        (EDGES, {"p": 0}, ConfigError, "p must be a number above 0, got 0"),
+        (EDGES, {"p": 0}, ConfigError, "p must be a number above 0, from 1e-100 to 1e\\+100, got 0"),
         (EDGES, {"q": np.nan}, ConfigError, "q must be"),
         (np.empty((0, 2), int), {}, ShapeError, "has no edges"),
         (np.array([1, 2, 3]), {}, ShapeError, "a graph must be"),
@@ -92,6 +134,16 @@ def test_parallel_edges_add_their_weights() -> None:
         ((np.array([0]), np.array([1]), np.array([-1.0])), {}, ShapeError, "weights of edges"),
         ((np.array([0]), np.array([1, 2])), {}, ShapeError, "of one length"),
         (sparse.csr_array((2, 3)), {}, ShapeError, "must be square"),
+        (sparse.csr_array(np.array([[0, 1j], [1, 0]])), {}, ShapeError, "weights must be numbers, got complex128"),
+        (sparse.csr_array(np.array([[0, -1], [1, 0]])), {}, ShapeError, "above 0, one is -1; leave edges without"),
+        (np.array([[0, 1, 0.5]]), {}, ShapeError, r"got float64 and float64; .* weights as \(sources,"),
+        ([("a", None), ("b", "c")], {}, ShapeError, "got None; leave out edges without a node"),
+        ([("a", float("nan")), ("b", "c")], {}, ShapeError, "got nan; leave out edges without a node"),
+        ([(1, 2, None)], {}, ShapeError, "weights must be numbers, got object"),
+        (EDGES, {"p": 1e-320}, ConfigError, "p must be a number above 0"),
+        (EDGES, {"q": 10**400}, ConfigError, "q must be a number above 0"),
+        (EDGES, {"walk_length": 10**15}, ConfigError, "lower num_walks or walk_length"),
+        (EDGES, {"walk_length": 10**30}, ConfigError, "lower num_walks or walk_length"),
     ],
 )
 def test_refusals(graph: Any, options: dict[str, Any], error: type[Exception], match: str) -> None:
@@ -151,6 +203,13 @@ def test_edges_with_weights_in_tables_and_lists(library: str) -> None:
         np.testing.assert_array_equal(random_walks(graph).ids, wanted.ids)
 
 
+def test_missing_nodes_of_a_table() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    table = pandas.DataFrame({"source": [1, 2], "target": [3, None]}, dtype="Int64")
+    with pytest.raises(ShapeError, match="got int64 and float64; leave out edges without a node"):
+        random_walks(table)
+
+
 def test_graphs_of_networkx() -> None:
     networkx = pytest.importorskip("networkx", reason="networkx is not installed")
     graph = networkx.Graph(EDGE_LIST)
@@ -163,6 +222,13 @@ def test_graphs_of_networkx() -> None:
     assert one_way.starts.tolist() == [0, 1, 2, 2]
     with pytest.raises(ShapeError, match="the graph has no edges"):
         random_walks(networkx.Graph())
+    with pytest.raises(ShapeError, match=r"got \(0, 0\); see networkx.convert_node_labels_to_integers"):
+        random_walks(networkx.grid_2d_graph(2, 2))
+    graph = networkx.Graph([("a", "b")])
+    graph.add_node("alone")
+    walks = random_walks(graph, num_walks=1, walk_length=3)
+    assert sorted(walks.ids[walks.offsets[:-1]].tolist()) == ["a", "alone", "b"]
+    assert walks.ids.tolist().count("alone") == 1
     with pytest.raises(CorpusError, match=r"got Graph; give random_walks\(graph\)"):
         Word2Vec().fit(graph)
 
@@ -175,8 +241,44 @@ def test_what_is_no_graph(graph: Any) -> None:
         random_walks(graph)
 
 
+@pytest.mark.parametrize(
+    ("edges", "nodes"),
+    [
+        ((np.array([2**63 + 5, 2**60 + 1], np.uint64), np.array([3, 4])), [3, 4, 2**60 + 1, 2**63 + 5]),
+        ([(2**63 + 5, 3), (2**60 + 1, 2**60 + 2)], [3, 2**60 + 1, 2**60 + 2, 2**63 + 5]),
+        ([(2**63 + 5, -3)], ["-3", str(2**63 + 5)]),
+        ([(2**70, 3)], ["1180591620717411303424", "3"]),
+        ((np.array([2**53, 2**53 + 1]), np.array(["a", "b"])), ["9007199254740992", "9007199254740993", "a", "b"]),
+    ],
+    ids=["unsigned", "list", "negative", "huge", "names"],
+)
+def test_large_ids_stay_what_they_are(edges: Any, nodes: list[Any]) -> None:
+    assert as_graph(edges).nodes.astype(object).tolist() == nodes
+
+
+def test_the_matrix_given_is_left_as_it_is() -> None:
+    parts = np.array([1.0, 2, 3]), np.array([0, 0, 0]), np.array([0, 2, 3])
+    for part in parts:
+        part.flags.writeable = False
+    matrix = sparse.csr_array(parts, shape=(2, 2))
+    assert as_graph(matrix).starts.tolist() == [0, 1, 2]
+    assert matrix.indptr.tolist() == [0, 2, 3]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "edges").write_text("\ufeffa b\n", encoding="utf-8")
+    assert [part.tolist() for part in read_edges(tmp_path / "edges")] == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize("name", ["New York", "", "a\nb", "a\u3000"])
+def test_names_that_are_no_words_are_not_written(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="cannot be written as one word; rename it"):
+        write_walks(tmp_path / "walks", random_walks([(name, "b")], num_walks=1, walk_length=2))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_path_is_no_graph_but_can_be_read() -> None:
-    with pytest.raises(ShapeError, match=r"got str; of a file, xw2v\.walks\.read_edges\(path\)"):
+    with pytest.raises(ShapeError, match=r"got str; of a file, xw2v\.graphs\.read_edges\(path\)"):
         random_walks("edges.tsv")
 
 

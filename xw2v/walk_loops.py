@@ -9,13 +9,36 @@ from numba import njit
 
 from xw2v.training.compiled_draws import random_bits
 
-__all__ = ["walk"]
+__all__ = ["running_sums", "walk"]
 
 Array = Any
 
 _HALF = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
 _UNIT = 2.0**-53
+_MOST_TRIES = 64  # of a step drawn by rejection; then all neighbours are looked at
+
+
+@njit(nogil=True, cache=True)
+def running_sums(starts: Array, weights: Array) -> Array:
+    """Sums (E,) of each node's weights up to every edge; empty where `weights` are, for all are equal then.
+
+    They are in shares of the node's largest weight. A sum over all nodes would lose the weights of those after a large
+    one, and could go to infinity.
+    """
+    totals = np.empty_like(weights)
+    if weights.shape[0] == 0:
+        return totals
+    for node in range(starts.shape[0] - 1):
+        low, high = starts[node], starts[node + 1]
+        if low == high:
+            continue
+        largest = weights[low:high].max()
+        total = 0.0
+        for edge in range(low, high):
+            total += weights[edge] / largest
+            totals[edge] = total
+    return totals
 
 
 @njit(nogil=True, cache=True)
@@ -36,8 +59,7 @@ def _neighbour(starts: Array, targets: Array, totals: Array, node: Any, bits: An
     low, high = starts[node], starts[node + 1]
     if totals.shape[0] == 0:
         return targets[low + np.int64(((bits & _HALF) * np.uint64(high - low)) >> np.uint64(32))]
-    before = totals[low - 1] if low > 0 else 0.0
-    wanted = before + (bits >> np.uint64(11)) * _UNIT * (totals[high - 1] - before)
+    wanted = (bits >> np.uint64(11)) * _UNIT * totals[high - 1]
     last = high - 1
     while low < last:
         middle = (low + last) // 2
@@ -46,6 +68,34 @@ def _neighbour(starts: Array, targets: Array, totals: Array, node: Any, bits: An
         else:
             last = middle
     return targets[low]
+
+
+@njit(nogil=True, cache=True)
+def _share(starts: Array, targets: Array, before: Any, other: Any, back: float, away: float) -> float:
+    """What the weight of a step to `other` is multiplied by, after one from `before`."""
+    if other == before:
+        return back
+    return 1.0 if _has_edge(starts, targets, before, other) else away
+
+
+@njit(nogil=True, cache=True)
+def _neighbour_by_share(
+    starts: Array, targets: Array, totals: Array, node: Any, before: Any, back: float, away: float, bits: Any
+) -> Any:
+    """A neighbour drawn by weight times share, of which all are looked at."""
+    low, high = starts[node], starts[node + 1]
+    wanted = -1.0
+    # Once for the sum, once for the neighbour at which the sum passes what was drawn.
+    for _ in range(2):
+        total = last = 0.0
+        for edge in range(low, high):
+            until = totals[edge] if totals.shape[0] else edge - low + 1.0
+            total += (until - last) * _share(starts, targets, before, targets[edge], back, away)
+            last = until
+            if 0.0 <= wanted < total:
+                return targets[edge]
+        wanted = (bits >> np.uint64(11)) * _UNIT * total
+    return targets[high - 1]
 
 
 @njit(nogil=True, cache=True)
@@ -81,14 +131,15 @@ def walk(
                 other = _neighbour(starts, targets, totals, node, random_bits(stream, turn))
                 if before < 0 or not second_order:
                     break
-                share = 1.0
-                if other == before:
-                    share = back
-                elif not _has_edge(starts, targets, before, other):
-                    share = away
+                share = _share(starts, targets, before, other, back, away)
                 if (random_bits(stream, turn + _ONE) >> np.uint64(11)) * _UNIT * highest < share:
                     break
                 turn += np.uint64(2)
+                if turn == np.uint64(2 * _MOST_TRIES):
+                    # The tries that failed say nothing about the next one: the distribution stays the same.
+                    bits = random_bits(stream, turn)
+                    other = _neighbour_by_share(starts, targets, totals, node, before, back, away, bits)
+                    break
             before = node
             node = other
             walks[w, length] = node

@@ -34,7 +34,8 @@ def walk(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
-    from xw2v.walks import random_walks, read_edges, write_walks
+    from xw2v.graphs import read_edges
+    from xw2v.walks import random_walks, write_walks
 
     check_output(output)
     screen = Screen(quiet)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from xw2v.errors import CorpusError
-from xw2v.text.blocks import TextOptions, TokenBlock, cut_blocks, from_rows, joined, spelled_out, tokenise
+from xw2v.text.blocks import TextOptions, TokenBlock, cut_blocks, joined, spelled_out, tokenise
 from xw2v.text.paths import shortened
+from xw2v.text.tokens import from_rows
 
-__all__ = ["choose_column", "is_text", "lines_of", "listed", "table_blocks"]
+__all__ = [
+    "MOST_ROWS",
+    "choose_column",
+    "evened",
+    "is_text",
+    "lines_of",
+    "listed",
+    "slices",
+    "table_blocks",
+    "token_slices",
+]
+
+MOST_ROWS = 1 << 10
+"""Rows of text that are spelled out at once."""
 
 _ALONE = "the column"  # the name of one that comes without a table
 
@@ -30,12 +45,14 @@ def is_text(kind: Any) -> Any:
 
 
 def _is_tokens(kind: Any) -> Any:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    views = (pa.types.is_list_view, pa.types.is_large_list_view)
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, *views)
     return any(test(kind) for test in lists) and (pa.types.is_integer(kind.value_type) or is_text(kind.value_type))
 
 
 def lines_of(rows: Any) -> bytes:
     """A string array as bytes with a line for each row; null rows are left out."""
+    rows = spelled_out(rows)
     rows = pc.replace_substring(rows.cast(pa.large_binary()), b"\n", b" ")
     lines = pc.binary_join_element_wise(rows, pa.scalar(b"", pa.large_binary()), pa.scalar(b"\n", pa.large_binary()))
     return joined(lines)
@@ -49,10 +66,12 @@ def choose_column(schema: Any, column: str | None, name: str) -> str:
     CorpusError   there is no such column, or its rows are no sentences; none was named and not just one would do.
     """
     usable = [field.name for field in schema if is_text(field.type) or _is_tokens(field.type)]
-    if column is None and len(usable) == 1:
-        return str(usable[0])
-    if column in usable:
-        return str(column)
+    chosen = usable[0] if column is None and len(usable) == 1 else column
+    if chosen in usable:
+        if schema.names.count(chosen) > 1:
+            msg = f"{name} has {schema.names.count(chosen)} columns {chosen!r}; give them different names"
+            raise CorpusError(msg)
+        return str(chosen)
     wanted = "strings or lists of strings or integers"
     had = f"columns of {wanted}: {listed(usable) or 'none'}"
     if column is not None and column not in schema.names:
@@ -69,21 +88,55 @@ def choose_column(schema: Any, column: str | None, name: str) -> str:
     raise CorpusError(msg)
 
 
-def table_blocks(source: Any, column: str | None, options: TextOptions) -> Iterator[TokenBlock]:
-    """Blocks of a column of what speaks Arrow: tables, lazy ones and columns of pandas, polars and pyarrow."""
+def table_blocks(source: Any, column: str | None, options: TextOptions, tokens: int, size: int) -> Iterator[TokenBlock]:
+    """Blocks of a column of what speaks Arrow: tables, lazy ones and columns of pandas, polars and pyarrow.
+
+    Parameters
+    ----------
+    tokens, size : of a block, where rows are lists, and bytes of it where they are text
+    """
     rows, name = _rows(source, column)
-    parts = (part for chunk in rows.chunks for part in _slices(chunk))
     if is_text(rows.type):
-        for block in cut_blocks(((lines_of(spelled_out(part)), 0) for part in parts), name):
+        lines = ((lines_of(part), 0) for chunk in rows.chunks for part in slices(chunk))
+        for block in cut_blocks(evened(lines, size), name):
             yield tokenise(block, options)
     else:
-        for part in parts:
-            yield from_rows(part, options, 0, name)
+        for chunk in rows.chunks:
+            for part in token_slices(chunk, tokens):
+                yield from_rows(part, options, 0, name)
 
 
-def _slices(chunk: Any, size: int = 1 << 16) -> Iterator[Any]:
-    for low in range(0, len(chunk), size):
-        yield chunk[low : low + size]
+def slices(rows: Any) -> Iterator[Any]:
+    """A few rows at a time, for they may be long."""
+    for low in range(0, len(rows), MOST_ROWS):
+        yield rows[low : low + MOST_ROWS]
+
+
+def token_slices(rows: Any, tokens: int) -> Iterator[Any]:
+    """Rows that are lists, so many at a time that they hold no more than so many tokens, if there is more than one."""
+    ends = np.cumsum(pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    low = 0
+    while low < len(rows):
+        before = ends[low - 1] if low else 0
+        high = max(low + 1, int(np.searchsorted(ends, before + tokens, side="right")))
+        yield rows[low:high]
+        low = high
+
+
+def evened(chunks: Iterable[tuple[bytes, int]], size: int) -> Iterator[tuple[bytes, int]]:
+    """The bytes of chunks of any length, in pieces of `size`."""
+    held: list[bytes] = []
+    length = done = 0
+    for chunk, done in chunks:
+        held.append(chunk)
+        length += len(chunk)
+        if length >= size:
+            data, length = b"".join(held), length % size
+            for low in range(0, len(data) - length, size):
+                yield data[low : low + size], done
+            held = [data[len(data) - length :]]
+    if length:
+        yield b"".join(held), done
 
 
 def _rows(source: Any, column: str | None) -> tuple[Any, str]:

@@ -13,11 +13,12 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from xw2v.errors import CorpusError, FormatError, MissingFileError
-from xw2v.files import PathLike, atomic_write, writing
+from xw2v.files import PathLike, atomic_write, locked, writing
 from xw2v.text.datasets import DATASETS, Dataset
 
 __all__ = ["cache_folder", "download", "downloaded_path"]
@@ -64,7 +65,7 @@ def download(name: str | Dataset, folder: PathLike | None = None, report: Report
     ------
     CorpusError       no such corpus; or the source cannot be reached, which says where to put the file by hand
     FormatError       what arrived is not what is known of it
-    FileAccessError   it cannot be written
+    FileAccessError   it cannot be written, or another process is downloading it
     """
     import pooch
 
@@ -75,8 +76,9 @@ def download(name: str | Dataset, folder: PathLike | None = None, report: Report
         return text
     archive = root / _archive_name(dataset)
     pooch.get_logger().setLevel(logging.WARNING)
-    with writing(root):
+    with writing(root), ExitStack() as lock:
         root.mkdir(parents=True, exist_ok=True)
+        lock.enter_context(locked(root / f".{archive.name}.lock", str(archive)))  # two would mix what they receive
         try:
             pooch.retrieve(dataset.url, f"sha256:{dataset.sha256}", archive.name, root,
                            downloader=_Resuming(archive, report))  # fmt: skip

@@ -28,7 +28,7 @@ from xw2v.text.runs import BlockPlace, Part, Run, block_codes
 from xw2v.text.spool import ID, OFFSET, Progress, Spool
 from xw2v.text.summary import Summary, only, summarise
 from xw2v.text.vocabulary import Vocabulary
-from xw2v.text.words import Words, pack
+from xw2v.text.words import Words, pack, parts_of
 
 __all__ = ["encode_blocks", "read_parts"]
 
@@ -62,7 +62,7 @@ def encode_blocks(
     if choice.max_vocab_size is not None:
         summary = _summary(source, workspace.room, choice, choice.max_vocab_size, tell)
         source = only(source, summary.words)
-        workspace.begin({"words": hashlib.sha256(b" ".join(summary.words.to_pylist())).hexdigest()})
+        workspace.begin({"words": _digest(summary.words)})
     else:
         workspace.begin({})
     parts = _gather(source, workspace, tell)
@@ -98,6 +98,11 @@ def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progre
         return summary
     both = pa.concat_arrays([pack(choice.known.words), summary.words])
     return summary._replace(words=both.unique())
+
+
+def _digest(words: Words) -> str:
+    lengths, letters = parts_of(words)
+    return hashlib.sha256(lengths.tobytes() + letters.tobytes()).hexdigest()
 
 
 def _watched(blocks: Iterator[TokenBlock], report: Report) -> Iterator[TokenBlock]:

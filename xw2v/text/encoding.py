@@ -10,7 +10,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xw2v.errors import ConfigError, CorpusError
+import numpy as np
+
+from xw2v.errors import ConfigError, CorpusError, FileAccessError
 from xw2v.files import new_folder, put_right
 from xw2v.text.encoder import encode_blocks, read_parts
 from xw2v.text.memory import MEMORY, Shares, memory_bytes, shares
@@ -60,9 +62,9 @@ class EncodeOptions(NamedTuple):
         """For the manifest: what was encoded how."""
         record: dict[str, Any] = {
             "source": stamps,
-            "min_count": self.min_count,
-            "max_final_vocab": self.max_final_vocab,
-            "max_vocab_size": self.max_vocab_size,
+            "min_count": int(self.min_count),
+            "max_final_vocab": None if self.max_final_vocab is None else int(self.max_final_vocab),
+            "max_vocab_size": None if self.max_vocab_size is None else int(self.max_vocab_size),
             **self.reading,
         }
         if self.known is not None:
@@ -82,14 +84,14 @@ class EncodeOptions(NamedTuple):
             raise CorpusError(msg)
         workers = default_workers() if workers is None else workers
         share = shares(memory_bytes(self.memory) // sharing, workers)
-        return open_source(source, **self.reading, workers=workers, block_bytes=share.block), share
+        return open_source(source, **self.reading, workers=workers, share=share), share
 
     def _check(self) -> None:
         limits = (("max_final_vocab", self.max_final_vocab, 1), ("max_vocab_size", self.max_vocab_size, 1))
         for name, value, low in (("min_count", self.min_count, 0), *limits):
             if value is None and name != "min_count":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
                 msg = f"{name} must be an integer >= {low}, got {value!r}"
                 raise ConfigError(msg)
 
@@ -173,7 +175,12 @@ def encoding(source: Any, folder: str | os.PathLike[str], options: EncodeOptions
     As `encode`.
     """
     opened, share = options.opened(source)
-    work = Encoding(Path(folder).resolve(), opened, options)
+    try:
+        target = Path(folder).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a zero byte, or links that go round
+        msg = f"{os.fspath(folder)!r} cannot be written: {error}; choose another folder"
+        raise FileAccessError(msg) from error
+    work = Encoding(target, opened, options)
     with work._begun(share.words):
         yield work
 

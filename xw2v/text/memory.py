@@ -1,4 +1,4 @@
-"""How much memory counting and encoding may take, and how it is shared out."""
+"""How much memory reading, counting and encoding may take, and how it is shared out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ LEAST = 32 << 20
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _BLOCK_COST = 20  # times its bytes a block of 1 MiB takes while it is made into ids, what the allocator keeps included
 _WORD_COST = 6  # times what `words.weight` says that words take while they are numbered, or merged
+_TOKEN_COST = 512  # bytes a token from a list takes while a block of them is made into ids
 _MOST_LETTERS = 1 << 30  # of an Arrow array, with room to spare below 2^31
 
 
@@ -23,6 +24,7 @@ class Shares(NamedTuple):
 
     block: int  # text read at once by each worker
     words: int  # distinct words in memory, as `words.weight` counts them
+    tokens: int = 1 << 20  # read at once where the source is lists or ids
 
 
 def memory_bytes(memory: Any) -> int:
@@ -47,4 +49,5 @@ def memory_bytes(memory: Any) -> int:
 def shares(memory: int, workers: int) -> Shares:
     """Half of the memory for blocks under way, half for distinct words."""
     block = memory // 2 // (_BLOCK_COST * (workers + 1))
-    return Shares(max(1, block), max(1, min(memory // 2 // _WORD_COST, _MOST_LETTERS)))
+    words = min(memory // 2 // _WORD_COST, _MOST_LETTERS)
+    return Shares(max(1, block), max(1, words), max(1, memory // 2 // _TOKEN_COST))

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xw2v.errors import CorpusError
-from xw2v.text.blocks import TextOptions, TokenBlock, from_ids, from_lists, in_order
+from xw2v.text.blocks import TextOptions, TokenBlock
 from xw2v.text.columns import table_blocks
+from xw2v.text.tokens import from_ids, from_lists, in_order
 
 __all__ = ["ObjectBlocks", "read_object"]
 
@@ -22,8 +23,8 @@ class ObjectBlocks(NamedTuple):
     again: bool
 
 
-def read_object(source: Any, column: str | None, options: TextOptions, size: int) -> ObjectBlocks:
-    """What gives the blocks, of `size` tokens, of any corpus but a path.
+def read_object(source: Any, column: str | None, options: TextOptions, size: int, bytes_: int) -> ObjectBlocks:
+    """What gives the blocks, of `size` tokens or `bytes_` of text, of any corpus but a path.
 
     Raises
     ------
@@ -31,7 +32,7 @@ def read_object(source: Any, column: str | None, options: TextOptions, size: int
     """
     if any(hasattr(source, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "collect_schema")):
         once = hasattr(source, "read_next_batch")  # a stream
-        return ObjectBlocks("the table", lambda: table_blocks(source, column, options), again=not once)
+        return ObjectBlocks("the table", lambda: table_blocks(source, column, options, size, bytes_), again=not once)
     if column is not None:
         msg = f"column={column!r} needs a file or a table, got {type(source).__name__}"
         raise CorpusError(msg)

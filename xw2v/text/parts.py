@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from bisect import bisect_right
@@ -291,7 +292,7 @@ def folder_workspace(
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name.startswith(("part-", ".xw2v-")) and not path.is_dir()
+    return re.fullmatch(r"part-\d{5,}\.(data|json)|\.xw2v-.*", path.name) is not None and not path.is_dir()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from xw2v.errors import FileAccessError, FormatError, MissingFileError
+from xw2v.files import reading
 
 __all__ = [
     "File",
@@ -70,7 +71,8 @@ class LocalFile:
 
     def stamp(self) -> dict[str, Any] | None:
         """None for pipes and devices."""
-        status = self.path.stat()
+        with reading(self.path):  # it may have gone since it was found
+            status = self.path.stat()
         if not stat.S_ISREG(status.st_mode):
             return None
         return {"path": str(self.path.resolve()), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
@@ -92,8 +94,10 @@ class LocalFile:
             yield raw
 
     def random_access(self) -> Any:
-        """The path, which Arrow maps or reads."""
-        return self.path
+        """A file of Arrow's. Of a path it would want text, and names may be any bytes."""
+        import pyarrow as pa
+
+        return pa.OSFile(os.fsencode(self.path))
 
 
 @dataclass(frozen=True)
@@ -156,16 +160,14 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
     if _exists(path):
         if not path.is_dir():
             return [LocalFile(path)]
-        found = [file for file in path.rglob("*") if file.is_file()]
-        hidden = [any(part.startswith(".") for part in file.relative_to(path).parts) for file in found]
-        files = sorted(file for file, hide in zip(found, hidden, strict=True) if not hide)
+        files = sorted(_files_below(path, []))
         numbers = next((file for file in files if file.suffix == ".safetensors"), None)
         if numbers is not None:
             msg = f"{path} is no corpus but perhaps a model: it holds {numbers.name}; give texts, or an encoded corpus"
             raise FormatError(msg)
         msg = f"the folder {path} holds no file (hidden ones are left out)"
     elif glob.has_magic(str(path)):
-        files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if file.is_file())  # noqa: PTH207
+        files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if _is_file(file))  # noqa: PTH207
         msg = f"no file has the pattern {path}"
     else:
         files = []
@@ -175,6 +177,32 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
     if not files:
         raise MissingFileError(msg)
     return list(map(LocalFile, files))
+
+
+def _files_below(folder: Path, above: list[str]) -> Iterator[Path]:
+    """The files of a folder and of inner ones, links followed, but none back to a folder that lies `above`."""
+    above = [*above, os.path.realpath(folder)]
+    with reading(folder):
+        inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    for path in inner:
+        if not path.is_dir():
+            if _is_file(path):
+                yield path
+        elif os.path.realpath(path) not in above:
+            yield from _files_below(path, above)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether this is a regular file, or a link to one.
+
+    Raises
+    ------
+    MissingFileError   it is a link to what is not there, so some of the text is missing.
+    """
+    if path.is_symlink() and not path.exists():
+        msg = f"{path} is a link to a file that is not there; put the file there, or delete the link"
+        raise MissingFileError(msg)
+    return path.is_file()
 
 
 def split_options(address: str) -> tuple[str, str]:

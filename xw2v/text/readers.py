@@ -6,9 +6,7 @@ gives. Lines end at a line feed; a carriage return is white space.
 
 from __future__ import annotations
 
-import lzma
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,19 +17,21 @@ import pyarrow.parquet as pq
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
 from xw2v.parallel import in_parallel, usable_cores
-from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, from_rows, spelled_out, tokenise
-from xw2v.text.columns import choose_column, is_text, lines_of, listed
+from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, tokenise
+from xw2v.text.columns import MOST_ROWS, choose_column, evened, is_text, lines_of, listed, slices, token_slices
+from xw2v.text.compressed import DAMAGE, unpacked
+from xw2v.text.memory import Shares
 from xw2v.text.objects import read_object
 from xw2v.text.paths import File, as_paths, find_files, stamps_of, without_secrets
+from xw2v.text.tokens import from_rows
 
 __all__ = ["Source", "default_workers", "open_source"]
 
 BLOCK_BYTES = 8 << 20
 """Most bytes read at once. A larger block looks up fewer words twice, a smaller one takes less memory."""
 BLOCK_TOKENS = 1 << 20
-"""Tokens of a block where the source is lists or ids."""
+"""Most tokens of a block where the source is lists or ids."""
 
-_ARROW_CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 _BOM = b"\xef\xbb\xbf"
 _MOST_WORKERS = 8
 
@@ -44,6 +44,7 @@ class _Reading(NamedTuple):
     options: TextOptions
     column: str | None
     size: int  # bytes read at once
+    tokens: int  # the same where tokens are not text
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def open_source(
     errors: str = "strict",
     column: str | None = None,
     workers: int | None = None,
-    block_bytes: int | None = None,
+    share: Shares | None = None,
 ) -> Source:
     """Any corpus as a stream of token blocks.
 
@@ -93,7 +94,7 @@ def open_source(
         a path, a glob pattern, a folder (its files, also those of inner folders, in sorted order; hidden ones
         are left out), "-" for standard input, an address such as s3://bucket/folder/*.txt (see
         `xw2v.text.remote`), or a list of these. Files named .gz, .bz2, .xz or .zst are decompressed, .parquet
-        and .pq read as Parquet, all others as UTF-8 text;
+        and .pq read as Parquet, all others as UTF-8 text; of the ending, case does not matter;
         an iterable of sentences, each a list (array, column) of strings or integers, read once, tokens taken as they
         are; a set, which has no order of its own, in one that is the same in every run;
         a table of pandas, polars or pyarrow, or a column of one, with text or tokens as in Parquet. Of a lazy table
@@ -107,7 +108,7 @@ def open_source(
         strings or integers); not needed where there is one such column. Of a text file: it is tab-separated,
         has a header line, and this column is read; quotes have no meaning. Null rows and items are left out.
     workers : threads that split text, None: `default_workers()`; each holds a block, and one more is in memory
-    block_bytes : text read at once, at most and by default 8 MiB
+    share : how much is read at once; at most and by default 8 MiB of text, or 2^20 tokens
 
     Raises
     ------
@@ -120,11 +121,12 @@ def open_source(
         msg = f"errors must be 'strict' or 'replace', got {errors!r}"
         raise ConfigError(msg)
     options = TextOptions(bool(lower), errors)
+    size, tokens = (BLOCK_BYTES, BLOCK_TOKENS) if share is None else (share.block, share.tokens)
+    how = _Reading(options, column, min(size, BLOCK_BYTES), min(tokens, BLOCK_TOKENS))
     paths = as_paths(source)
     if paths is not None:
-        how = _Reading(options, column, min(block_bytes or BLOCK_BYTES, BLOCK_BYTES))
         return _files_source(paths, how, workers or default_workers())
-    found = read_object(source, column, options, BLOCK_TOKENS)
+    found = read_object(source, column, options, how.tokens, how.size)
     return Source(found.name, lambda _: found.blocks(), again=found.again)
 
 
@@ -148,7 +150,7 @@ def _file_jobs(files: list[File], sizes: list[int], numbers: Sequence[int], how:
     """One call a block of the files with these numbers, to be made in any thread."""
     before = 0
     for number in numbers:
-        make_jobs = _parquet_jobs if files[number].suffix in (".parquet", ".pq") else _text_jobs
+        make_jobs = _parquet_jobs if files[number].suffix.lower() in (".parquet", ".pq") else _text_jobs
         for job in make_jobs(files[number], how, before, sizes[number]):
             yield partial(_of_file, job, number)
         before += sizes[number]
@@ -162,7 +164,7 @@ def _of_file(job: Job, number: int) -> TokenBlock:
 
 
 def _text_jobs(file: File, how: _Reading, before: int, _: int) -> Iterator[Job]:
-    with file.opened() as raw, _decompressed(raw, file.suffix) as stream:
+    with file.opened() as raw, unpacked(raw, file.suffix) as stream:
         chunks = _chunks(stream, raw, file.name, before, how.size)
         data, done = _head(chunks, before, whole_line=how.column is not None)
         start = len(_BOM) if data.startswith(_BOM) else 0
@@ -196,30 +198,15 @@ def _field(header: bytes, column: str, name: str) -> int:
     raise CorpusError(msg)
 
 
-@contextmanager
-def _decompressed(raw: Any, suffix: str) -> Iterator[Any]:
-    """The stream of the bytes in a file with a name that ends so."""
-    if suffix == ".xz":
-        with lzma.open(raw) as stream:
-            yield stream
-    elif suffix in _ARROW_CODECS:
-        with pa.CompressedInputStream(pa.PythonFile(raw, "r"), _ARROW_CODECS[suffix]) as stream:
-            yield stream
-    else:
-        yield raw
-
-
 def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterator[tuple[bytes, int]]:
     """Bytes in pieces of `size`, each with the bytes read from all files so far."""
     read = 0
     while True:
         try:
-            # Arrow's `read` never gives back its memory when it fails.
-            packed = isinstance(stream, pa.NativeFile)
-            chunk: bytes = stream.read_buffer(size).to_pybytes() if packed else stream.read(size)
+            chunk: bytes = stream.read(size)
         except XW2VError:
             raise
-        except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+        except DAMAGE as error:
             if stream is raw or getattr(error, "errno", None) is not None:
                 msg = f"{name} cannot be read: {error}"
                 raise FileAccessError(msg) from error
@@ -228,7 +215,15 @@ def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterato
         if not chunk:
             return
         read += len(chunk)
-        yield chunk, before + (read if stream is raw else raw.tell())
+        yield chunk, before + (read if stream is raw else _place(raw, read))
+
+
+def _place(raw: Any, otherwise: int) -> int:
+    try:
+        place: int = raw.tell()
+    except OSError:  # a pipe
+        return otherwise
+    return place
 
 
 # Parquet -------------------------------------------------------------------------------------------------
@@ -242,12 +237,13 @@ def _parquet_jobs(source: File, how: _Reading, before: int, size: int) -> Iterat
             chosen = choose_column(file.schema_arrow, how.column, name)
             batches = _batches(file, chosen, before, size, how.size)
             if is_text(file.schema_arrow.field(chosen).type):
-                column = f"column {chosen!r} of {name}"
-                for block in cut_blocks(((lines_of(spelled_out(rows)), done) for rows, done in batches), column):
+                lines = ((lines_of(part), done) for rows, done in batches for part in slices(rows))
+                for block in cut_blocks(evened(lines, how.size), f"column {chosen!r} of {name}"):
                     yield partial(tokenise, block, how.options)
             else:
                 for rows, done in batches:
-                    yield partial(from_rows, rows, how.options, done, name)
+                    for part in token_slices(rows, how.tokens):
+                        yield partial(from_rows, part, how.options, done, name)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # names that are no UTF-8 are ValueErrors
         if isinstance(error, XW2VError):
             raise
@@ -261,6 +257,9 @@ def _batches(file: Any, column: str, before: int, size: int, wanted: int) -> Ite
     meta = file.metadata
     width = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)) // max(1, meta.num_rows)
     seen = 0
-    for batch in file.iter_batches(max(1, min(1 << 16, wanted // (width + 1))), columns=[column]):
+    most = min(1 << 16, wanted // (width + 1))
+    if is_text(file.schema_arrow.field(column).type):
+        most = min(most, MOST_ROWS)  # of text in a dictionary the width says little
+    for batch in file.iter_batches(max(1, most), columns=[column]):
         seen += len(batch)
         yield batch.column(0), before + size * seen // max(1, meta.num_rows)

@@ -354,9 +354,9 @@ def check_target(folder: Path, stamps: list[dict[str, Any]] | None) -> None:
     if not folder.parent.is_dir():
         msg = f"{folder} cannot be written: there is no folder {folder.parent}"
         raise MissingFileError(msg)
-    if not folder.exists():
-        return
-    with reporting("written", folder):
+    with reporting("written", folder):  # a name may be too long even to look
+        if not folder.exists():
+            return
         others = {path.name for path in folder.iterdir()} - _CHECKED - {_MANIFEST} if folder.is_dir() else {""}
         empty = not others and not any(folder.iterdir())
     if others or not (empty or is_encoded(folder)):
