@@ -165,6 +165,17 @@ def test_a_round_counts_what_all_ranks_trained() -> None:
     assert (position.start, position.steps, position.centers, position.pairs) == (400, 4, 12, 28)
 
 
+def test_ends_of_epochs_are_behind_a_round_whatever_it_spans() -> None:
+    """A run of one process that goes on from there must not look at them again."""
+    config = Config(epochs=9)
+    walk = SharedWalk(150, config, Position(100), 3, 4, 1)  # two chunks an epoch, dealt to four ranks
+    assert walk.next_round()
+    list(walk)
+    walk.end_round(np.zeros(4))
+    position = walk.position([], 1.0)
+    assert (position.epoch, position.ended) == (2, 2)
+
+
 def test_chunks_a_round() -> None:
     assert chunks_a_round(10**9, 65_536, 2**18, ranks=4, workers=1) == 4
     assert chunks_a_round(10**9, 65_536, 2**18, ranks=4, workers=3) == 6  # all three have two
@@ -424,6 +435,39 @@ except KeyboardInterrupt:
     last = model.history[-1]
     assert (last.words, last.centers, last.pairs) == (whole["words"], whole["centers"], whole["pairs"])
     assert told(2, script.format(stop=10**9), text.parent) == whole["words"]  # and nothing is left to do
+
+
+@needs_mpi
+def test_a_run_that_a_callback_ended_is_over_on_all_ranks(text: Path) -> None:
+    kept = text.parent / "run"
+    Word2Vec(**OPTIONS).fit(text, checkpoint_dir=kept, callbacks=[lambda model, end: True])
+    script = """
+model = fit({"checkpoint_dir": folder / "run", "resume": True})
+ends = comm.allgather([end.epoch for end in model.epoch_history])
+say([facts(model), ends])
+"""
+    facts, ends = told(2, script, text.parent)
+    assert (facts["alike"], facts["words"], ends) == (True, 30_000, [[0], [0]])
+
+
+@needs_mpi
+def test_one_process_goes_on_after_ranks_whose_round_spans_epochs(text: Path) -> None:
+    text.write_text("\n".join(text.read_text().splitlines()[:6]))  # one chunk an epoch
+    script = """
+def stop(record):
+    os.kill(os.getpid(), signal.SIGINT)
+try:
+    fit({"checkpoint_dir": folder / "run", "on_progress": stop}, epochs=40)
+except KeyboardInterrupt:
+    say("stopped")
+"""
+    assert told(4, script, text.parent) == "stopped"
+    ends: list[int] = []
+    Word2Vec(**(OPTIONS | {"epochs": 40})).fit(
+        text, checkpoint_dir=text.parent / "run", resume=True, callbacks=[lambda model, end: ends.append(end.epoch)]
+    )
+    assert ends == list(range(ends[0], 40))
+    assert ends[0] >= 4  # those before were over
 
 
 @needs_mpi

@@ -446,3 +446,27 @@ def test_a_checkpoint_with_a_damaged_record(tmp_path: Path) -> None:
 def test_patience_needs_sentences_kept_aside() -> None:
     with pytest.raises(ConfigError, match="validation_fraction"):
         Config(patience=1)
+
+
+def test_scores_are_numbers_that_files_can_hold(tmp_path: Path) -> None:
+    def score(model: Word2Vec, end: EpochEnd) -> None:
+        written: dict[str, Any] = {"narrow": np.float32(0.5), "whole": np.int64(3), "none": np.nan, "far": np.inf}
+        end.scores.update(written)
+
+    warnings: list[str] = []
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path / "c", "on_warning": warnings.append}
+    model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1, backend="numpy")
+    model.fit([["tea", "milk"]] * 20, callbacks=[score], **keep).save(tmp_path / "m")
+    assert [end.scores for end in Word2Vec.load(tmp_path / "m").epoch_history] == [{"narrow": 0.5, "whole": 3.0}] * 2
+    assert warnings == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("a", "b"), ("a", None), ("a", [1.0]), (3, 1.0)])
+def test_a_score_that_is_no_number_is_refused_at_once(name: Any, value: Any) -> None:
+    def score(model: Word2Vec, end: EpochEnd) -> None:
+        end.scores[name] = value
+
+    model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1, backend="numpy")
+    with pytest.raises(ConfigError, match="scores are numbers by name"):
+        model.fit([["tea", "milk"]] * 20, callbacks=[score])
+    assert len(model.epoch_history) == 1

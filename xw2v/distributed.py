@@ -30,6 +30,7 @@ from xw2v.training.distributed.ranks import MpiRanks, join, sharing_cores, table
 from xw2v.training.distributed.shared_steps import SharedArrayEngine, SteppedTraining
 from xw2v.training.distributed.shared_training import SharedTraining, check_order
 from xw2v.training.engines import Engine
+from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.trainer import Training
 from xw2v.training.walk import Place, Position, Progress
 
@@ -186,12 +187,12 @@ class DistributedFitting(Fitting):
     def _start(self, checkpoints: Checkpoints | None, resume: bool | None, on_note: Any) -> Position | None:
         """What rank 0 begins with, for all."""
         position = self.ranks.together(lambda: super(DistributedFitting, self)._start(checkpoints, resume, on_note))
-        told = self.ranks.texts("" if position is None else _packed(position, self.history))[0]
+        told = self.ranks.texts("" if position is None else _packed(position, self.history, self.ends.records))[0]
         if not told:
             return None
-        position, history = _unpacked(told)
-        if self.ranks.rank:  # rank 0's list is what its checkpoints are written from
-            self.history = history
+        position, history, ends = _unpacked(told)
+        if self.ranks.rank:  # rank 0's lists are what its checkpoints are written from
+            self.history, self.ends = history, EpochEnds(None, ends)
         tables = table_ranks(self.ranks, self.backend)
         for table in self.tables:
             tables.broadcast(table)
@@ -208,11 +209,13 @@ class DistributedFitting(Fitting):
         return self.training
 
 
-def _packed(position: Position, history: list[Progress]) -> str:
-    return json.dumps([dataclasses.asdict(position), [dataclasses.astuple(record) for record in history]])
+def _packed(position: Position, history: list[Progress], ends: list[EpochEnd]) -> str:
+    return json.dumps(
+        [dataclasses.asdict(position), *(list(map(dataclasses.asdict, some)) for some in (history, ends))]
+    )
 
 
-def _unpacked(text: str) -> tuple[Position, list[Progress]]:
-    position, history = json.loads(text)
+def _unpacked(text: str) -> tuple[Position, list[Progress], list[EpochEnd]]:
+    position, history, ends = json.loads(text)
     begun = tuple(Place(*place) for place in position.pop("begun"))
-    return Position(**position, begun=begun), [Progress(*record) for record in history]
+    return Position(**position, begun=begun), [Progress(**r) for r in history], [EpochEnd(**r) for r in ends]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from xw2v.errors import ConfigError
 from xw2v.training.engines import Tables
 from xw2v.training.walk import Progress
 
@@ -35,7 +37,8 @@ class EpochEnd:
     validation_loss: float | None = None  # on the sentences kept aside; None: there are none
     improved: bool = False  # it is the lowest so far
     last: bool = False  # training was ended here, before its time
-    scores: dict[str, float] = field(default_factory=dict)  # for callbacks to write to; kept in checkpoints and models
+    # For callbacks to write to: what is finite is kept in checkpoints and models.
+    scores: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> EpochEnd:
@@ -62,6 +65,25 @@ class EpochEnd:
             msg = f"scores are {record.scores!r}"
             raise ValueError(msg)
         return record
+
+    def check_scores(self) -> None:
+        """Make what callbacks wrote Python's own numbers; those that are not finite, which no JSON holds, are left out.
+
+        Raises
+        ------
+        ConfigError   it is something else
+        """
+        for name, score in tuple(self.scores.items()):
+            try:
+                number = None if isinstance(score, str) or type(name) is not str else float(score)
+            except (TypeError, ValueError):
+                number = None
+            if number is None:
+                msg = f"an epoch's scores are numbers by name, got {name!r}: {score!r}"
+                raise ConfigError(msg)
+            self.scores[name] = number
+            if not math.isfinite(number):
+                del self.scores[name]
 
     def after(self, earlier: Progress) -> EpochEnd:
         """The record in a history that goes on after another run's last one."""
