@@ -599,6 +599,10 @@ def test_the_command(text: Path) -> None:
          "which ranks keep with sync='step' only"),
         (["{text}", "--sync", "step", "--workers", "2"], 2, "xw2v: error: sync='step' takes steps in order, so "
          "workers must be 1, got 2"),
+        (["{text}", "--sync", "step", "--engine", "cpu"], 2, "xw2v: error: sync='step' is done by engine 'array' on "
+         "backend 'numpy', got 'cpu', 'numpy'"),
+        (["{text}", "--max-final-vocab", "1"], 1, "xw2v: error: a vocabulary of at least 2 words is wanted, got 1; "
+         "lower min_count (5)"),
     ],
 )  # fmt: skip
 def test_an_error_of_the_command_is_one_line(words: list[str], status: int, line: str, text: Path) -> None:

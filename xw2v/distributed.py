@@ -170,6 +170,9 @@ class DistributedFitting(Fitting):
                 self.ranks.settled = True
                 raise ConfigError(msg)
 
+    def _prepare(self) -> tuple[Engine, str]:
+        return self.ranks.together(super()._prepare)
+
     def _compile(self) -> None:
         self.ranks.in_turn(super()._compile)  # the others find it in the cache
 

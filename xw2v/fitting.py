@@ -73,16 +73,7 @@ class Fitting:
     ) -> None:
         self.corpus, self.config, self.backend, self.learned = corpus, config, backend, learned
         counts = corpus.vocabulary.counts
-        if len(counts) < 2:
-            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({config.min_count})"
-            raise CorpusError(msg)
-        if len(corpus) == len(corpus.ids):
-            msg = (
-                f"each of the {len(corpus):,} sentences holds one word of the vocabulary alone, and one word has no "
-                "neighbours to learn from: a sentence is a list of all that belong together"
-            )
-            raise CorpusError(msg)
-        self.engine, why = self._choose_engine(counts)
+        self.engine, why = self._prepare()
         self.engine_note = f"{self.engine.name}: {why}"
         with noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
             self._compile()
@@ -99,6 +90,21 @@ class Fitting:
         self._identity = cache(self._make_identity)
 
     # What many processes do in another way: see `distributed.DistributedFitting`.
+
+    def _prepare(self) -> tuple[Engine, str]:
+        """The engine and why it was chosen, for a corpus that there is something to learn from."""
+        corpus, counts = self.corpus, self.corpus.vocabulary.counts
+        if len(counts) < 2:
+            least = self.config.min_count
+            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({least})"
+            raise CorpusError(msg)
+        if len(corpus) == len(corpus.ids):
+            msg = (
+                f"each of the {len(corpus):,} sentences holds one word of the vocabulary alone, and one word has no "
+                "neighbours to learn from: a sentence is a list of all that belong together"
+            )
+            raise CorpusError(msg)
+        return self._choose_engine(counts)
 
     def _choose_engine(self, counts: np.ndarray) -> tuple[Engine, str]:
         return choose_engine(self.config, counts, self.backend)
