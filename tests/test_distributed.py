@@ -286,8 +286,10 @@ def test_short_steps_add_up_and_long_ones_that_are_alike_are_averaged() -> None:
     assert not tables.outside_vectors[:, 1:].any()
     assert (tables.center_vectors == 1).all()
     assert sum(others.sent) == 8  # all rows of both tables, for each is expected to have changed
+    assert meeting.bytes == 8 * (3 + 1) * 4  # float32, with the square of the step
     meeting.meet(everything=True)  # nothing changed since
     assert sum(others.sent) == 8
+    assert meeting.bytes == 8 * (3 + 1) * 4 + 2 * 4  # a byte a row, whether it changed
     tables.center_vectors[2] += 1
     meeting.meet(everything=True)
     assert sum(others.sent) == 9  # the row that changed and no other
@@ -334,6 +336,7 @@ def test_row_limits() -> None:
         row_limits(np.array([100.0, 4.0, 3.9, 1.0]), 8) == row_limits(np.array([100.0, 4.0, 3.9, 1.0]), 99) == [2, 3, 4]
     )
     assert row_limits(np.array([100.0, 12.0, 11.9, 3.0]), 2) == [2, 3, 4]
+    assert row_limits(np.array([4.0, 2.0]), 4) == [0, 1, 2]  # nothing at every meeting
     assert row_limits(np.array([0.5, 100.0]), 4) == [2]  # out of order: more is sent, nothing is left out
     assert row_limits(np.array([100.0, 0.0]), 4)[0] == 1
     assert row_limits(np.array([100.0, 0.0]), 4)[-1] == 2
