@@ -573,6 +573,33 @@ except Exception as error:
     assert told(3, script, text.parent).startswith("ConfigError: all ranks must have the same options; rank 0 has")
 
 
+@needs_mpi
+def test_what_does_not_go_together_on_one_rank_alone_is_refused_by_all(text: Path) -> None:
+    script = """
+errors = []
+for how, options in (
+    ({"callbacks": [print] if rank == 0 else []}, {}),
+    ({"checkpoint_dir": folder / "run" if rank == 0 else None, "resume": True}, {}),
+    ({"checkpoint_dir": folder / "run", "checkpoint_every": "often" if rank == 1 else "1s"}, {}),
+    ({}, {"validation_fraction": 0.1 if rank == 1 else 0.0}),
+):
+    try:
+        fit(how, **options)
+    except Exception as error:
+        errors.append(f"{type(error).__name__}: {error}")
+said = comm.gather(errors)
+print(json.dumps(said)) if rank == 0 else None
+"""
+    zero, one = told(2, script, text.parent)
+    assert len(zero) == len(one) == 4
+    callbacks, resume, every, fraction = zip(zero, one, strict=True)
+    assert callbacks[0].startswith("ConfigError: callbacks are not called with distributed")
+    assert callbacks[1].startswith("ConfigError: rank 0 of 2: callbacks are not called with distributed")
+    assert resume[0].startswith("ConfigError: rank 1 of 2: resume needs checkpoint_dir")
+    assert every[0].startswith("ConfigError: rank 1 of 2: checkpoint_every must be")
+    assert fraction[0].startswith("ConfigError: rank 1 of 2: validation_fraction must be 0 with distributed")
+
+
 # The command ---------------------------------------------------------------------------------------------
 
 

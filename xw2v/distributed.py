@@ -44,12 +44,12 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
     ------
     ConfigError    the options do not go together;  BackendError   there is no such backend on some rank
     """
-    if config.validation_fraction:
-        msg = f"validation_fraction must be 0 with distributed, got {config.validation_fraction}"
-        raise ConfigError(msg)
     sharing = sharing_cores(ranks)
 
     def prepared() -> tuple[Config, Backend]:
+        if config.validation_fraction:
+            msg = f"validation_fraction must be 0 with distributed, got {config.validation_fraction}"
+            raise ConfigError(msg)
         changes: dict[str, Any] = {}
         if config.sync == "average":
             check_order(config)

@@ -311,17 +311,21 @@ class Word2Vec(Transformer):
     ) -> Word2Vec:
         ranks = join(distributed) if distributed is not False else None
         callbacks = tuple(callbacks)
-        if ranks is not None and callbacks:
-            msg = "callbacks are not called with distributed: give one of the two"
-            raise ConfigError(msg)
+
+        def folder() -> Checkpoints | None:
+            if ranks is not None and callbacks:
+                msg = "callbacks are not called with distributed: give one of the two"
+                raise ConfigError(msg)
+            if resume and checkpoint_dir is None:
+                msg = "resume needs checkpoint_dir, the folder with the checkpoints"
+                raise ConfigError(msg)
+            return None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
+
+        checkpoints = folder() if ranks is None else ranks.together(folder)
         if ranks is not None:
             config, backend = placed(config, ranks)
         else:
             backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
-        checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, checkpoint_every, on_warning)
-        if resume and checkpoints is None:
-            msg = "resume needs checkpoint_dir, the folder with the checkpoints"
-            raise ConfigError(msg)
         known = learned.vocabulary if learned is not None else None
         if isinstance(corpus, EncodedCorpus):
             opened: Any = nullcontext(corpus if known is None else corpus.renumbered(known))

@@ -241,7 +241,6 @@ class Training:
             cut = self._cut.is_set()
             return None if cut else self._walk.alpha(first_word + words, first_step + step)
 
-        # Only an engine that stops inside a chunk is ever asked to go on inside one.
         skip = {"skip": place.steps} if place.steps else {}
         epoch = self.first_epoch + place.epoch
         # What leaves the finite numbers is reported once, by `_check`.
