@@ -27,6 +27,7 @@ from xw2v.training.batches import (
     sentence_begins,
     windows_of,
 )
+from xw2v.training.draws import draw, low_half
 from xw2v.training.sampling import keep_thresholds
 
 KEY = 99
@@ -192,3 +193,13 @@ def test_random_centers(library: Library) -> None:
     ends = library.to_host(pairs.ends)
     assert (np.diff(ends) >= 1).all()
     assert ends[-1] == len(centers)
+
+
+def test_a_token_is_kept_below_its_threshold_and_not_at_it(library: Library) -> None:
+    ids = np.arange(20, dtype=np.int32)  # each a word of its own, whose threshold is its draw, or one more
+    thresholds = low_half(draw(KEY, ids.astype(np.int64), xp=np)) + ids % 2
+    kept = keep_tokens(
+        library.asarray(ids), library.asarray(np.ones(20, np.int32)), 0, thresholds=library.asarray(thresholds),
+        key=KEY, window=2, shrink=False, pad=3, xp=library.xp,
+    )  # fmt: skip
+    np.testing.assert_array_equal(library.to_host(kept.ids)[3:-3], ids[1::2])

@@ -342,3 +342,106 @@ def test_the_file_is_plain_safetensors(stopped: dict[str, Any]) -> None:
         assert set(file.keys()) == {"center_vectors", "outside_vectors", "history"}
         state = json.loads(file.metadata()["xw2v"])
         assert state["run"]["config"]["vector_size"] == file.get_tensor("center_vectors").shape[1]
+
+
+class Slow:
+    """An engine whose chunks take a while."""
+
+    name = "slow"
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.begun = threading.Event()
+
+    def compile(self) -> None: ...
+
+    def train_chunk(self, *arguments: Any, **settings: Any) -> Any:
+        result = self.engine.train_chunk(*arguments, **settings)
+        self.begun.set()
+        time.sleep(1.5)
+        return result
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_second_signal_while_a_run_is_being_stopped_keeps_no_wrong_position(tmp_path: Path) -> None:
+    """Where the run stands is not known then: a checkpoint of that moment would train everything again."""
+
+    def fitting() -> Fitting:
+        from xw2v.backend import NumpyBackend
+
+        return Fitting(encoded(), MODES["array"], NumpyBackend("a test"))
+
+    run = fitting()
+    with pytest.raises(KeyboardInterrupt):
+        run.run(Checkpoints(tmp_path), on_progress=stopping(8, KeyboardInterrupt))
+    kept = Checkpoints(tmp_path).newest()
+    assert kept is not None
+    again = fitting()
+    slow = again.engine = Slow(again.engine)
+
+    def twice() -> None:
+        slow.begun.wait(10)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)  # within the time that a chunk has to come to its end
+
+    threading.Thread(target=twice).start()
+    with pytest.raises(KeyboardInterrupt):
+        again.run(Checkpoints(tmp_path), resume=True)
+    newest = Checkpoints(tmp_path).newest()
+    assert newest is not None
+    assert newest.position == kept.position
+
+
+def test_tables_that_do_not_fit_the_run_are_refused(stopped: dict[str, Any]) -> None:
+    for path in stopped["checkpoint_dir"].iterdir():
+        arrays, metadata = read_tensors(path, mmap=False, kinds=("F32", "F64"))
+        arrays |= {name: arrays[name][:3].copy() for name in ("center_vectors", "outside_vectors")}
+        with path.open("wb") as file:
+            write_tensors(file, arrays, metadata)
+    with pytest.raises(FormatError, match=r"damaged checkpoint: its tables are \(3, 6\), and those of the run"):
+        model(MODES["cpu"]).fit(encoded(), **stopped, resume=True)
+
+
+@pytest.mark.parametrize("place", [{"start": 3000}, {"begun": [[0, 3200, 0]]}])
+def test_a_place_past_the_corpus_is_refused(place: dict[str, Any], stopped: dict[str, Any]) -> None:
+    for path in stopped["checkpoint_dir"].iterdir():
+        arrays, metadata = read_tensors(path, mmap=False, kinds=("F32", "F64"))
+        state = json.loads(metadata["xw2v"])
+        state["position"] |= place
+        with path.open("wb") as file:
+            write_tensors(file, arrays, {"xw2v": json.dumps(state)})
+    with pytest.raises(FormatError, match="damaged checkpoint: a place past the corpus of 3000 words"):
+        model(MODES["cpu"]).fit(encoded(), **stopped, resume=True)
+
+
+def test_whatever_keeps_a_checkpoint_from_being_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by a traceback of the thread that writes."""
+
+    def fail(*arguments: Any) -> None:
+        raise MemoryError
+
+    warnings: list[str] = []
+    monkeypatch.setattr("xw2v.training.checkpoint.write_tensors", fail)
+    model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, on_warning=warnings.append)
+    assert warnings == ["no checkpoint this time: MemoryError; training goes on, the last one stays"]
+
+
+def test_without_room_for_a_copy_there_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables themselves, which go on changing, are not what is written."""
+    real = np.empty
+    warnings: list[str] = []
+
+    def empty(shape: Any, *arguments: Any, **settings: Any) -> Any:
+        if threading.current_thread().name == "xw2v checkpoint":
+            raise MemoryError
+        return real(shape, *arguments, **settings)
+
+    monkeypatch.setattr(np, "empty", empty)
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path, "checkpoint_every": 500, "on_warning": warnings.append}
+    ours = model(MODES["array"]).fit(encoded(), **keep)
+    assert_same(ours, model(MODES["array"]).fit(encoded()))
+    assert not [name for name in names(tmp_path) if name.startswith("checkpoint")]
+    assert [line for line in warnings if "no memory for a copy of the tables" in line]

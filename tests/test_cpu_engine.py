@@ -17,7 +17,8 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.training import batches
 from xw2v.training.batches import read_chunk
-from xw2v.training.engines import Tables
+from xw2v.training.draws import draw, low_half
+from xw2v.training.engines import Tables, chunk
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.trainer import initial_tables
 
@@ -215,3 +216,11 @@ def test_compiled_code_follows_the_text_of_all_its_modules(tmp_path: Path) -> No
     assert text.count(line) == 1
     path.write_text(text.replace(line, "return 2.0 * (loss - math.log(product))"))
     assert loss() == pytest.approx(2 * once)
+
+
+def test_a_token_is_kept_below_its_threshold_and_not_at_it() -> None:
+    ids = np.arange(20, dtype=np.int32)
+    thresholds = low_half(draw(99, ids.astype(np.int64), xp=np)) + ids % 2
+    index, reach = np.empty(21, np.int32), np.empty(21, np.int32)
+    assert chunk._keep(ids, 0, np.uint64(99), thresholds, 2, False, index, reach) == 10
+    np.testing.assert_array_equal(index[:10], ids[1::2])

@@ -165,6 +165,17 @@ def test_a_round_counts_what_all_ranks_trained() -> None:
     assert (position.start, position.steps, position.centers, position.pairs) == (400, 4, 12, 28)
 
 
+def test_ends_of_epochs_are_behind_a_round_whatever_it_spans() -> None:
+    """A run of one process that goes on from there must not look at them again."""
+    config = Config(epochs=9)
+    walk = SharedWalk(150, config, Position(100), 3, 4, 1)  # two chunks an epoch, dealt to four ranks
+    assert walk.next_round()
+    list(walk)
+    walk.end_round(np.zeros(4))
+    position = walk.position([], 1.0)
+    assert (position.epoch, position.ended) == (2, 2)
+
+
 def test_chunks_a_round() -> None:
     assert chunks_a_round(10**9, 65_536, 2**18, ranks=4, workers=1) == 4
     assert chunks_a_round(10**9, 65_536, 2**18, ranks=4, workers=3) == 6  # all three have two
@@ -275,8 +286,10 @@ def test_short_steps_add_up_and_long_ones_that_are_alike_are_averaged() -> None:
     assert not tables.outside_vectors[:, 1:].any()
     assert (tables.center_vectors == 1).all()
     assert sum(others.sent) == 8  # all rows of both tables, for each is expected to have changed
+    assert meeting.bytes == 8 * (3 + 1) * 4  # float32, with the square of the step
     meeting.meet(everything=True)  # nothing changed since
     assert sum(others.sent) == 8
+    assert meeting.bytes == 8 * (3 + 1) * 4 + 2 * 4  # a byte a row, whether it changed
     tables.center_vectors[2] += 1
     meeting.meet(everything=True)
     assert sum(others.sent) == 9  # the row that changed and no other
@@ -323,6 +336,7 @@ def test_row_limits() -> None:
         row_limits(np.array([100.0, 4.0, 3.9, 1.0]), 8) == row_limits(np.array([100.0, 4.0, 3.9, 1.0]), 99) == [2, 3, 4]
     )
     assert row_limits(np.array([100.0, 12.0, 11.9, 3.0]), 2) == [2, 3, 4]
+    assert row_limits(np.array([4.0, 2.0]), 4) == [0, 1, 2]  # nothing at every meeting
     assert row_limits(np.array([0.5, 100.0]), 4) == [2]  # out of order: more is sent, nothing is left out
     assert row_limits(np.array([100.0, 0.0]), 4)[0] == 1
     assert row_limits(np.array([100.0, 0.0]), 4)[-1] == 2
@@ -427,6 +441,39 @@ except KeyboardInterrupt:
 
 
 @needs_mpi
+def test_a_run_that_a_callback_ended_is_over_on_all_ranks(text: Path) -> None:
+    kept = text.parent / "run"
+    Word2Vec(**OPTIONS).fit(text, checkpoint_dir=kept, callbacks=[lambda model, end: True])
+    script = """
+model = fit({"checkpoint_dir": folder / "run", "resume": True})
+ends = comm.allgather([end.epoch for end in model.epoch_history])
+say([facts(model), ends])
+"""
+    facts, ends = told(2, script, text.parent)
+    assert (facts["alike"], facts["words"], ends) == (True, 30_000, [[0], [0]])
+
+
+@needs_mpi
+def test_one_process_goes_on_after_ranks_whose_round_spans_epochs(text: Path) -> None:
+    text.write_text("\n".join(text.read_text().splitlines()[:6]))  # one chunk an epoch
+    script = """
+def stop(record):
+    os.kill(os.getpid(), signal.SIGINT)
+try:
+    fit({"checkpoint_dir": folder / "run", "on_progress": stop}, epochs=40)
+except KeyboardInterrupt:
+    say("stopped")
+"""
+    assert told(4, script, text.parent) == "stopped"
+    ends: list[int] = []
+    Word2Vec(**(OPTIONS | {"epochs": 40})).fit(
+        text, checkpoint_dir=text.parent / "run", resume=True, callbacks=[lambda model, end: ends.append(end.epoch)]
+    )
+    assert ends == list(range(ends[0], 40))
+    assert ends[0] >= 4  # those before were over
+
+
+@needs_mpi
 def test_a_corpus_is_read_once_a_node(text: Path) -> None:
     script = """
 import xw2v.shared_encoding
@@ -526,6 +573,33 @@ except Exception as error:
     assert told(3, script, text.parent).startswith("ConfigError: all ranks must have the same options; rank 0 has")
 
 
+@needs_mpi
+def test_what_does_not_go_together_on_one_rank_alone_is_refused_by_all(text: Path) -> None:
+    script = """
+errors = []
+for how, options in (
+    ({"callbacks": [print] if rank == 0 else []}, {}),
+    ({"checkpoint_dir": folder / "run" if rank == 0 else None, "resume": True}, {}),
+    ({"checkpoint_dir": folder / "run", "checkpoint_every": "often" if rank == 1 else "1s"}, {}),
+    ({}, {"validation_fraction": 0.1 if rank == 1 else 0.0}),
+):
+    try:
+        fit(how, **options)
+    except Exception as error:
+        errors.append(f"{type(error).__name__}: {error}")
+said = comm.gather(errors)
+print(json.dumps(said)) if rank == 0 else None
+"""
+    zero, one = told(2, script, text.parent)
+    assert len(zero) == len(one) == 4
+    callbacks, resume, every, fraction = zip(zero, one, strict=True)
+    assert callbacks[0].startswith("ConfigError: callbacks are not called with distributed")
+    assert callbacks[1].startswith("ConfigError: rank 0 of 2: callbacks are not called with distributed")
+    assert resume[0].startswith("ConfigError: rank 1 of 2: resume needs checkpoint_dir")
+    assert every[0].startswith("ConfigError: rank 1 of 2: checkpoint_every must be")
+    assert fraction[0].startswith("ConfigError: rank 1 of 2: validation_fraction must be 0 with distributed")
+
+
 # The command ---------------------------------------------------------------------------------------------
 
 
@@ -555,6 +629,10 @@ def test_the_command(text: Path) -> None:
          "which ranks keep with sync='step' only"),
         (["{text}", "--sync", "step", "--workers", "2"], 2, "xw2v: error: sync='step' takes steps in order, so "
          "workers must be 1, got 2"),
+        (["{text}", "--sync", "step", "--engine", "cpu"], 2, "xw2v: error: sync='step' is done by engine 'array' on "
+         "backend 'numpy', got 'cpu', 'numpy'"),
+        (["{text}", "--max-final-vocab", "1"], 1, "xw2v: error: a vocabulary of at least 2 words is wanted, got 1; "
+         "lower min_count (5)"),
     ],
 )  # fmt: skip
 def test_an_error_of_the_command_is_one_line(words: list[str], status: int, line: str, text: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Library
-from xw2v.errors import GradientError, MixedArraysError, ShapeError
+from xw2v.errors import ConfigError, GradientError, MixedArraysError, ShapeError
 from xw2v.gradcheck import check_gradient
 
 
@@ -45,3 +45,17 @@ def test_wrong_shape_and_dtype_are_refused() -> None:
         check_gradient(lambda y: (y.sum(), np.ones(3)), np.ones(2))
     with pytest.raises(MixedArraysError, match="float64"):
         check_gradient(lambda y: (y.sum(), y), np.ones(2, dtype="float32"))
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_more_directions_than_components(shape: tuple[int, ...]) -> None:
+    x = np.full(shape, 3.0)
+    assert 0 < check_gradient(lambda y: ((y**3).sum(), 3 * y**2), x, directions=20) < 1e-6
+    with pytest.raises(GradientError, match="random direction"):
+        check_gradient(lambda y: ((y**3).sum(), 3.01 * y**2), x, directions=20)
+
+
+@pytest.mark.parametrize("directions", [0, -1])
+def test_no_direction_at_all_proves_nothing(directions: int) -> None:
+    with pytest.raises(ConfigError, match=f"directions must be at least 1, got {directions}"):
+        check_gradient(lambda y: ((y**2).sum(), 2 * y), np.ones(2), directions=directions)

@@ -362,6 +362,12 @@ def test_wrong_shapes_are_refused(library: Library) -> None:
         negative_sampling(a(2, 3), a(2, 3), a(1, 3))
     with pytest.raises(ShapeError, match=r"center must have shape \(2, 3\), got \(2, 4\)"):
         naive_softmax(a(2, 4), ids, a(5, 3))
+    with pytest.raises(ShapeError, match=r"outside_ids must have shape \(3,\), got \(2,\)"):
+        naive_softmax(a(3, 3), ids, a(5, 3))
+    with pytest.raises(ShapeError, match=r"outside_ids must have shape \(1,\), got \(2,\)"):
+        naive_softmax(a(1, 3), ids, a(5, 3))
+    with pytest.raises(ShapeError, match="negative_weights"):
+        shared_negative_sampling(a(2, 3), a(4, 3), a(2, 4), a(1, 3), a(1))
     with pytest.raises(ShapeError, match="outside_vectors must have 2 dimensions"):
         naive_softmax(a(2, 3), ids, a(3))
     with pytest.raises(ShapeError, match="center_vectors"):
@@ -403,6 +409,10 @@ def test_mixed_libraries_and_devices_are_refused() -> None:
     strict = array_api_strict.asarray(x)
     with pytest.raises(MixedArraysError, match="one array library"):
         negative_sampling(x, strict, x[:, None, :])
+    ids = np.zeros(2, dtype=np.int64)
+    for first, second in ((array_api_strict.asarray(ids), ids[:, None]), (ids, array_api_strict.asarray(ids)[:, None])):
+        with pytest.raises(MixedArraysError, match="one array library"):
+            skipgram(0, first, x, x, second)
     elsewhere = array_api_strict.asarray(x, device=array_api_strict.Device("device1"))
     with pytest.raises(MixedArraysError, match="one device"):
         negative_sampling(strict, elsewhere, strict[:, None, :])

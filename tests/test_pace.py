@@ -112,3 +112,20 @@ def test_a_run_that_goes_on_has_lost_nothing_yet() -> None:
     assert not pace.due(50_100, writing=False)
     assert pace.complaint() is None
     assert pace.due(50_900, writing=False)
+
+
+def test_a_complaint_tells_how_long_the_write_under_way_takes() -> None:
+    now = 0.0
+    pace = Pace(Interval.of("10s"), lambda: now)
+    now = 1.0
+    assert not pace.due(0, writing=False)
+    now = 4.0
+    assert pace.due(0, writing=False)
+    now = 8.0
+    assert not pace.due(0, writing=True)
+    assert pace.complaint() is None
+    now = 12.0
+    assert not pace.due(0, writing=True)
+    line = "a kill may cost 12 s of work and not 10 s, since writing one takes 8 s; training goes on"
+    assert (pace.complaint() or "").endswith(line)
+    assert pace.complaint() is None

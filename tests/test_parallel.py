@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from xw2v.parallel import in_parallel, usable_cores
+from xw2v.parallel import in_parallel, one_blas_thread, usable_cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
@@ -61,3 +63,22 @@ def test_an_error_comes_out_and_the_threads_end() -> None:
     with pytest.raises(KeyError):
         list(in_parallel([fails] * 5, 2))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("xw2v-read")]
+
+
+def test_blas_has_one_thread_until_the_last_one_that_wants_it_is_done() -> None:
+    """Blocks that overlap, as those of two models that are trained at once: the first to begin ends first."""
+
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    with threadpool_limits(3, user_api="blas"):
+        usual = threads()
+        if max(usual, default=1) < 2:
+            pytest.skip("this BLAS has one thread")
+        with ExitStack() as first, ExitStack() as second:
+            first.enter_context(one_blas_thread())
+            second.enter_context(one_blas_thread())
+            first.close()
+            assert set(threads()) == {1}
+            second.close()
+            assert threads() == usual

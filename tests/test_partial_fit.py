@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xw2v import EncodedCorpus, Word2Vec, encode
-from xw2v.errors import CorpusError, FormatError
+from xw2v.errors import ConfigError, CorpusError, FormatError
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 from xw2v.training.walk import Progress
 
@@ -143,6 +143,19 @@ def test_a_keyword_that_is_none_is_named_as_pythons_own() -> None:
 
 def test_it_takes_what_a_pipeline_gives() -> None:
     assert Word2Vec(**OPTIONS).partial_fit(OLD, None).epochs_trained == OPTIONS["epochs"]
+
+
+def test_a_checkpoint_of_a_run_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
+    """The finished run of `fit` is no run of `partial_fit` that has nothing left to do, though options are alike."""
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path, "resume": True}
+    model = Word2Vec(**OPTIONS).fit(OLD, **keep)
+    before = model.wv.vectors.copy()
+    epochs = model.epochs_trained
+    message = f"run that began with a model of 0 epochs, and this one has {epochs}: give the model as it was"
+    with pytest.raises(ConfigError, match=message):
+        model.partial_fit(OLD, **keep)
+    assert (model.wv.vectors == before).all()
+    assert model.epochs_trained == epochs
 
 
 def test_a_model_of_another_size_is_no_model(tmp_path: Path) -> None:

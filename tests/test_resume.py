@@ -16,7 +16,7 @@ from xw2v.config import CS224N, Config
 from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.trainer import Training, initial_tables
-from xw2v.training.walk import Position
+from xw2v.training.walk import Place, Position
 
 NUMPY = NumpyBackend("a test")
 V = 40
@@ -195,3 +195,27 @@ def test_with_workers_a_saver_gets_whole_chunks_only() -> None:
         assert position.begun == ()
         run = finished(training(MODES["cpu"].replace(workers=2), position=position))
         assert (run.position.steps, run.position.pairs) == (wanted.steps, wanted.pairs)
+
+
+@pytest.mark.parametrize(
+    ("begun", "wanted"),
+    [
+        ((Place(0, 2800, 1),), ["chunk 0", "end 0", *["chunk 1"] * 15, "end 1"]),
+        ((Place(1, 0),), ["end 0", *["chunk 1"] * 15, "end 1"]),
+        ((), ["end 0", *["chunk 1"] * 14, "end 1"]),
+    ],
+    ids=str,
+)
+def test_an_epoch_ends_after_the_chunks_that_were_begun(begun: tuple[Place, ...], wanted: list[str]) -> None:
+    start = 0 if begun and begun[0].epoch == 0 else 200
+    position = Position(200, epoch=1, start=start, begun=begun)
+    events: list[str] = []
+
+    def at_epoch_end(epoch: int) -> bool:
+        events.append(f"end {epoch}")
+        return False
+
+    config = MODES["array"].replace(epochs=2)
+    for record in training(config, position=position, at_epoch_end=at_epoch_end):
+        events.append(f"chunk {record.epoch}")
+    assert events == wanted

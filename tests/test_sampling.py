@@ -78,3 +78,23 @@ def test_every_backend_draws_the_same_words(library: Library) -> None:
     words = draw_words(there, draw(9, library.asarray(counters), xp=library.xp), xp=library.xp)
     assert library.same_kind(words)
     np.testing.assert_array_equal(library.to_host(words), wanted)
+
+
+def test_a_word_is_drawn_below_its_threshold_and_its_alias_from_there_on() -> None:
+    table = AliasTable(np.array([2**31, 2**32, 5]), np.array([1, 1, 0], dtype=np.int32))
+    column = [-(-(number << 32) // 3) for number in range(3)]  # the least upper half that chooses it
+    low = [0, 2**31 - 1, 2**31, 2**32 - 1, 0, 2**32 - 1, 4, 5]
+    upper = [column[0]] * 4 + [column[1]] * 2 + [column[2]] * 2
+    bits = np.array([high << 32 | rest for high, rest in zip(upper, low, strict=True)], dtype=np.uint64)
+    assert draw_words(table, bits.astype(np.int64), xp=np).tolist() == [0, 0, 1, 1, 1, 1, 2, 0]
+    before = np.array([(column[1] - 1) << 32 | 1], dtype=np.int64)
+    assert draw_words(table, before, xp=np).tolist() == [0]
+
+
+@pytest.mark.parametrize("counts", [[2**62, 1], [1, 0], [0, 0, 5], [10**12, 3, 3], [7, 7, 7]])
+def test_tables_of_extreme_counts(counts: list[int]) -> None:
+    """To 2^-32, the unit of a draw; a word that never occurs is drawn as one that occurs once."""
+    p = noise_probabilities(np.array(counts))
+    weights = np.maximum(np.array(counts, dtype=np.float64), 1) ** 0.75
+    np.testing.assert_allclose(p, weights / weights.sum(), rtol=1e-12)
+    np.testing.assert_allclose(shares(alias_table(p)), p, atol=2.0**-32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import Any
 
@@ -341,3 +342,29 @@ def test_what_reading_ahead_raises_comes_when_the_chunk_is_taken() -> None:
         assert [ahead.take(start) for start in (7, 9)] == [7, 9]  # type: ignore[comparison-overlap]
         with pytest.raises(OSError, match="gone"):
             ahead.take(5)
+
+
+# Records -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"epoch": 1.5}, {"step": "1"}, {"words": True}, {"loss": "1"}, {"alpha": None}, {"seconds": False}],
+    ids=str,
+)
+def test_a_record_of_a_file_holds_numbers(damage: dict[str, Any]) -> None:
+    values = dataclasses.asdict(run(Config(vector_size=4, epochs=1, workers=1))[1][0])
+    assert dataclasses.asdict(Progress.of(values)) == values
+    (name,) = damage
+    with pytest.raises(ValueError, match=f"^{name} is "):
+        Progress.of(values | damage)
+
+
+def test_a_record_after_another_run_counts_on() -> None:
+    _, records = run(Config(vector_size=4, epochs=2, workers=1))
+    earlier, last = records[-1], records[3]
+    after = last.after(earlier)
+    assert (after.epoch, after.epochs) == (2, 4)
+    for name in ("step", "words", "total_words", "centers", "pairs", "seconds"):
+        assert getattr(after, name) == getattr(last, name) + getattr(earlier, name)
+    assert (after.loss, after.alpha) == (last.loss, last.alpha)

@@ -30,6 +30,7 @@ from xw2v.training.distributed.ranks import MpiRanks, join, sharing_cores, table
 from xw2v.training.distributed.shared_steps import SharedArrayEngine, SteppedTraining
 from xw2v.training.distributed.shared_training import SharedTraining, check_order
 from xw2v.training.engines import Engine
+from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.trainer import Training
 from xw2v.training.walk import Place, Position, Progress
 
@@ -43,12 +44,12 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
     ------
     ConfigError    the options do not go together;  BackendError   there is no such backend on some rank
     """
-    if config.validation_fraction:
-        msg = f"validation_fraction must be 0 with distributed, got {config.validation_fraction}"
-        raise ConfigError(msg)
     sharing = sharing_cores(ranks)
 
     def prepared() -> tuple[Config, Backend]:
+        if config.validation_fraction:
+            msg = f"validation_fraction must be 0 with distributed, got {config.validation_fraction}"
+            raise ConfigError(msg)
         changes: dict[str, Any] = {}
         if config.sync == "average":
             check_order(config)
@@ -169,6 +170,9 @@ class DistributedFitting(Fitting):
                 self.ranks.settled = True
                 raise ConfigError(msg)
 
+    def _prepare(self) -> tuple[Engine, str]:
+        return self.ranks.together(super()._prepare)
+
     def _compile(self) -> None:
         self.ranks.in_turn(super()._compile)  # the others find it in the cache
 
@@ -186,12 +190,12 @@ class DistributedFitting(Fitting):
     def _start(self, checkpoints: Checkpoints | None, resume: bool | None, on_note: Any) -> Position | None:
         """What rank 0 begins with, for all."""
         position = self.ranks.together(lambda: super(DistributedFitting, self)._start(checkpoints, resume, on_note))
-        told = self.ranks.texts("" if position is None else _packed(position, self.history))[0]
+        told = self.ranks.texts("" if position is None else _packed(position, self.history, self.ends.records))[0]
         if not told:
             return None
-        position, history = _unpacked(told)
-        if self.ranks.rank:  # rank 0's list is what its checkpoints are written from
-            self.history = history
+        position, history, ends = _unpacked(told)
+        if self.ranks.rank:  # rank 0's lists are what its checkpoints are written from
+            self.history, self.ends = history, EpochEnds(None, ends)
         tables = table_ranks(self.ranks, self.backend)
         for table in self.tables:
             tables.broadcast(table)
@@ -208,11 +212,13 @@ class DistributedFitting(Fitting):
         return self.training
 
 
-def _packed(position: Position, history: list[Progress]) -> str:
-    return json.dumps([dataclasses.asdict(position), [dataclasses.astuple(record) for record in history]])
+def _packed(position: Position, history: list[Progress], ends: list[EpochEnd]) -> str:
+    return json.dumps(
+        [dataclasses.asdict(position), *(list(map(dataclasses.asdict, some)) for some in (history, ends))]
+    )
 
 
-def _unpacked(text: str) -> tuple[Position, list[Progress]]:
-    position, history = json.loads(text)
+def _unpacked(text: str) -> tuple[Position, list[Progress], list[EpochEnd]]:
+    position, history, ends = json.loads(text)
     begun = tuple(Place(*place) for place in position.pop("begun"))
-    return Position(**position, begun=begun), [Progress(*record) for record in history]
+    return Position(**position, begun=begun), [Progress(**r) for r in history], [EpochEnd(**r) for r in ends]

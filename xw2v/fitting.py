@@ -73,16 +73,7 @@ class Fitting:
     ) -> None:
         self.corpus, self.config, self.backend, self.learned = corpus, config, backend, learned
         counts = corpus.vocabulary.counts
-        if len(counts) < 2:
-            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({config.min_count})"
-            raise CorpusError(msg)
-        if len(corpus) == len(corpus.ids):
-            msg = (
-                f"each of the {len(corpus):,} sentences holds one word of the vocabulary alone, and one word has no "
-                "neighbours to learn from: a sentence is a list of all that belong together"
-            )
-            raise CorpusError(msg)
-        self.engine, why = self._choose_engine(counts)
+        self.engine, why = self._prepare()
         self.engine_note = f"{self.engine.name}: {why}"
         with noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
             self._compile()
@@ -99,6 +90,21 @@ class Fitting:
         self._identity = cache(self._make_identity)
 
     # What many processes do in another way: see `distributed.DistributedFitting`.
+
+    def _prepare(self) -> tuple[Engine, str]:
+        """The engine and why it was chosen, for a corpus that there is something to learn from."""
+        corpus, counts = self.corpus, self.corpus.vocabulary.counts
+        if len(counts) < 2:
+            least = self.config.min_count
+            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({least})"
+            raise CorpusError(msg)
+        if len(corpus) == len(corpus.ids):
+            msg = (
+                f"each of the {len(corpus):,} sentences holds one word of the vocabulary alone, and one word has no "
+                "neighbours to learn from: a sentence is a list of all that belong together"
+            )
+            raise CorpusError(msg)
+        return self._choose_engine(counts)
 
     def _choose_engine(self, counts: np.ndarray) -> tuple[Engine, str]:
         return choose_engine(self.config, counts, self.backend)
@@ -193,7 +199,8 @@ class Fitting:
                             on_progress(seen)
             except (KeyboardInterrupt, FormatError, FileAccessError):
                 # Stopped, or the corpus cannot be read any more: the tables are whole in both cases.
-                self._keep(checkpoints, training.position)
+                if training.at_rest:
+                    self._keep(checkpoints, training.position)
                 raise
             except NumericalError as error:
                 self._go_back(checkpoints, error)
@@ -214,7 +221,8 @@ class Fitting:
         self.ends.records[:] = [record for record in self.ends.records if record.epoch < epoch]
         improved = loss is not None and loss < self.ends.lowest()
         losses = [record.loss for record in self.history if record.epoch == epoch]
-        last, mean = self.history[-1], sum(losses) / len(losses)
+        last = self.history[-1]
+        mean = sum(losses) / len(losses) if losses else last.loss  # an interrupted run may have lost the records
         self.ends.records.append(EpochEnd(epoch, last.epochs, last.words, last.seconds, mean, loss, improved))
         if improved and self.config.patience is not None:
             self.ends.best = Tables(*(np.array(self.backend.to_host(table)) for table in self.tables))
@@ -242,6 +250,7 @@ class Fitting:
         position = None
         if resume and found is not None:
             check_same_run(found, self._identity())
+            self._check_whole(found)
             position, self.history = found.position, found.history
             self.tables = Tables(*map(self.backend.from_host, found.tables))
             self.ends = EpochEnds(self.config.patience, found.epochs, found.best)
@@ -250,6 +259,24 @@ class Fitting:
         words = position.epoch * len(self.corpus.ids) + position.start if position is not None else 0
         checkpoints.begin(self._identity, self.history, self.backend, self.tables, words, self.ends)
         return position
+
+    def _check_whole(self, found: Checkpoint) -> None:
+        """Refuse what would lead training out of its tables or its corpus.
+
+        Raises
+        ------
+        FormatError   the checkpoint does not fit the run that it says it is of
+        """
+        shape, n = tuple(self.tables.center_vectors.shape), len(self.corpus.ids)
+        place = found.position
+        if found.tables.center_vectors.shape != shape:
+            what = f"its tables are {found.tables.center_vectors.shape}, and those of the run {shape}"
+        elif any(start >= n for start in (place.start, *(begun.start for begun in place.begun))):
+            what = f"a place past the corpus of {n} words"
+        else:
+            return
+        msg = f"{found.path} is a damaged checkpoint: {what}"
+        raise FormatError(msg)
 
     def _keep(self, checkpoints: Checkpoints | None, position: Position) -> None:
         if checkpoints is not None:

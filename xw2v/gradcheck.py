@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from xw2v.errors import GradientError, MixedArraysError, ShapeError
+from xw2v.errors import ConfigError, GradientError, MixedArraysError, ShapeError
 
 __all__ = ["check_gradient"]
 
@@ -47,6 +47,7 @@ def check_gradient(
     GradientError      the gradient is wrong; the text says where and by how much
     ShapeError         the gradient has another shape than x
     MixedArraysError   x is not float64: differences in less precision prove nothing
+    ConfigError        fewer than one direction
 
     Source: CS224n a2, utils/gradcheck.py; the error measure is its own.
 
@@ -60,6 +61,9 @@ def check_gradient(
     if x.dtype != xp.float64:
         msg = f"x must be float64 for central differences, got {x.dtype}"
         raise MixedArraysError(msg)
+    if directions is not None and directions < 1:
+        msg = f"directions must be at least 1, got {directions}"
+        raise ConfigError(msg)
     gradient = f(x)[1]
     if gradient.shape != x.shape:
         msg = f"the gradient must have x's shape {tuple(x.shape)}, got {tuple(gradient.shape)}"
@@ -80,8 +84,10 @@ def check_gradient(
         error = abs(numeric - analytic) / max(1.0, abs(numeric), abs(analytic))
         if not error <= worst:  # a NaN is the worst of all
             worst = error
-            index = tuple(map(int, np.unravel_index(trial, x.shape)))
-            place = f"component {index}" if directions is None else f"random direction {trial}"
+            if directions is None:
+                place = f"component {tuple(map(int, np.unravel_index(trial, x.shape)))}"
+            else:
+                place = f"random direction {trial}"
             where = f"{place}: analytic {analytic:.9g}, by differences {numeric:.9g}"
         if not worst <= tolerance:
             msg = f"gradient is wrong at {where}; error {worst:.3g}, at most {tolerance:.3g} is allowed"

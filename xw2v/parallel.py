@@ -1,17 +1,24 @@
-"""How many cores there are, and calls made by several threads."""
+"""How many cores there are, calls made by several threads, and BLAS kept from having threads of its own."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["in_parallel", "usable_cores"]
+from threadpoolctl import threadpool_limits
+
+__all__ = ["in_parallel", "one_blas_thread", "usable_cores"]
 
 Result = TypeVar("Result")
+
+_blas_lock = threading.Lock()
+_blas_limits: list[Any] = []  # an entry for every block under way; the first remembers what BLAS had before
 
 
 def usable_cores() -> int:
@@ -46,3 +53,21 @@ def in_parallel(jobs: Iterable[Callable[[], Result]], workers: int) -> Iterator[
         finally:
             for future in running:
                 future.cancel()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS works with one thread in the block. Blocks of several threads may overlap in any order.
+
+    The number belongs to the whole process: if each block put back what it found, one that began in another's time
+    and ended after it would put back the one thread, for good.
+    """
+    with _blas_lock:
+        _blas_limits.append(_blas_limits[0] if _blas_limits else threadpool_limits(1))
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            limits = _blas_limits.pop()
+            if not _blas_limits:
+                limits.restore_original_limits()

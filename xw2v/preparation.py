@@ -44,6 +44,14 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "callbacks", tuple(self.callbacks))
+
+    def checkpoints(self) -> Checkpoints | None:
+        """Where checkpoints go, once all keywords were looked at.
+
+        Raises
+        ------
+        ConfigError   one of them does not do, or two of them do not go together
+        """
         if not all(map(callable, self.callbacks)):
             msg = "each of callbacks must be a function of (model, record of the epoch); True from it ends the training"
             raise ConfigError(msg)
@@ -53,6 +61,9 @@ class FitOptions:
         if self.resume and self.checkpoint_dir is None:
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
             raise ConfigError(msg)
+        if self.checkpoint_dir is None:
+            return None
+        return Checkpoints(self.checkpoint_dir, self.checkpoint_every, self.on_warning)
 
 
 @contextmanager
@@ -71,13 +82,12 @@ def prepared(
         within the block, too, and of all ranks where there are many
     """
     ranks = join(how.distributed) if how.distributed is not False else None
+    # What one rank alone refuses is refused by all: they would wait for it.
+    checkpoints = how.checkpoints() if ranks is None else ranks.together(how.checkpoints)
     if ranks is not None:
         config, backend = placed(config, ranks)
     else:
         backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
-    checkpoints = None
-    if how.checkpoint_dir is not None:
-        checkpoints = Checkpoints(how.checkpoint_dir, how.checkpoint_every, how.on_warning)
     opened = _opened(corpus, config, learned.vocabulary if learned is not None else None, ranks, how)
     guard = nullcontext() if ranks is None else ranks.guarded()
     with guard, opened as encoded, _memory_errors_named(backend):

@@ -75,7 +75,7 @@ class Checkpoints:
     ) -> None:
         self.folder, self._pace, self._warn = Path(folder), Pace(Interval.of(every)), on_warning or _warn
         self._thread: threading.Thread | None = None
-        self._copies: tuple[np.ndarray, ...] = ()
+        self._copies: tuple[np.ndarray, ...] | None = ()
 
     @contextmanager
     def opened(self) -> Iterator[Checkpoints]:
@@ -116,8 +116,11 @@ class Checkpoints:
     def _make_room(self, tables: Tables) -> None:
         """Memory for the copies, touched before training has to wait for it: fresh pages take longer than a copy."""
         if self._backend.name != "cupy":  # whose `to_host` is a copy; others may show the memory that changes
-            self._copies = tuple(np.empty(tuple(table.shape), np.float32) for table in tables)
-            for copy in self._copies:
+            try:
+                self._copies = tuple(np.empty(tuple(table.shape), np.float32) for table in tables)
+            except MemoryError:
+                self._copies = None
+            for copy in self._copies or ():
                 np.copyto(copy, 0.0)
 
     # Reading
@@ -160,6 +163,9 @@ class Checkpoints:
     def save(self, tables: Tables, position: Position) -> None:
         """Copy the tables and have them written while training goes on."""
         self.wait()
+        if self._copies is None:
+            self._warn("no checkpoints: there is no memory for a copy of the tables; training goes on")
+            return
         host = tuple(map(self._backend.to_host, tables))
         if self._copies:
             for copy, table in zip(self._copies, host, strict=True):
@@ -187,8 +193,9 @@ class Checkpoints:
             for old in [*paths, path][:-_KEPT]:
                 old.unlink(missing_ok=True)
             sync_folder(self.folder)
-        except (XW2VError, OSError) as error:
-            self._warn(f"no checkpoint this time: {error}; training goes on, the last one stays")
+        except Exception as error:  # nobody else hears of it, and training is worth more
+            text = str(error) or type(error).__name__
+            self._warn(f"no checkpoint this time: {text}; training goes on, the last one stays")
 
 
 def remove_checkpoints(folder: PathLike) -> None:
@@ -200,11 +207,11 @@ def remove_checkpoints(folder: PathLike) -> None:
 
 
 def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
-    """Refuse to go on with another corpus or other options.
+    """Refuse to go on with another corpus, other options or another model to begin with.
 
     Raises
     ------
-    ConfigError   options differ, but for workers, backend and engine; the text names them
+    ConfigError   options differ, but for workers, backend and engine; the text names them. Or the epochs before the run
     CorpusError   the corpus is another one; the text says how it differs
     """
     place = checkpoint.path.parent
@@ -213,6 +220,13 @@ def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
     changed = [f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names if name not in _MAY_CHANGE]
     if changed:
         msg = f"cannot go on from {place}: {', '.join(changed)}; give the same options, or start in another folder"
+        raise ConfigError(msg)
+    before, here = checkpoint.run.get("first_epoch"), run["first_epoch"]
+    if before != here:
+        msg = (
+            f"cannot go on from {place}: it is of a run that began with a model of {before} epochs, and this one has "
+            f"{here}: give the model as it was then, or start in another folder"
+        )
         raise ConfigError(msg)
     then, now = checkpoint.run["corpus"], run["corpus"]
     names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))

@@ -37,7 +37,8 @@ class EpochEnd:
     validation_loss: float | None = None  # on the sentences kept aside; None: there are none
     improved: bool = False  # it is the lowest so far
     last: bool = False  # training was ended here, before its time
-    scores: dict[str, float] = field(default_factory=dict)  # for callbacks to write to; kept in checkpoints and models
+    # For callbacks to write to: what is finite is kept in checkpoints and models.
+    scores: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> EpochEnd:

@@ -12,11 +12,11 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError, CorpusError, NumericalError
+from xw2v.parallel import one_blas_thread
 from xw2v.training.batches import Chunk, read_chunk
 from xw2v.training.draws import Purpose, draw, high_half, stream_key
 from xw2v.training.engines import AheadEngine, ChunkResult, DeviceEngine, Engine, Tables
@@ -120,6 +120,7 @@ class Training:
     Attributes
     ----------
     position : Position   where the run stands; right when the iteration has ended, in whatever way but an error
+    at_rest : bool        whether `position` is right: not while the iteration goes on, nor if its end was interrupted
 
     Raises
     ------
@@ -163,6 +164,7 @@ class Training:
         self._under_way: deque[tuple[Place, Future[tuple[Callable[[], ChunkResult], bool]]]] = deque()
         self._checks = 0
         self._began = 0.0
+        self.at_rest = True
 
     def stop(self) -> None:
         """Have the iteration end soon. May be called from a signal handler."""
@@ -174,10 +176,11 @@ class Training:
         return self._wanted.is_set()
 
     def __iter__(self) -> Generator[Progress, None, None]:
+        self.at_rest = False
         with ExitStack() as stack:
             if self.workers > 1:
                 # Threads of ours share out the work; BLAS threads on top of them would only get in their way.
-                stack.enter_context(threadpool_limits(1))
+                stack.enter_context(one_blas_thread())
             pool = stack.enter_context(
                 ThreadPoolExecutor(self.workers, thread_name_prefix="xw2v", initializer=self.backend.attach)
             )
@@ -238,7 +241,6 @@ class Training:
             cut = self._cut.is_set()
             return None if cut else self._walk.alpha(first_word + words, first_step + step)
 
-        # Only an engine that stops inside a chunk is ever asked to go on inside one.
         skip = {"skip": place.steps} if place.steps else {}
         epoch = self.first_epoch + place.epoch
         # What leaves the finite numbers is reported once, by `_check`.
@@ -312,8 +314,10 @@ class Training:
     def _halt(self) -> list[Progress]:
         """Stop what is under way and note how far it came; the records of chunks that are whole."""
         running = [future for _, future in self._under_way if not future.cancel()]
-        wait(running, timeout=_GRACE)
-        self._cut.set()
+        try:
+            wait(running, timeout=_GRACE)
+        finally:  # a second Ctrl-C ends the time of grace
+            self._cut.set()
         wait(running)
         begun: list[Place] = []
         late: list[Progress] = []
@@ -330,6 +334,7 @@ class Training:
                 late.append(self._walk.record(place, result, self._seconds()))
         self._under_way.clear()
         self.position = self._walk.position(begun, self._seconds())
+        self.at_rest = True
         return late
 
     def _seconds(self) -> float:

@@ -49,7 +49,8 @@ class Engine(Protocol):
         """Update the tables from one chunk of the corpus.
 
         `skip` steps at its head were trained before; the result counts those after them. An engine that always
-        trains a chunk as a whole is never asked to skip.
+        trains a chunk as a whole does so here, too: a run that was stopped inside a chunk and goes on with such an
+        engine trains the head of that chunk twice.
         """
         ...
 
