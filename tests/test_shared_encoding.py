@@ -298,5 +298,6 @@ everybody(kept, notes)
 """
     kept, notes = gathered(2, script, source.parent)
     assert list(kept) == SHARES[2]
+    notes = [[note for note in told if not note.startswith("compiling")] for told in notes]  # on a new machine
     assert notes[0][0].startswith("2 ranks read the text, ")
     assert not notes[1]
