@@ -83,9 +83,9 @@ class Transformer(Parameters):
         Examples
         --------
         >>> from xw2v import DocumentVectors, WordVectors
-        >>> step = DocumentVectors(WordVectors(["tea"], [[1, 2]])).set_output(transform="pandas")
-        >>> step.fit_transform([["tea"]]).columns.tolist()
-        ['documentvectors0', 'documentvectors1']
+        >>> step = DocumentVectors(WordVectors(["tea"], [[1, 2]])).set_output(transform="default")
+        >>> step.fit_transform([["tea"]]), step.get_feature_names_out().tolist()
+        (array([[1., 2.]], dtype=float32), ['documentvectors0', 'documentvectors1'])
         """
         if transform not in (None, "default", "pandas", "polars"):
             msg = f"transform must be 'default', 'pandas', 'polars' or None, got {transform!r}"
