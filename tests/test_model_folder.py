@@ -207,6 +207,7 @@ TEXT, ENDS = np.frombuffer(b"abc", np.uint8), np.array([1, 2, 3])
         ({"words": TEXT, "ends": np.array([1, 3, 2])}, "do not rise to the 3 bytes"),
         ({"words": TEXT, "ends": np.array([1, 2, 4])}, "do not rise to the 3 bytes"),
         ({"words": TEXT, "ends": np.array([-1, 2, 3])}, "do not rise to the 3 bytes"),
+        ({"words": TEXT, "ends": np.array([6, 4 - 2**63, 3])}, "do not rise to the 3 bytes"),
         ({"words": TEXT, "ends": np.array([1, 3])}, r"3 rows and vocabulary\.safetensors has 2 words"),
         ({"words": TEXT, "ends": ENDS, "counts": np.array([1, 2])}, "3 counts"),
         ({"words": TEXT, "ends": ENDS, "counts": np.array([1, 2, -3])}, "3 counts"),

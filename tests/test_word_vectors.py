@@ -198,6 +198,8 @@ def test_unknown_word_names_near_spellings() -> None:
         wv.similarity("king", wv.vectors[0])
     with pytest.raises(UnknownWordError, match=r"float32\(1\.0\) is not a word; wanted a string or an integer key$"):
         wv[wv.vectors[0]]
+    with pytest.raises(UnknownWordError, match=r"nearest spellings: 'king\\n'$"):
+        WordVectors(["king\n"], np.eye(1))["king"]
     with pytest.raises(UnknownWordError, match=r"vocabulary of 4 words$"):
         wv["xyzzyxyzzy"]
 

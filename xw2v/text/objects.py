@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xw2v.errors import CorpusError
+from xw2v.order import falls
 from xw2v.text.blocks import TextOptions, TokenBlock
 from xw2v.text.columns import table_blocks
 from xw2v.text.tokens import from_ids, from_lists, in_order
@@ -106,7 +107,7 @@ def _ids_and_offsets(source: Any) -> tuple[Any, Any]:
         if array.ndim != 1 or array.dtype.kind not in kinds:
             msg = f"{what} must be 1-D and of integers, got shape {array.shape}, dtype {array.dtype}"
             raise CorpusError(msg)
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets.astype(np.int64)) < 0).any():
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids) or falls(offsets):
         msg = f"offsets must go from 0 up to the number of ids ({len(ids)}) and never down"
         raise CorpusError(msg)
     return ids, offsets.astype(np.int64)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xw2v.errors import FormatError
+from xw2v.order import falls
 from xw2v.text.blocks import TokenBlock
 from xw2v.text.spool import Spool
 from xw2v.text.words import WordPile, Words, from_parts, parts_of
@@ -98,7 +99,7 @@ class Run:
         if start >= stop:
             return CountedWords(pa.array([], pa.binary()), np.zeros(0, np.int64), np.zeros(0, np.int64))
         offsets = spool.read(place.offsets_at + start * CODE.itemsize, stop - start + 1, CODE)
-        if offsets[0] < 0 or (np.diff(offsets) < 0).any():
+        if offsets[0] < 0 or falls(offsets):
             msg = f"{spool.place} is damaged: spilled words do not follow each other; encode the corpus again"
             raise FormatError(msg)
         data = spool.read(place.letters_at + int(offsets[0]), int(offsets[-1] - offsets[0]), np.uint8)

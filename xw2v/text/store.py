@@ -26,6 +26,7 @@ from xw2v.errors import (
     XW2VError,
 )
 from xw2v.files import inside
+from xw2v.order import falls
 from xw2v.text.memory import MEMORY
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting
 from xw2v.text.stored import StoredNumbers, out_of_range
@@ -164,7 +165,7 @@ class EncodedCorpus:
             if outside is not None:
                 msg = f"ids must be in 0 .. {high - 1}, one is {outside}"
                 raise IdRangeError(msg)
-        rising = all((np.diff(offsets[low : low + CHUNK + 1]) > 0).all() for low in range(0, len(offsets), CHUNK))
+        rising = not any(falls(offsets[low : low + CHUNK + 1], or_stays=True) for low in range(0, len(offsets), CHUNK))
         if not len(offsets) or offsets[:1] != 0 or offsets[len(offsets) - 1 :] != len(ids) or not rising:
             msg = f"sentence offsets must go up from 0 to the number of ids, {len(ids)}"
             raise IdRangeError(msg)

@@ -15,6 +15,7 @@ import numpy as np
 from array_api_compat import device
 
 from xw2v.errors import FormatError
+from xw2v.order import falls
 from xw2v.training.draws import below, draw, high_half, low_half
 
 __all__ = [
@@ -111,7 +112,7 @@ def sentence_begins(offsets: Array, start: int, stop: int) -> np.ndarray:
     """
     first, last = offsets.searchsorted([start, stop])
     begins = np.asarray(offsets[first:last]) - start
-    if len(begins) and (begins[0] < 0 or begins[-1] >= stop - start or (np.diff(begins) < 0).any()):
+    if len(begins) and (begins[0] < 0 or begins[-1] >= stop - start or falls(begins)):
         msg = f"sentence offsets do not go up between {start} and {stop}: the corpus is damaged; encode it again"
         raise FormatError(msg)
     return begins

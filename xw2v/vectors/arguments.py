@@ -121,7 +121,8 @@ class UnknownWordText:
         if not isinstance(self.word, str):
             return f"{text}; an integer is a key here, never a row: use .vectors[row] for that"
         near = _near_spellings(word, self.words)
-        return f"{text}; nearest spellings: {', '.join(near)}" if near else text
+        shown = (word if word.isprintable() else repr(word) for word in near)
+        return f"{text}; nearest spellings: {', '.join(shown)}" if near else text
 
     __repr__ = __str__
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import FormatError
+from xw2v.order import falls
 
 __all__ = ["PackedWords"]
 
@@ -36,7 +37,7 @@ class PackedWords:
         self._starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]]) if len(ends) else ends
         self._lengths = ends - self._starts
         last = int(ends[-1]) if len(ends) else 0
-        if last != len(text) or (len(ends) and int(self._lengths.min()) < 0):
+        if last != len(text) or (len(ends) and ends[0] < 0) or falls(ends):
             msg = f"the ends of the words do not rise to the {len(text)} bytes of text"
             raise FormatError(msg)
 
