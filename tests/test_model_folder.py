@@ -29,7 +29,7 @@ from tests.vector_files import (
     words_and_vectors,
 )
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError
-from xw2v.tensors import write_tensors
+from xw2v.tensors import read_tensors, write_tensors
 from xw2v.vectors.model_folder import CONFIG, TABLES, VOCABULARY, load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
 
@@ -299,3 +299,11 @@ def test_any_damage_to_a_model_is_a_clean_error_or_harmless(tmp_path: Path, name
 
     failed, _ = only_clean_errors([attempt(data) for data in damaged(content)])
     assert failed > len(content) / 2
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(tmp_path: Path) -> None:
+    header = b'{"a\\nb":{"dtype":"F32","shape":[-1,1],"data_offsets":[0,4]}}'
+    path = tmp_path / "t.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(FormatError, match=r"fits its shape \('a\\nb'\); the file is damaged$"):
+        read_tensors(path, mmap=False)

@@ -141,11 +141,11 @@ def _check_header(
                 continue
             kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
             if kind not in kinds or any(type(size) is not int or size < 0 for size in (*shape, begin, end)):
-                raise ValueError(name)
+                raise ValueError(repr(name[:40]))
             dtype = _DTYPES[kind]
             rest = shape[1:]  # of a table the columns, of which there must be some
             if len(rest) != (dtype.kind == "f") or 0 in rest or end - begin != dtype.itemsize * math.prod(shape):
-                raise ValueError(name)
+                raise ValueError(repr(name[:40]))
             found[name] = (dtype, shape, begin)
             spans.append((begin, end))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
