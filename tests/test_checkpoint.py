@@ -345,20 +345,20 @@ def test_the_file_is_plain_safetensors(stopped: dict[str, Any]) -> None:
 
 
 class Slow:
-    """An engine whose chunks take a while."""
+    """An engine whose chunks take until they are let go."""
 
     name = "slow"
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine
-        self.begun = threading.Event()
+        self.begun, self.go = threading.Event(), threading.Event()
 
     def compile(self) -> None: ...
 
     def train_chunk(self, *arguments: Any, **settings: Any) -> Any:
         result = self.engine.train_chunk(*arguments, **settings)
         self.begun.set()
-        time.sleep(1.5)
+        self.go.wait(30)
         return result
 
 
@@ -383,7 +383,8 @@ def test_a_second_signal_while_a_run_is_being_stopped_keeps_no_wrong_position(tm
         slow.begun.wait(10)
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.3)  # within the time that a chunk has to come to its end
+            time.sleep(0.3)  # for the main thread, which takes them one by one
+        slow.go.set()  # only now, so that both come while the chunk is under way
 
     threading.Thread(target=twice).start()
     with pytest.raises(KeyboardInterrupt):

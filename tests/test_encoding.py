@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,17 +93,17 @@ def test_text_there_and_back(
             (folder / "text").mkdir()
             for number, (text, suffix, cut) in enumerate(files):
                 write(folder / "text", number, text, suffix, cut)
-            options = {"min_count": min_count, "max_final_vocab": limit, "lower": lower}
+            options: dict[str, Any] = {"min_count": min_count, "max_final_vocab": limit, "lower": lower}
             source, target = folder / "text", folder / "encoded"
             if not chosen:
                 with pytest.raises(CorpusError):
-                    encode(source, target, **options)  # type: ignore[arg-type]
+                    encode(source, target, **options)
                 return
             try:
-                encode(source, target, progress=stop, **options)  # type: ignore[arg-type]
+                encode(source, target, progress=stop, **options)
             except KeyboardInterrupt:
                 encode(source, target, min_count=1, lower=not lower)  # in between, in another way
-            corpus = encode(source, target, **options)  # type: ignore[arg-type]
+            corpus = encode(source, target, **options)
         assert corpus.vocabulary.words == chosen
         assert corpus.vocabulary.counts.tolist() == [counts[word] for word in chosen]
         assert decoded(corpus) == [row for row in kept if row]

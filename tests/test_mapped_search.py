@@ -118,7 +118,8 @@ def test_a_row_that_is_not_finite_is_named_by_the_first_search(
 
     rewrite(tmp_path / "m" / TABLES, spoil)
     mapped = WordVectors.load(tmp_path / "m")
-    assert agree(mapped._said_lengths, mapped.vectors)  # type: ignore[arg-type]  # so only the search can tell
+    assert mapped._said_lengths is not None
+    assert agree(mapped._said_lengths, mapped.vectors)  # so only the search can tell
     for _ in range(2):
         with pytest.raises(NumericalError, match=rf"'w3' \(row {UNSEEN}\) is not"):
             QUESTIONS[name](mapped)

@@ -87,11 +87,12 @@ def load(path: Path) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output: escaped where it cannot be encoded, null for what is not finite."""
-    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    value = _finite(value)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(_finite(value), allow_nan=False)
+        text = json.dumps(value, allow_nan=False)
     print(text)
 
 

@@ -192,4 +192,5 @@ def _tokens_aside(ids: np.ndarray, offsets: np.ndarray, config: Config) -> tuple
     for tokens, sentences, positions, count in in_parallel(jobs, usable_cores()):
         parts.append((tokens, sentences + np.int32(numbers), positions))
         numbers += count
-    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))  # type: ignore[return-value]
+    tokens, sentences, positions = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return tokens, sentences, positions
