@@ -391,7 +391,9 @@ def test_a_second_signal_while_a_run_is_being_stopped_keeps_no_wrong_position(tm
         again.run(Checkpoints(tmp_path), resume=True)
     newest = Checkpoints(tmp_path).newest()
     assert newest is not None
-    assert newest.position == kept.position
+    assert (newest.path, newest.position) == (kept.path, kept.position)
+    for found, wanted in zip(newest.tables, kept.tables, strict=True):  # of that position, and not trained any further
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_tables_that_do_not_fit_the_run_are_refused(stopped: dict[str, Any]) -> None:
