@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 
 from tests import reference
+from xw2v import Word2Vec, encode
 from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.training import batches
 from xw2v.training.batches import read_chunk
 from xw2v.training.draws import draw, low_half
-from xw2v.training.engines import Tables, chunk
+from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.trainer import initial_tables
 
+numba = pytest.importorskip("numba", reason="Numba is not installed")
+chunk = pytest.importorskip("xw2v.training.engines.chunk", reason="Numba is not installed")
 cpu = pytest.importorskip("xw2v.training.engines.cpu", reason="Numba is not installed")
 group = pytest.importorskip("xw2v.training.engines.group", reason="Numba is not installed")
 
@@ -31,6 +34,11 @@ V, N = 60, 700
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "SEGMENT", 256)
+
+
+def from_python(inner: Any) -> Any:
+    """A function that compiled code alone may call, to be called from here."""
+    return numba.njit(lambda *arguments: inner(*arguments))
 
 
 def corpus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -120,9 +128,9 @@ def test_where_steps_are_bounded() -> None:
     def options(**changes: Any) -> Any:
         return cpu.CpuEngine(Config(**changes), counts)._options
 
-    assert options().bound == options(window=6).bound == np.inf
+    assert options().bound is options(window=6).bound is None
     assert options(window=7).bound == options(alpha=0.1).bound == np.float32(0.5)
-    assert options(window=40, max_update_norm=None).bound == np.inf
+    assert options(window=40, max_update_norm=None).bound is None
     assert [options(window=m).S for m in (1, 5, 6, 10, 40)] == [16, 16, 32, 32, 128]
     assert options(window=40, group_negatives=3).S == 3
     assert options(workers=1).own_words == 0
@@ -171,8 +179,9 @@ def test_stopping() -> None:
 
 def test_sigmoid_within_its_stated_error() -> None:
     x = np.concatenate([np.linspace(-20, 20, 200_001), [-1e4, 1e4, -80, 80, 0]]).astype(np.float32)
-    approximate = x.copy()
-    group.sigmoid(approximate)
+    approximate = np.empty_like(x)
+
+    from_python(group.sigmoid)(x, approximate)
     exact = np.array([reference.sigmoid(float(value)) for value in x])
     assert np.abs(approximate - exact).max() < 2e-7
 
@@ -218,9 +227,30 @@ def test_compiled_code_follows_the_text_of_all_its_modules(tmp_path: Path) -> No
     assert loss() == pytest.approx(2 * once)
 
 
+def test_every_corpus_is_trained_on_by_the_same_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba compiles anew, for seconds, for arrays that may not be written to, and for other integers."""
+    kinds = set()
+
+    def recorded(*arguments: Any) -> Any:
+        kinds.add(tuple(map(numba.typeof, arguments)))
+        return chunk.TRAIN(*arguments)
+
+    monkeypatch.setattr(cpu, "TRAIN", recorded)
+    sentences = [["a", "b", "c"], ["b", "d"]] * 50
+    (tmp_path / "text").write_text("\n".join(map(" ".join, sentences)))
+    model = Word2Vec(vector_size=4, min_count=1, epochs=1, engine="cpu", backend="numpy")
+    model.fit(sentences)
+    model.partial_fit(sentences, checkpoint_dir=tmp_path / "checkpoints")
+    model.fit(tmp_path / "text")
+    model.fit(encode(sentences, tmp_path / "encoded", min_count=1))
+    model.fit(np.arange(40).reshape(4, 10) % 7)
+    model.set_params(validation_fraction=0.5, patience=1, workers=1, epochs=2).fit(sentences)
+    assert len(kinds) == 1
+
+
 def test_a_token_is_kept_below_its_threshold_and_not_at_it() -> None:
     ids = np.arange(20, dtype=np.int32)
     thresholds = low_half(draw(99, ids.astype(np.int64), xp=np)) + ids % 2
     index, reach = np.empty(21, np.int32), np.empty(21, np.int32)
-    assert chunk._keep(ids, 0, np.uint64(99), thresholds, 2, False, index, reach) == 10
+    assert from_python(chunk._keep)(ids, 0, np.uint64(99), thresholds, 2, False, index, reach) == 10
     np.testing.assert_array_equal(index[:10], ids[1::2])

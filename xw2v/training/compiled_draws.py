@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-__all__ = ["random_bits"]
+__all__ = ["inner", "random_bits"]
+
+inner = partial(njit, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For functions that compiled code alone calls: to let Python call them takes a tenth of the time to compile."""
 
 
 # Compiled into its callers, never cached for itself: see `chunk.py` on what Numba's cache does not notice.

@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit
 
 from xw2v.training import compiled_draws
-from xw2v.training.compiled_draws import random_bits
-from xw2v.training.engines import group, simd
+from xw2v.training.batches import Chunk
+from xw2v.training.compiled_draws import inner, random_bits
+from xw2v.training.engines import Tables, group, simd
 from xw2v.training.engines.group import (
     add_steps,
     gather,
@@ -43,12 +44,12 @@ class Options(NamedTuple):
     b: int  # centres of a group
     S: int  # noise words of a group; 0: `negative` for every pair
     segment: int
-    bound: np.float32  # longest step of a row
+    bound: np.float32 | None  # longest step of a row
     own_words: int
     own_groups: int  # after which a worker's own rows are added to the tables
 
 
-@njit(nogil=True)
+@inner()
 def _keep(
     ids: Array, start: int, key: Any, thresholds: Array, window: int, shrink: bool, index: Array, reach: Array
 ) -> int:
@@ -62,7 +63,14 @@ def _keep(
     return kept
 
 
-@njit(nogil=True)
+@inner()
+def _take(numbers: Array, index: Array, into: Array) -> None:
+    """`into[:] = numbers[index]`, whose errors Numba would compile for two seconds."""
+    for i in range(index.shape[0]):
+        into[i] = numbers[index[i]]
+
+
+@inner()
 def _windows(sentences: Array, window: int, reach: Array, low: Array, high: Array) -> None:
     """Where each kept token's window begins and ends: low .. high - 1, itself being at `window`."""
     N = sentences.shape[0]
@@ -78,7 +86,7 @@ def _windows(sentences: Array, window: int, reach: Array, low: Array, high: Arra
         high[i] = window + min(reach[i] + 1, end - i)
 
 
-@njit(nogil=True)
+@inner()
 def _noise_word(bits: Any, noise: AliasTable) -> Any:
     """See `draw_words`."""
     column = np.int64(((bits >> np.uint64(32)) * np.uint64(noise.thresholds.shape[0])) >> np.uint64(32))
@@ -86,7 +94,7 @@ def _noise_word(bits: Any, noise: AliasTable) -> Any:
     return column if itself else noise.alias[column]
 
 
-@njit(nogil=True)
+@inner()
 def _draw_noise(options: Options, key: Any, position: int, low: int, high: int, noise: AliasTable, into: Array) -> int:
     """The noise words of the group that begins at a corpus position, or of that centre's pairs; how many they are."""
     S, K, window = options.S, options.negative, options.window
@@ -104,7 +112,7 @@ def _draw_noise(options: Options, key: Any, position: int, low: int, high: int, 
     return drawn
 
 
-@njit(nogil=True)
+@inner()
 def _locate(words: Array, table: Array, own: Array, rows_at: Array) -> None:
     """The addresses of words' rows: those of the most frequent words in a worker's own copy."""
     shared_at, own_at, length = np.int64(table.ctypes.data), np.int64(own.ctypes.data), 4 * table.shape[1]
@@ -113,7 +121,7 @@ def _locate(words: Array, table: Array, own: Array, rows_at: Array) -> None:
         rows_at[i] = begin + np.int64(words[i]) * length
 
 
-@njit(nogil=True)
+@inner()
 def _share(table: Array, own: Array, before: Array) -> None:
     """Add to the table what a worker's own rows have changed, and take what others have."""
     for w in range(own.shape[0]):
@@ -121,7 +129,7 @@ def _share(table: Array, own: Array, before: Array) -> None:
             own[w, k] = before[w, k] = table[w, k] = table[w, k] + (own[w, k] - before[w, k])
 
 
-@njit(nogil=True)
+@inner()
 def _aligned(size: int) -> Array:
     """Zeros that begin where a cache line does."""
     room = np.zeros(size + 16, np.float32)
@@ -129,22 +137,30 @@ def _aligned(size: int) -> Array:
     return room[skip : skip + size]
 
 
-@njit(nogil=True)
+# Inlined into the one function that calls it: compiled for itself it would be compiled twice.
+@inner(inline="always")
 def _train(
-    options: Options, center_vectors: Array, outside_vectors: Array, ids: Array, sentences: Array, start: int,
-    token_key: Any, noise_key: Any, keep_below: Array, noise: AliasTable, alpha_first: float, alpha_last: float,
-) -> Any:  # fmt: skip
-    """Train on a chunk. Returns (loss measured, pairs it was measured on, pairs, centres, groups)."""
+    options: Options, tables: Tables, chunk: Chunk, keys: Any, keep_below: Array, noise: AliasTable, alphas: Any
+) -> Any:
+    """Train on a chunk. Returns (loss measured, pairs it was measured on, pairs, centres, groups).
+
+    `keys` are those of the streams of tokens and of noise, `alphas` the learning rates at both ends of the chunk.
+    """
+    center_vectors, outside_vectors = tables
+    ids, sentences, start = chunk
+    token_key, noise_key = keys
+    alpha_first, alpha_last = alphas
     window, b = options.window, options.b
     R, D = ids.shape[0], center_vectors.shape[1]
     index, reach = np.empty(R + 1, np.int32), np.empty(R + 1, np.int32)
     N = _keep(ids, start, token_key, keep_below, window, options.shrink, index, reach)
     index = index[:N]
-    low, high = np.empty(N, np.int32), np.empty(N, np.int32)
-    _windows(sentences[index], window, reach, low, high)
+    low, high, kept_sentences = np.empty(N, np.int32), np.empty(N, np.int32), np.empty(N, np.int32)
+    _take(sentences, index, kept_sentences)
+    _windows(kept_sentences, window, reach, low, high)
     # Context c of a group stands `window` tokens before its centre c, also where there is no such token.
     words = np.zeros(N + 2 * window, np.int32)
-    words[window : window + N] = ids[index]
+    _take(ids, index, words[window:])
     own_V, own_U = center_vectors[: options.own_words].copy(), outside_vectors[: options.own_words].copy()
     before_V, before_U = own_V.copy(), own_U.copy()
     V_at, U_at = np.empty(words.shape[0], np.int64), np.empty(words.shape[0], np.int64)
@@ -156,7 +172,7 @@ def _train(
     M = (place(most, 2 * window) + 5 + 15) // 16 * 16
     # One row more for an odd number of centres; five for blocks of four that begin at a window's last word.
     V_rows, U_rows = _aligned((b + 1) * P), _aligned((place(most, -1) + b + 2 * window + 5) * P)
-    scores, sigma = np.empty((b + 1) * M, np.float32), _aligned((b + 1) * M)
+    scores, sigma = _aligned((b + 1) * M), _aligned((b + 1) * M)
     noise_words, noise_at, next_noise_at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     weights, sums = np.empty(b, np.float32), _aligned(2 * P + 4)
     loss, measured, pairs, groups = 0.0, 0, 0, 0
@@ -188,12 +204,9 @@ def _train(
         gather(centers_at, D, V_rows, P)
         gather(noise_at[:S], D, U_rows, P)
         gather(contexts_at, D, U_rows[(place(S, -1) + here) * P :], P)
-        score(V_rows, U_rows, n, P, M, group_low, group_high, S, sigma)
-        is_measured = groups % LOSS_EVERY == 0
-        if is_measured:
-            scores[:] = sigma
-        sigmoid(sigma[: n * M])
-        if is_measured:
+        score(V_rows, U_rows, n, P, M, group_low, group_high, S, scores)
+        sigmoid(scores[: n * M], sigma)
+        if groups % LOSS_EVERY == 0:
             loss += group_loss(scores, sigma, n, M, group_low, group_high, weights, S, window)
             measured += group_pairs
         # The array engine asks for the rate at R·done // N words; the two ends of the chunk give all between.
@@ -220,9 +233,11 @@ def _cached(sources: str) -> Any:
     """
 
     @njit(nogil=True, cache=True)
-    def train(*options: Any) -> Any:
+    def train(
+        options: Options, tables: Tables, chunk: Chunk, keys: Any, keep_below: Array, noise: AliasTable, alphas: Any
+    ) -> Any:
         _ = sources
-        return _train(*options)
+        return _train(options, tables, chunk, keys, keep_below, noise, alphas)
 
     return train
 

@@ -62,7 +62,7 @@ class CpuEngine:
             b=b,
             S=0 if pair else config.group_negatives or _group_negatives(config),
             segment=batches.SEGMENT,
-            bound=np.float32(_bound(config)),
+            bound=_bound(config),
             own_words=0 if workers == 1 else min(OWN_WORDS // workers, len(counts)),
             own_groups=max(1, OWN_TOKENS // workers // b),
         )
@@ -78,19 +78,10 @@ class CpuEngine:
         first, last = rate(0, 0), rate(len(chunk.ids), 0)
         if first is None or last is None:
             return ChunkResult(0.0, 0, 0, 0)
+        keys = tuple(np.uint64(stream_key(config.seed, of, epoch)) for of in (Purpose.TOKEN, Purpose.NOISE))
+        constant = Chunk(_constant(chunk.ids), _constant(chunk.sentences), chunk.start)
         loss, measured, pairs, centers, steps = TRAIN(
-            self._options,
-            tables.center_vectors,
-            tables.outside_vectors,
-            chunk.ids,
-            chunk.sentences,
-            chunk.start,
-            np.uint64(stream_key(config.seed, Purpose.TOKEN, epoch)),
-            np.uint64(stream_key(config.seed, Purpose.NOISE, epoch)),
-            self._thresholds,
-            self._noise,
-            first,
-            last,
+            self._options, tables, constant, keys, self._thresholds, self._noise, (first, last)
         )
         return ChunkResult(loss * pairs / max(measured, 1), pairs, centers, steps)
 
@@ -99,7 +90,14 @@ def _group_negatives(config: Config) -> int:
     return _GROUP_NEGATIVES * max(1, -(-config.window * config.negative // _DRAWS))
 
 
-def _bound(config: Config) -> float:
-    """The longest step of a row; infinity where no step is long."""
+def _bound(config: Config) -> np.float32 | None:
+    """The longest step of a row; None where no step is long."""
     reach = config.alpha * config.window * (1 + config.negative)
-    return np.inf if config.max_update_norm is None or reach <= UNBOUNDED else config.max_update_norm
+    return None if config.max_update_norm is None or reach <= UNBOUNDED else np.float32(config.max_update_norm)
+
+
+def _constant(numbers: np.ndarray) -> np.ndarray:
+    """A view that cannot be written to: Numba would compile once for arrays that can and once for those that cannot."""
+    view = numbers.view()
+    view.flags.writeable = False
+    return view

@@ -15,8 +15,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xw2v.training.compiled_draws import inner
 from xw2v.training.engines.simd import (
     LANES,
     add_at,
@@ -39,13 +39,13 @@ _BYTES = 4  # of a float32
 _FAST = {"reassoc", "contract", "nsz", "arcp"}  # all but assuming that NaN and infinity never come
 
 
-@njit(nogil=True, inline="always")
+@inner(inline="always")
 def place(S: int, j: int) -> int:
     """The column of place j of a window. The noise words before it are filled up to a multiple of 4."""
     return (S + 3) // 4 * 4 + 1 + j
 
 
-@njit(nogil=True)
+@inner()
 def prefetch_rows(rows_at: Array, D: int) -> None:
     """Ask for rows that will be wanted soon."""
     for address in rows_at:
@@ -54,7 +54,7 @@ def prefetch_rows(rows_at: Array, D: int) -> None:
         prefetch(address + (D - 1) * _BYTES)
 
 
-@njit(nogil=True)
+@inner()
 def gather(rows_at: Array, D: int, into: Array, P: int) -> None:
     """Rows side by side, each filled up with zeros to P numbers."""
     for i in range(rows_at.shape[0]):
@@ -67,7 +67,7 @@ def gather(rows_at: Array, D: int, into: Array, P: int) -> None:
             store(into, target + k, load_first_at(address + k * _BYTES, D - k))
 
 
-@njit(nogil=True)
+@inner()
 def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, at_other: int) -> None:
     """The products of a row of V with four rows of U, written from `at` on, and of V's next row, from `at_other` on."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
@@ -85,7 +85,7 @@ def _dots(V: Array, v: int, U: Array, u: int, P: int, into: Array, at: int, at_o
     store_totals(into, at_other, b0, b1, b2, b3)
 
 
-@njit(nogil=True)
+@inner()
 def score(V_rows: Array, U_rows: Array, n: int, P: int, M: int, low: Array, high: Array, S: int, scores: Array) -> None:
     """The products of centres with noise words, and with the words of their windows and some around them."""
     contexts, zero = place(S, -1), place(S, 0)
@@ -99,9 +99,9 @@ def score(V_rows: Array, U_rows: Array, n: int, P: int, M: int, low: Array, high
 
 
 # Python's error model would test each divisor for zero, and LLVM would not vectorise the loop.
-@njit(nogil=True, fastmath=_FAST, error_model="numpy")
-def sigmoid(x: Array) -> None:
-    """σ of a float32 vector in place, within 2e-7: half of 1 + tanh(x / 2), tanh by a rational function.
+@inner(fastmath=_FAST, error_model="numpy")
+def sigmoid(x: Array, into: Array) -> None:
+    """σ of a float32 vector, within 2e-7: half of 1 + tanh(x / 2), tanh by a rational function.
 
     The coefficients are those of Eigen's ptanh (generic_fast_tanh_float), whose argument is held in ±7.9.
     """
@@ -121,10 +121,10 @@ def sigmoid(x: Array) -> None:
         q = q * s + np.float32(1.18534705686654e-04)
         q = q * s + np.float32(2.26843463243900e-03)
         q = q * s + np.float32(4.89352518554385e-03)
-        x[i] = np.float32(0.5) + np.float32(0.5) * (t * p / q)
+        into[i] = np.float32(0.5) + np.float32(0.5) * (t * p / q)
 
 
-@njit(nogil=True)
+@inner()
 def _loss(scores: Array, sigma: Array, sign: float) -> float:
     """The sum of -log σ(sign · score), in float64.
 
@@ -141,7 +141,7 @@ def _loss(scores: Array, sigma: Array, sign: float) -> float:
     return loss - math.log(product)
 
 
-@njit(nogil=True)
+@inner()
 def group_loss(
     scores: Array, sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, window: int
 ) -> float:
@@ -156,7 +156,7 @@ def group_loss(
     return loss
 
 
-@njit(nogil=True, fastmath=_FAST)
+@inner(fastmath=_FAST)
 def slopes(
     sigma: Array, n: int, M: int, low: Array, high: Array, weights: Array, S: int, window: int, alpha: Any
 ) -> None:
@@ -175,7 +175,7 @@ def slopes(
     sigma[n * M : (n + 1) * M] = np.float32(0)
 
 
-@njit(nogil=True, inline="always")
+@inner(inline="always")
 def _four(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
     """Four vectors of each of two sums of slopes[at + i step] rows[first + i], of the same rows."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
@@ -193,7 +193,7 @@ def _four(slopes: Array, at: int, at_other: int, step: int, rows: Array, source:
     return a0, a1, a2, a3, b0, b1, b2, b3
 
 
-@njit(nogil=True, inline="always")
+@inner(inline="always")
 def _one(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
     """As `_four`, one vector."""
     a0 = b0 = splat(np.float32(0))
@@ -206,7 +206,7 @@ def _one(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: 
 
 
 # Each caller has another step, often 1: as a call of its own this takes a tenth longer.
-@njit(nogil=True, forceinline=True)
+@inner(forceinline=True)
 def _add_sums(
     row_at: int, other_at: int, D: int, slopes: Array, at: int, at_other: int, step: int, rows: Array, first: int,
     count: int, P: int,
@@ -237,14 +237,14 @@ def _add_sums(
         k += LANES
 
 
-@njit(nogil=True, inline="always")
+@inner(inline="always")
 def _keep(sums: Array, at: int, vector: Any, square: Any) -> Any:
     total = fma(splat(np.float32(1)), vector, load(sums, at))
     store(sums, at, total)
     return fma(total, total, square)
 
 
-@njit(nogil=True, forceinline=True)
+@inner(forceinline=True)
 def _keep_sums(
     slopes: Array, at: int, at_other: int, step: int, rows: Array, first: int, count: int, P: int, sums: Array
 ) -> None:
@@ -268,7 +268,7 @@ def _keep_sums(
     store_totals(sums, 2 * P, square, square_other, square, square_other)
 
 
-@njit(nogil=True)
+@inner()
 def _add_bounded(row_at: int, D: int, sums: Array, at: int, square: Any, bound: Any) -> None:
     """Add a kept sum to a row, shortened to `bound`. NaN is above no bound and stays NaN."""
     factor = splat(bound / np.float32(math.sqrt(square)) if square > bound * bound else np.float32(1))
@@ -281,7 +281,7 @@ def _add_bounded(row_at: int, D: int, sums: Array, at: int, square: Any, bound: 
             add_first_at(row_at + k * _BYTES, D - k, step)
 
 
-@njit(nogil=True)
+@inner()
 def _add_both(row_at: int, other_at: int, D: int, sums: Array, P: int, bound: Any) -> None:
     """Add two kept sums to their rows, and make room for the next."""
     _add_bounded(row_at, D, sums, 0, sums[2 * P], bound)
@@ -289,44 +289,47 @@ def _add_both(row_at: int, other_at: int, D: int, sums: Array, P: int, bound: An
     sums[:] = np.float32(0)
 
 
-@njit(nogil=True)
+@inner()
 def add_steps(
     centers_at: Array, contexts_at: Array, noise_at: Array, here: int, D: int, V_rows: Array, U_rows: Array, P: int,
     M: int, low: Array, high: Array, slopes: Array, window: int, bound: Any, sums: Array,
 ) -> None:  # fmt: skip
     """Add the group's steps to its rows; context c is number c - here. An odd last one is paired with zeros.
 
-    A step longer than `bound`, if that is not infinite, is shortened to it; a word that the group holds twice is
-    shortened twice. `sums` holds 2 P + 4 zeros. Without a bound sums go from registers to the tables.
+    A step longer than `bound`, if there is one, is shortened to it; a word that the group holds twice is shortened
+    twice. `sums` holds 2 P + 4 zeros. Without a bound (None) sums go from registers to the tables, and Numba, which
+    knows None by its type, compiles nothing else.
     """
     n, S, there = centers_at.shape[0], noise_at.shape[0], here + contexts_at.shape[0]
     first_context, zero = place(S, -1), place(S, 0)
-    bounded = bound < np.inf
+    # Numba would compile a function once more for a number that is spelled out.
+    none: Any = np.int64(0)
+    one: Any = np.int64(1)
     for t in range(0, n, 2):
         t1 = min(t + 1, n - 1)
         row, other, at = centers_at[t], centers_at[t1], t * M
         begin, end = min(low[t], low[t1] + 1), max(high[t], high[t1] + 1)
         around, first = at + zero + begin, first_context + t + begin
-        if bounded:
-            _keep_sums(slopes, at, at + M, 1, U_rows, 0, S, P, sums)
-            _keep_sums(slopes, around, around + M - 1, 1, U_rows, first, end - begin, P, sums)
-            _add_both(row, other, D, sums, P, bound)
+        if bound is None:
+            _add_sums(row, other, D, slopes, at, at + M, one, U_rows, none, S, P)
+            _add_sums(row, other, D, slopes, around, around + M - 1, one, U_rows, first, end - begin, P)
         else:
-            _add_sums(row, other, D, slopes, at, at + M, 1, U_rows, 0, S, P)
-            _add_sums(row, other, D, slopes, around, around + M - 1, 1, U_rows, first, end - begin, P)
+            _keep_sums(slopes, at, at + M, one, U_rows, none, S, P, sums)
+            _keep_sums(slopes, around, around + M - 1, one, U_rows, first, end - begin, P, sums)
+            _add_both(row, other, D, sums, P, bound)
     for s in range(0, S, 2):
         row, other = noise_at[s], noise_at[min(s + 1, S - 1)]
-        if bounded:
-            _keep_sums(slopes, s, s + 1, M, V_rows, 0, n, P, sums)
-            _add_both(row, other, D, sums, P, bound)
+        if bound is None:
+            _add_sums(row, other, D, slopes, s, s + 1, M, V_rows, none, n, P)
         else:
-            _add_sums(row, other, D, slopes, s, s + 1, M, V_rows, 0, n, P)
+            _keep_sums(slopes, s, s + 1, M, V_rows, none, n, P, sums)
+            _add_both(row, other, D, sums, P, bound)
     for c in range(here, there, 2):
         row, other = contexts_at[c - here], contexts_at[min(c + 1, there - 1) - here]
         begin, end = max(0, c - 2 * window), min(n, c + 2)
         at = begin * M + zero + c - begin
-        if bounded:
+        if bound is None:
+            _add_sums(row, other, D, slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P)
+        else:
             _keep_sums(slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P, sums)
             _add_both(row, other, D, sums, P, bound)
-        else:
-            _add_sums(row, other, D, slopes, at, at + 1, M - 1, V_rows, begin, end - begin, P)
