@@ -1,8 +1,8 @@
 """How long does a small job take, the very first time on a machine and ever after? xw2v beside gensim.
 
-The first words of a text, one epoch, from starting Python to saved vectors: so it is imports, and for xw2v the compiling
-of its loops, that are timed here. "first" has an empty cache of compiled code, "again" what "first" left there. Each run
-is a process of its own, the programs in turn; a run that learned no such vocabulary as gensim's ends the bench.
+The first words of a text, one epoch, from starting Python to saved vectors: so it is imports, and for xw2v the
+compiling of its loops, that are timed here. "first" has an empty cache of compiled code, "again" what "first" left
+there. Each run is a process of its own, the programs in turn; vocabularies of different sizes end the bench.
 
     python -m bench.bench_first_run [TEXT] [--words 500000] [--turns 5] [--without-gensim]
 """
