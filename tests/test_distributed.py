@@ -474,9 +474,10 @@ except KeyboardInterrupt:
 
 
 @needs_mpi
-def test_a_corpus_is_read_once_a_node(text: Path) -> None:
+def test_a_corpus_is_read_once_a_node_and_leaves_nothing(text: Path) -> None:
+    """Not even while it is trained on: what is in a temporary folder then would stay there if the ranks were killed."""
     script = """
-import xw2v.shared_encoding
+import xw2v.distributed, xw2v.shared_encoding
 calls = []
 encoding = xw2v.shared_encoding.encoding
 def counted(*arguments, **how):
@@ -485,15 +486,20 @@ def counted(*arguments, **how):
 xw2v.shared_encoding.encoding = counted
 import tempfile
 tempfile.tempdir = str(folder)
+left = []
+run = xw2v.distributed.DistributedFitting.run
+def looked(fitting, *arguments):
+    left.extend(map(str, folder.glob("xw2v-*")))
+    run(fitting, *arguments)
+xw2v.distributed.DistributedFitting.run = looked
 fit(epochs=1)
 kept = fit({"encoded_dir": folder / "kept"}, epochs=1)
 assert (folder / "kept" / "ids.int32").exists()
-left = [path.name for path in folder.glob("xw2v-*")]
-found = comm.gather(calls)
+found, left = comm.gather(calls), comm.gather(left)
 if rank == 0:
     print(json.dumps([found, left]))
 """
-    assert told(3, script, text.parent) == [[[0, 0], [], []], []]
+    assert told(3, script, text.parent) == [[[0, 0], [], []], [[]] * 3]
 
 
 # How all end when one does -------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def encoded_once_a_node(
     ----------
     corpus : as for `encode`, the same on every rank
     folder : path or None    where to keep it; on a file system that nodes share it is encoded once.
-        None: in TMPDIR of each node, for as long as it is used
+        None: in TMPDIR of each node, without a name once all have it open
     on_note : called by rank 0 with a line for a person, where the reading is shared
     how : other arguments of `encode`
     """
@@ -96,10 +96,10 @@ def encoded_once_a_node(
     note = None if ranks.rank else on_note
     # A folder that has a name may be the same one on all nodes: others look for the corpus when rank 0 is done.
     hosts = [ranks.leader] if folder is None else [0, ranks.leader or None]
-    with ExitStack() as stack:
+    with ExitStack() as until_opened, ExitStack() as stack:
         if folder is None and ranks.local_rank == 0:
             folder = Path(tempfile.mkdtemp(prefix="xw2v-")) / "encoded"
-            stack.callback(shutil.rmtree, folder.parent, ignore_errors=True)
+            until_opened.callback(shutil.rmtree, folder.parent, ignore_errors=True)
         place = ranks.texts(str(folder))[ranks.leader]
         found = [encoded_together(ranks, host, corpus, place, options, progress, note) for host in hosts]
         mine = next((encoded for encoded in found if encoded is not None), None)
@@ -107,7 +107,10 @@ def encoded_once_a_node(
         def opened() -> EncodedCorpus:
             return mine or EncodedCorpus.open(place, check_ids=False)  # who wrote it has looked at them
 
-        yield stack.enter_context(ranks.together(opened))
+        encoded = stack.enter_context(ranks.together(opened))
+        if os.name == "posix":  # where what is open stays, and so nothing is left behind by ranks that are killed
+            until_opened.close()
+        yield encoded
 
 
 class DistributedFitting(Fitting):
