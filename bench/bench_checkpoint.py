@@ -29,7 +29,8 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.training.checkpoint import Checkpoints, read_checkpoint
 from xw2v.training.engines import choose_engine
-from xw2v.training.trainer import Training, initial_tables
+from xw2v.training.initial import initial_tables
+from xw2v.training.trainer import Training
 
 WARM_UP = 5.0  # seconds of training before the first stretch
 

@@ -45,7 +45,7 @@ from xw2v.training.batches import Chunk, read_chunk
 from xw2v.training.engines import ChunkResult
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import CudaEngine
-from xw2v.training.trainer import initial_tables
+from xw2v.training.initial import initial_tables
 
 V = 68_000
 RUNS = 5

@@ -27,7 +27,7 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.training.batches import Chunk, read_chunk
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.trainer import initial_tables
+from xw2v.training.initial import initial_tables
 
 _SIDE = 3000
 _TOKENS = 8192

@@ -32,8 +32,9 @@ from xw2v import WordVectors, encode, get_backend
 from xw2v.config import Config
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import SLACK, update_bounds
+from xw2v.training.initial import initial_tables
 from xw2v.training.sampling import keep_probabilities, noise_probabilities
-from xw2v.training.trainer import Training, initial_tables
+from xw2v.training.trainer import Training
 from xw2v.training.walk import Position
 
 SHARED = ROOT.parent / "shared" / "data"

@@ -21,7 +21,7 @@ from xw2v.training.batches import read_chunk
 from xw2v.training.draws import draw, low_half
 from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.trainer import initial_tables
+from xw2v.training.initial import initial_tables
 
 numba = pytest.importorskip("numba", reason="Numba is not installed")
 chunk = pytest.importorskip("xw2v.training.engines.chunk", reason="Numba is not installed")

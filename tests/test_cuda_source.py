@@ -26,7 +26,8 @@ from xw2v.training.batches import read_chunk
 from xw2v.training.engines import Rate, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import _FLOAT32, _TF32, CudaEngine, _shared_bytes, update_bounds
-from xw2v.training.trainer import check_memory, train
+from xw2v.training.room import check_memory
+from xw2v.training.trainer import train
 
 V, N = 60, 700
 

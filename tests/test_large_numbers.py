@@ -15,8 +15,9 @@ from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.batches import read_chunk
 from xw2v.training.draws import draw
 from xw2v.training.engines import Tables, choose_engine
+from xw2v.training.initial import initial_tables
 from xw2v.training.sampling import alias_table, keep_probabilities, keep_thresholds, noise_probabilities
-from xw2v.training.trainer import Training, initial_tables
+from xw2v.training.trainer import Training
 from xw2v.training.walk import Position
 
 NUMPY = NumpyBackend("a test")

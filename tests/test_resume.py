@@ -15,7 +15,8 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import CS224N, Config
 from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult, Tables, choose_engine
-from xw2v.training.trainer import Training, initial_tables
+from xw2v.training.initial import initial_tables
+from xw2v.training.trainer import Training
 from xw2v.training.walk import Place, Position
 
 NUMPY = NumpyBackend("a test")

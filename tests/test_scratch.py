@@ -18,7 +18,7 @@ from xw2v.training.batches import read_chunk
 from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.softmax import expectation_in_blocks
-from xw2v.training.trainer import check_memory
+from xw2v.training.room import check_memory
 
 
 def allocated(config: Config, V: int, tokens: int) -> tuple[int, int]:

@@ -16,8 +16,9 @@ from xw2v.errors import ConfigError, CorpusError, NumericalError
 from xw2v.training import batches
 from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.initial import initial_tables
 from xw2v.training.reading import ReadAhead
-from xw2v.training.trainer import Progress, Training, initial_tables, train
+from xw2v.training.trainer import Progress, Training, train
 from xw2v.training.walk import chunk_size
 
 NUMPY = NumpyBackend("a test")

@@ -21,7 +21,9 @@ from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import Checkpoint, Checkpoints, check_same_run
 from xw2v.training.engines import Engine, Tables, choose_engine
 from xw2v.training.epochs import EpochEnd, EpochEnds
-from xw2v.training.trainer import Training, check_memory, initial_tables
+from xw2v.training.initial import initial_tables
+from xw2v.training.room import check_memory
+from xw2v.training.trainer import Training
 from xw2v.training.validation import TrainingIds, Validation
 from xw2v.training.walk import Position, Progress
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -15,22 +14,19 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import BackendError, ConfigError, CorpusError, NumericalError
+from xw2v.errors import CorpusError, NumericalError
 from xw2v.parallel import one_blas_thread
 from xw2v.training.batches import Chunk, read_chunk
-from xw2v.training.draws import Purpose, draw, high_half, stream_key
-from xw2v.training.engines import AheadEngine, ChunkResult, DeviceEngine, Engine, Tables
+from xw2v.training.engines import AheadEngine, ChunkResult, Engine, Tables
 from xw2v.training.reading import ReadAhead
 from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
-from xw2v.training.workers import is_ordered, worker_count
+from xw2v.training.workers import worker_threads
 
-__all__ = ["Progress", "Saver", "Training", "check_memory", "initial_tables", "train"]
+__all__ = ["Progress", "Saver", "Training", "train"]
 
 Array = Any
 
 _GRACE = 0.5  # seconds that a chunk under way has to come to its end when the run is stopped
-_INITIAL_NUMBERS = 2**18  # drawn at a time: their int64 bits take many times what the table does
-_LIBRARIES = 64 << 20  # bytes that a GPU's libraries take: cuBLAS wants 32 MiB on some
 _POLL = 0.1  # seconds between two looks at whether the run is to stop
 _SAMPLE = 256  # tokens of a chunk whose rows are looked at: frequent words, where training diverges first
 _LOOK_EVERY = 16  # chunks: looking at rows makes an engine wait that begins chunks ahead
@@ -47,57 +43,6 @@ class Saver(Protocol):
     def save(self, tables: Tables, position: Position) -> None:
         """Take a copy; the tables change again when it returns."""
         ...
-
-
-def initial_tables(V: int, config: Config, backend: Backend) -> Tables:
-    """Centre vectors uniform in ±1 / 2D by counter-based draws, outside vectors zero, as word2vec.c begins."""
-    xp, D = backend.xp, config.vector_size
-    key = stream_key(config.seed, Purpose.INITIAL)
-    centers = xp.empty((V, D), dtype=xp.float32, device=backend.device)
-    rows = max(1, _INITIAL_NUMBERS // D)
-    for first in range(0, V, rows):
-        last = min(first + rows, V)
-        bits = draw(key, xp.arange(first * D, last * D, dtype=xp.int64, device=backend.device), xp=xp)
-        # 24 bits are what a float32 holds exactly, so that every backend computes the same number.
-        uniform = xp.astype(high_half(bits) >> 8, xp.float32) * 2.0**-24
-        centers[first:last, :] = xp.reshape((uniform - 0.5) / D, (last - first, D))
-    return Tables(centers, xp.zeros((V, D), dtype=xp.float32, device=backend.device))
-
-
-def check_memory(V: int, n: int, config: Config, backend: Backend, engine: Engine) -> None:
-    """Refuse before training what a GPU has no room for.
-
-    Parameters
-    ----------
-    V, n : int   words of the vocabulary, tokens of the corpus
-
-    Raises
-    ------
-    BackendError   the tables and what training on them takes do not fit; the text says what would
-    """
-    # A host's free memory is no measure: caches are given back, and pages swapped.
-    memory = None if backend.name == "numpy" else backend.memory()
-    if memory is None:
-        return
-    D, tokens, free = config.vector_size, chunk_size(n, config, engine), memory[0]
-
-    def wanted(V: int, D: int) -> int:
-        scratch = engine.scratch_bytes(V, D, tokens) if isinstance(engine, DeviceEngine) else 0
-        return 8 * V * D + scratch + _LIBRARIES
-
-    if wanted(V, D) <= free:
-        return
-    size = bisect_right(range(1, D), free, key=lambda D: wanted(V, D))
-    words = bisect_right(range(1, V), free, key=lambda V: wanted(V, D))
-    fitting = f"vector_size={size} or max_final_vocab={words}"
-    if size == 0 or words == 0:
-        fitting = "nothing: free memory on it, or give device= another GPU or backend='numpy'"
-    msg = (
-        f"two tables of {V:,} words x {D} take {8 * V * D / 2**30:.1f} GiB and training on them "
-        f"{(wanted(V, D) - 8 * V * D) / 2**30:.1f}; device {backend.device} has {free / 2**30:.1f} of "
-        f"{memory[1] / 2**30:.1f} GiB free; what fits: {fitting}"
-    )
-    raise BackendError(msg)
 
 
 class Training:
@@ -156,7 +101,7 @@ class Training:
         self.tables, self.ids, self.offsets = tables, ids, offsets
         self.config, self.engine, self.saver, self.first_epoch = config, engine, saver, first_epoch
         self.at_epoch_end, self._trained = at_epoch_end, ids if trained is None else trained
-        self.backend, self.workers = backend, _workers(config, backend)
+        self.backend, self.workers = backend, worker_threads(config, backend)
         self.position = position or Position(chunk_size(len(ids), config, engine))
         self._walk = Walk(len(ids), config, self.position)
         self._wanted = threading.Event()  # somebody wants the run to stop
@@ -346,14 +291,3 @@ def train(
 ) -> Iterator[Progress]:
     """Train the tables in place; yields a record after every chunk. See `Training`."""
     return iter(Training(tables, ids, offsets, config, backend, engine))
-
-
-def _workers(config: Config, backend: Backend) -> int:
-    """Threads to train with: one where a GPU does the work."""
-    if is_ordered(config) and config.workers is not None and config.workers > 1:
-        msg = f"steps and schedule='halving' count steps in order, so workers must be 1, got {config.workers}"
-        raise ConfigError(msg)
-    if config.deterministic and backend.name == "cupy":
-        msg = "deterministic=True is for the CPU: a GPU adds in no fixed order; use backend='numpy', or False"
-        raise ConfigError(msg)
-    return worker_count(config) if backend.name == "numpy" else 1
