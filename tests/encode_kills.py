@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from xw2v.text import encode, encoding, parts, store
+from xw2v.text import encode, encoding, manifest, parts
 from xw2v.text.memory import Shares
 
 FILES, LINES = 12, 3000
@@ -74,7 +74,7 @@ def killed_until_done(source: Path, target: Path, seconds: float, rng: random.Ra
             msg = "something lies under the final name before all is done"
             raise AssertionError(msg)
         kills += 1
-        useful += any(target.with_name(target.name + store.PARTS_ENDING).glob("part-*.json"))
+        useful += any(target.with_name(target.name + manifest.PARTS_ENDING).glob("part-*.json"))
 
 
 def main(kills: int, seed: int) -> dict[str, int]:

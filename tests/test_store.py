@@ -32,7 +32,7 @@ from xw2v.errors import (
     MissingFileError,
     XW2VError,
 )
-from xw2v.text import EncodedCorpus, encode, encoder, encoding, is_encoded, parts, readers, store
+from xw2v.text import EncodedCorpus, encode, encoder, encoding, is_encoded, manifest, parts, readers, store
 from xw2v.text.blocks import TokenBlock
 from xw2v.text.memory import Shares
 from xw2v.text.merging import Choice
@@ -96,7 +96,7 @@ def test_it_is_the_slow_reference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(encoding, "shares", lambda *_: Shares(chunk, room))
-    monkeypatch.setattr(store, "CHUNK", chunk)
+    monkeypatch.setattr(store, "_CHUNK", chunk)
     monkeypatch.setattr(store, "MEMORY_BYTES", memory)
     monkeypatch.setattr(encoding, "MEMORY_BYTES", memory)
     monkeypatch.setattr(parts, "MEMORY_BYTES", memory)
@@ -463,7 +463,7 @@ def test_a_failure_at_the_end_leaves_nothing(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(Path if step == "rename" else store, step, fail)
+    monkeypatch.setattr(Path if step == "rename" else manifest, step, fail)
     with pytest.raises(FileAccessError if isinstance(error, OSError) else KeyboardInterrupt):
         encode(text, tmp_path / "e", min_count=1)
     assert listed(tmp_path) == ["text.txt"]
@@ -571,7 +571,7 @@ def overwrite(path: Path, place: int, value: int) -> None:
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage_is_one_line(text: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     damage, kind, message = DAMAGE[name]
-    monkeypatch.setattr(store, "CHUNK", 3)
+    monkeypatch.setattr(store, "_CHUNK", 3)
     encode(text, tmp_path / "e", min_count=1)
     damage(tmp_path / "e")
     with pytest.raises(kind, match=message) as caught:

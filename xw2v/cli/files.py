@@ -165,7 +165,8 @@ def _gpu() -> dict[str, Any]:
 
 
 def _contents(path: Path) -> dict[str, Any]:
-    from xw2v.text.store import EncodedCorpus, is_encoded
+    from xw2v.text.manifest import is_encoded
+    from xw2v.text.store import EncodedCorpus
     from xw2v.vectors.model_folder import load_model_folder
 
     if is_encoded(path):

@@ -74,7 +74,7 @@ def save(model: Any, output: Path, kind: str) -> None:
 
 def load(path: Path) -> Any:
     """Word vectors from a model folder or a word2vec file."""
-    from xw2v.text.store import is_encoded
+    from xw2v.text.manifest import is_encoded
     from xw2v.vectors.word_vectors import WordVectors
 
     if path.is_file():

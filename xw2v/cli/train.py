@@ -164,7 +164,8 @@ def _reserved(output: Path, kind: str, corpus: list[str]) -> Iterator[None]:
 
 def _source(corpus: list[str]) -> Any:
     """One path as it is; a folder that `encode` wrote opened."""
-    from xw2v.text.store import EncodedCorpus, is_encoded
+    from xw2v.text.manifest import is_encoded
+    from xw2v.text.store import EncodedCorpus
 
     if len(corpus) > 1:
         return corpus
@@ -196,7 +197,7 @@ def encode(
     **options: Any,
 ) -> None:  # fmt: skip
     """Turn a corpus into numbers once, for many trainings; one that did not change is not read again."""
-    from xw2v.text.store import PARTS_ENDING
+    from xw2v.text.manifest import PARTS_ENDING
     from xw2v.text.store import encode as encode_corpus
 
     config = Config(**given_options(options))

@@ -15,22 +15,13 @@ import numpy as np
 from xw2v.errors import ConfigError, CorpusError, FileAccessError
 from xw2v.files import new_folder, put_right
 from xw2v.text.encoder import encode_blocks, read_parts
+from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, PARTS_ENDING, check_target, finish_folder, is_encoded
 from xw2v.text.memory import MEMORY, Shares, memory_bytes, shares
 from xw2v.text.merging import Choice
 from xw2v.text.parts import FolderWorkspace, folder_workspace, temporary_workspace
 from xw2v.text.readers import Source, default_workers, open_source
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, spool_file
-from xw2v.text.store import (
-    IDS_NAME,
-    OFFSETS_NAME,
-    PARTS_ENDING,
-    EncodedCorpus,
-    check_target,
-    finish_folder,
-    is_encoded,
-    loaded,
-    reusable,
-)
+from xw2v.text.store import EncodedCorpus, loaded, reusable
 from xw2v.text.vocabulary import Vocabulary
 
 __all__ = ["EncodeOptions", "Encoding", "encode_for_a_while", "encoding", "write_parts"]

@@ -1,7 +1,6 @@
 """The encoded corpus: token ids and sentence offsets, memory-mapped from a folder or held for a while.
 
-A folder holds `ids.int32` and `offsets.int64` (little-endian numbers and nothing else), `vocabulary.json`,
-and `manifest.json` with sizes, checksums, and what was encoded how. Letters: N ids, n sentences, V words.
+See `manifest.py` for what such a folder holds. Letters: N ids, n sentences, V words.
 """
 
 from __future__ import annotations
@@ -18,40 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xw2v.errors import (
-    FileAccessError,
-    FormatError,
-    IdRangeError,
-    MissingFileError,
-    XW2VError,
-)
-from xw2v.files import inside
+from xw2v.errors import FormatError, IdRangeError, XW2VError
 from xw2v.order import falls
+from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest
 from xw2v.text.memory import MEMORY
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting
 from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
 
-__all__ = [
-    "IDS_NAME",
-    "OFFSETS_NAME",
-    "PARTS_ENDING",
-    "EncodedCorpus",
-    "check_target",
-    "encode",
-    "finish_folder",
-    "is_encoded",
-    "loaded",
-    "reusable",
-]
+__all__ = ["EncodedCorpus", "encode", "loaded", "reusable"]
 
-PARTS_ENDING = ".encoding"
-CHUNK = 1 << 20
-"""Numbers looked at at once where all ids or offsets are gone through."""
-
-IDS_NAME, OFFSETS_NAME, _VOCABULARY, _MANIFEST = "ids.int32", "offsets.int64", "vocabulary.json", "manifest.json"
-_CHECKED = {IDS_NAME, OFFSETS_NAME, _VOCABULARY}  # files of which the manifest has size and checksum
-_FORMAT, _VERSION = "xw2v encoded corpus", 1
+_CHUNK = 1 << 20  # numbers looked at at once where all ids or offsets are gone through
 
 
 @dataclass(eq=False)
@@ -110,9 +86,9 @@ class EncodedCorpus:
         FileAccessError    it cannot be read
         """
         folder = Path(folder)
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         with reporting("read", folder):
-            vocabulary = Vocabulary.from_json((folder / _VOCABULARY).read_bytes(), str(folder / _VOCABULARY))
+            vocabulary = Vocabulary.from_json((folder / VOCABULARY_NAME).read_bytes(), str(folder / VOCABULARY_NAME))
         files = StoredNumbers(folder / IDS_NAME, ID, len(vocabulary)), StoredNumbers(folder / OFFSETS_NAME, OFFSET)
         corpus = cls(files[0].array, files[1].array, vocabulary, manifest["raw_words"], folder)
         corpus.overlooked = manifest.get("overlooked", 0)
@@ -160,12 +136,14 @@ class EncodedCorpus:
         """
         ids, offsets = self.stored
         high = len(self.vocabulary)
-        for low in range(0, len(ids), CHUNK):
-            outside = out_of_range(ids[low : low + CHUNK], high)
+        for low in range(0, len(ids), _CHUNK):
+            outside = out_of_range(ids[low : low + _CHUNK], high)
             if outside is not None:
                 msg = f"ids must be in 0 .. {high - 1}, one is {outside}"
                 raise IdRangeError(msg)
-        rising = not any(falls(offsets[low : low + CHUNK + 1], or_stays=True) for low in range(0, len(offsets), CHUNK))
+        rising = not any(
+            falls(offsets[low : low + _CHUNK + 1], or_stays=True) for low in range(0, len(offsets), _CHUNK)
+        )
         if not len(offsets) or offsets[:1] != 0 or offsets[len(offsets) - 1 :] != len(ids) or not rising:
             msg = f"sentence offsets must go up from 0 to the number of ids, {len(ids)}"
             raise IdRangeError(msg)
@@ -179,8 +157,8 @@ class EncodedCorpus:
         ids, offsets = self.stored
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
             numbered = Spool(file, Path(tempfile.gettempdir()))
-            for low in range(0, len(ids), CHUNK):
-                numbered.append(lookup.take(ids[low : low + CHUNK]), ID)
+            for low in range(0, len(ids), _CHUNK):
+                numbered.append(lookup.take(ids[low : low + _CHUNK]), ID)
             return EncodedCorpus(loaded(file, ID), offsets[:], vocabulary, self.raw_words)
 
     def verify(self) -> None:
@@ -192,7 +170,7 @@ class EncodedCorpus:
         """
         if self.folder is None:
             return
-        for name, entry in _read_manifest(self.folder)["files"].items():
+        for name, entry in read_manifest(self.folder)["files"].items():
             with reporting("read", self.folder), (self.folder / name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest != entry["sha256"]:
@@ -209,7 +187,7 @@ class EncodedCorpus:
             digests = {
                 IDS_NAME: hashlib.sha256(self.ids.data).hexdigest(),
                 OFFSETS_NAME: hashlib.sha256(self.offsets.data).hexdigest(),
-                _VOCABULARY: hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest(),
+                VOCABULARY_NAME: hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest(),
             }
         return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
@@ -279,18 +257,6 @@ def encode(
     return work.corpus()
 
 
-def is_encoded(folder: str | os.PathLike[str]) -> bool:
-    """True if `folder` holds an encoded corpus, of any version, perhaps damaged."""
-    try:
-        manifest = json.loads((Path(folder) / _MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("format") == _FORMAT
-
-
-# Reading a folder ----------------------------------------------------------------------------------------
-
-
 def _mapped(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The numbers of an open file, memory-mapped; the map outlives the file object."""
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
@@ -304,73 +270,12 @@ def loaded(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.frombuffer(file.read(), dtype)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, its form and the sizes of the files checked."""
-    path = inside(folder, _MANIFEST)
-    if not path.exists():
-        what = "is no encoded corpus, it has no" if folder.is_dir() else "does not exist, so there is no"
-        msg = f"{folder} {what} {_MANIFEST}; make it with xw2v encode"
-        raise MissingFileError(msg)
-    with reporting("read", path):
-        text = path.read_bytes()
-    try:
-        manifest: dict[str, Any] = json.loads(text)
-        version, files = manifest["version"], manifest["files"]
-        sizes = {name: entry["bytes"] for name, entry in files.items()}
-        sane = manifest["format"] == _FORMAT and set(files) == _CHECKED and type(manifest["raw_words"]) is int
-        sane = sane and type(manifest.get("overlooked", 0)) is int
-        sane = sane and all(isinstance(entry["sha256"], str) for entry in files.values())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        version, sizes, sane = _VERSION, {}, False
-    if version != _VERSION:
-        msg = f"{path} has version {version}, this program reads version {_VERSION}; encode the corpus again"
-        raise FormatError(msg)
-    if not sane:
-        msg = f"{path} is not the manifest of an encoded corpus, or damaged; encode the corpus again"
-        raise FormatError(msg)
-    for name, size in sizes.items():
-        _check_size(inside(folder, name), size)
-    return manifest
-
-
-def _check_size(path: Path, wanted: Any) -> None:
-    if not path.exists():
-        msg = f"{path} is missing; encode the corpus again"
-        raise MissingFileError(msg)
-    size = path.stat().st_size
-    if size != wanted or not size:
-        msg = f"{path} is damaged: {size} bytes, the manifest says {wanted}; encode the corpus again"
-        raise FormatError(msg)
-
-
-# Writing a folder ----------------------------------------------------------------------------------------
-
-
-def check_target(folder: Path, stamps: list[dict[str, Any]] | None) -> None:
-    """Refuse to write where something lies that is not ours, or where a source lies."""
-    inside = [stamp["path"] for stamp in stamps or [] if folder in Path(stamp["path"]).parents]
-    if inside:
-        msg = f"{inside[0]} is to be read, but lies in {folder}, which is to be written; choose another folder"
-        raise FileAccessError(msg)
-    if not folder.parent.is_dir():
-        msg = f"{folder} cannot be written: there is no folder {folder.parent}"
-        raise MissingFileError(msg)
-    with reporting("written", folder):  # a name may be too long even to look
-        if not folder.exists():
-            return
-        others = {path.name for path in folder.iterdir()} - _CHECKED - {_MANIFEST} if folder.is_dir() else {""}
-        empty = not others and not any(folder.iterdir())
-    if others or not (empty or is_encoded(folder)):
-        msg = f"{folder} is not an encoded corpus and stays as it is; choose another folder"
-        raise FileAccessError(msg)
-
-
 def reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
     """The corpus in `folder` if it was made from what `record` says and is whole."""
     if record["source"] is None:
         return None
     try:
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         if any(manifest.get(key) != record.get(key) for key in record.keys() | {"known"}):
             return None
         corpus = EncodedCorpus.open(folder)
@@ -378,26 +283,3 @@ def reusable(folder: Path, record: dict[str, Any]) -> EncodedCorpus | None:
         return None
     corpus.reused = True
     return corpus
-
-
-def finish_folder(
-    part: Path, folder: Path, vocabulary: Vocabulary, record: dict[str, Any], entries: dict[str, dict[str, Any]]
-) -> None:
-    """Add the vocabulary and the manifest and have the disk take everything."""
-    with reporting("written", folder):
-        text = vocabulary.to_json().encode("ascii")
-        (part / _VOCABULARY).write_bytes(text)
-        entries[_VOCABULARY] = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
-        manifest = {"format": _FORMAT, "version": _VERSION, "files": dict(sorted(entries.items())), **record}
-        (part / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
-        for name in (*entries, _MANIFEST):
-            _sync(part / name)
-
-
-def _sync(path: Path) -> None:
-    """Have the disk take a file."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
