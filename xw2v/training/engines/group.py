@@ -27,6 +27,7 @@ from xw2v.training.engines.simd import (
     load_first_at,
     prefetch,
     splat,
+    splat_at,
     store,
     store_totals,
 )
@@ -180,7 +181,7 @@ def _four(slopes: Array, at: int, at_other: int, step: int, rows: Array, source:
     """Four vectors of each of two sums of slopes[at + i step] rows[first + i], of the same rows."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
     for i in range(count):
-        a, b = splat(slopes[at + i * step]), splat(slopes[at_other + i * step])
+        a, b = splat_at(slopes, at + i * step), splat_at(slopes, at_other + i * step)
         x = load(rows, source)
         a0, b0 = fma(a, x, a0), fma(b, x, b0)
         x = load(rows, source + LANES)
@@ -199,8 +200,8 @@ def _one(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: 
     a0 = b0 = splat(np.float32(0))
     for i in range(count):
         x = load(rows, source)
-        a0 = fma(splat(slopes[at + i * step]), x, a0)
-        b0 = fma(splat(slopes[at_other + i * step]), x, b0)
+        a0 = fma(splat_at(slopes, at + i * step), x, a0)
+        b0 = fma(splat_at(slopes, at_other + i * step), x, b0)
         source += P
     return a0, b0
 

@@ -101,6 +101,17 @@ def splat(typing_context: Any, value: Any) -> Any:
 
 
 @_operation
+def splat_at(typing_context: Any, array: Any, index: Any) -> Any:
+    """The number at a flat index in every lane. (Python's array[index] would ask first whether the index is negative.)"""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return _spread(builder, builder.load(builder.gep(data, [args[1]])), ir.FloatType())
+
+    return _VECTOR(array, types.int64), generate
+
+
+@_operation
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """The LANES numbers from a flat index on; nobody checks that they are there."""
 
