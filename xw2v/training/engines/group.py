@@ -164,15 +164,15 @@ def slopes(
     """From σ(score) to -alpha dJ/dscore in place: alpha (1 - σ) in a window, -alpha w σ for noise, else 0."""
     zero = place(S, 0)
     for t in range(n):
-        row = sigma[t * M : (t + 1) * M]
         push = -alpha * weights[t]
+        noise, around = sigma[t * M : t * M + S], sigma[t * M + S : (t + 1) * M]
         for s in range(S):
-            row[s] *= push
-        row[S : zero - 1] = np.float32(0)
-        begin, end, own = zero + low[t], zero + high[t], zero + window
-        for j in range(zero - 1, M):
-            inside = begin <= j < end and j != own
-            row[j] = alpha * (np.float32(1) - row[j]) if inside else np.float32(0)
+            noise[s] *= push
+        begin, end, own = zero - S + low[t], zero - S + high[t], zero - S + window
+        # Without a branch, and with numbers of 32 bits, LLVM works on many places at once.
+        for j in range(np.int32(around.shape[0])):
+            inside = (np.int32(begin) <= j) & (j < np.int32(end)) & (j != np.int32(own))
+            around[np.uint32(j)] = alpha * (np.float32(1) - around[np.uint32(j)]) if inside else np.float32(0)
     sigma[n * M : (n + 1) * M] = np.float32(0)
 
 
