@@ -195,6 +195,22 @@ def _four(slopes: Array, at: int, at_other: int, step: int, rows: Array, source:
 
 
 @inner(inline="always")
+def _three(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
+    """As `_four`, three vectors."""
+    a0 = a1 = a2 = b0 = b1 = b2 = splat(np.float32(0))
+    for i in range(count):
+        a, b = splat_at(slopes, at + i * step), splat_at(slopes, at_other + i * step)
+        x = load(rows, source)
+        a0, b0 = fma(a, x, a0), fma(b, x, b0)
+        x = load(rows, source + LANES)
+        a1, b1 = fma(a, x, a1), fma(b, x, b1)
+        x = load(rows, source + 2 * LANES)
+        a2, b2 = fma(a, x, a2), fma(b, x, b2)
+        source += P
+    return a0, a1, a2, b0, b1, b2
+
+
+@inner(inline="always")
 def _one(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
     """As `_four`, one vector."""
     a0 = b0 = splat(np.float32(0))
@@ -226,6 +242,16 @@ def _add_sums(
         add_at(to_other + 2 * length, b2)
         add_at(to_other + 3 * length, b3)
         k += 4 * LANES
+    if k + 2 * LANES < D:
+        a0, a1, a2, b0, b1, b2 = _three(slopes, at, at_other, step, rows, first * P + k, count, P)
+        to, to_other = row_at + k * _BYTES, other_at + k * _BYTES
+        add_at(to, a0)
+        add_at(to + length, a1)
+        add_first_at(to + 2 * length, D - k - 2 * LANES, a2)
+        add_at(to_other, b0)
+        add_at(to_other + length, b1)
+        add_first_at(to_other + 2 * length, D - k - 2 * LANES, b2)
+        k += 3 * LANES
     while k < D:
         a0, b0 = _one(slopes, at, at_other, step, rows, first * P + k, count, P)
         to, to_other = row_at + k * _BYTES, other_at + k * _BYTES
