@@ -288,6 +288,14 @@ def _keep_sums(
         k += LANES
         square, square_other = _keep(sums, k, a3, square), _keep(sums, P + k, b3, square_other)
         k += LANES
+    if k + 2 * LANES < P:
+        a0, a1, a2, b0, b1, b2 = _three(slopes, at, at_other, step, rows, first * P + k, count, P)
+        square, square_other = _keep(sums, k, a0, square), _keep(sums, P + k, b0, square_other)
+        k += LANES
+        square, square_other = _keep(sums, k, a1, square), _keep(sums, P + k, b1, square_other)
+        k += LANES
+        square, square_other = _keep(sums, k, a2, square), _keep(sums, P + k, b2, square_other)
+        k += LANES
     while k < P:
         a0, b0 = _one(slopes, at, at_other, step, rows, first * P + k, count, P)
         square, square_other = _keep(sums, k, a0, square), _keep(sums, P + k, b0, square_other)
