@@ -17,7 +17,7 @@ from numba import njit  # noqa: E402 -- it is there
 LANES = simd.LANES
 add_at, add_first_at, fma, load, load_at = simd.add_at, simd.add_first_at, simd.fma, simd.load, simd.load_at
 load_first_at, prefetch, splat, store = simd.load_first_at, simd.prefetch, simd.splat, simd.store
-store_totals = simd.store_totals
+splat_at, store_totals = simd.splat_at, simd.store_totals
 
 
 def numbers(n: int) -> np.ndarray:
@@ -56,6 +56,16 @@ def test_first_lanes_only(count: int) -> None:
     expected[2 * LANES :] = 0
     expected[2 * LANES : 2 * LANES + count] = x[3:]
     np.testing.assert_array_equal(into, expected)
+
+
+def test_a_number_in_every_lane() -> None:
+    @njit
+    def run(x: Any, into: Any) -> None:
+        store(into, 1, splat_at(x, 2))
+
+    x, into = numbers(3), np.zeros(LANES + 2, np.float32)
+    run(x, into)
+    np.testing.assert_array_equal(into, [0, *[x[2]] * LANES, 0])
 
 
 def test_totals() -> None:

@@ -19,8 +19,8 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic, models, register_model
 
 __all__ = [
-    "LANES", "add_at", "add_first_at", "fma", "load", "load_at", "load_first_at", "prefetch", "splat", "store",
-    "store_totals",
+    "LANES", "add_at", "add_first_at", "fma", "load", "load_at", "load_first_at", "prefetch", "splat", "splat_at",
+    "store", "store_totals",
 ]  # fmt: skip
 
 # NUMBA_CPU_FEATURES, where it is set, is what Numba compiles for.
@@ -102,7 +102,7 @@ def splat(typing_context: Any, value: Any) -> Any:
 
 @_operation
 def splat_at(typing_context: Any, array: Any, index: Any) -> Any:
-    """The number at a flat index in every lane. (Python's array[index] would ask first whether the index is negative.)"""
+    """The number at a flat index in every lane. (`array[index]` asks first whether the index is negative.)"""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
