@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -29,8 +30,8 @@ cpu = pytest.importorskip("xw2v.training.engines.cpu", reason="Numba is not inst
 group = pytest.importorskip("xw2v.training.engines.group", reason="Numba is not installed")
 
 V, N = 60, 700
-# With 8 lanes and with 16: blocks of four vectors, then three, two, one, and part of one.
-SIZES = [1, 7, 20, 40, 64, 100, 300]
+# With 8 lanes and with 16: blocks of one, three and four vectors, the last vector whole or in part.
+SIZES = [1, 7, 20, 40, 50, 64, 90, 100, 300]
 
 
 @pytest.fixture(autouse=True)
@@ -227,6 +228,19 @@ def test_compiled_code_follows_the_text_of_all_its_modules(tmp_path: Path) -> No
     assert text.count(line) == 1
     path.write_text(text.replace(line, "return 2.0 * (loss - math.log(product))"))
     assert loss() == pytest.approx(2 * once)
+
+
+def test_the_text_of_every_module_with_compiled_functions_is_part_of_what_the_cache_knows() -> None:
+    (sources,) = [cell.cell_contents for cell in chunk.TRAIN.py_func.__closure__]
+    seen, left = set(), [chunk]
+    while left:
+        for value in vars(left.pop()).values():
+            home = sys.modules.get(getattr(getattr(value, "py_func", value), "__module__", ""))
+            if hasattr(value, "py_func") and home is not None and home not in seen:
+                seen.add(home)
+                left.append(home)
+    assert {home.__name__.rpartition(".")[2] for home in seen} >= {"chunk", "group", "steps", "compiled_draws"}
+    assert all(inspect.getsource(home) in sources for home in seen - {chunk})
 
 
 def test_every_corpus_is_trained_on_by_the_same_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

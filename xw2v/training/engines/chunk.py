@@ -1,6 +1,6 @@
 """One chunk of training on the CPU, compiled by Numba: what is drawn, group after group, and workers' own rows.
 
-See `cpu.py` for what this does, and `group.py` for the arithmetic of a group.
+See `cpu.py` for what this does, and `group.py` and `steps.py` for the arithmetic of a group.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from numba import njit
 from xw2v.training import compiled_draws
 from xw2v.training.batches import Chunk
 from xw2v.training.compiled_draws import inner, random_bits
-from xw2v.training.engines import Tables, group, simd
+from xw2v.training.engines import Tables, group, simd, steps
 from xw2v.training.engines.group import (
-    add_steps,
     gather,
     group_loss,
     place,
@@ -26,6 +25,7 @@ from xw2v.training.engines.group import (
     slopes,
 )
 from xw2v.training.engines.simd import LANES
+from xw2v.training.engines.steps import add_steps
 from xw2v.training.sampling import AliasTable
 
 __all__ = ["LOSS_EVERY", "TRAIN", "Options"]
@@ -242,4 +242,4 @@ def _cached(sources: str) -> Any:
     return train
 
 
-TRAIN = _cached("".join(inspect.getsource(module) for module in (group, simd, compiled_draws)))
+TRAIN = _cached("".join(inspect.getsource(module) for module in (group, steps, simd, compiled_draws)))
