@@ -19,6 +19,8 @@ from xw2v.losses import (
     negative_sampling,
     shared_negative_sampling,
     sigmoid,
+    signed_loss,
+    signed_sampling,
     skipgram,
     softmax,
     softmax_expectation,
@@ -248,6 +250,13 @@ def test_shared_negative_sampling_equals_loops(
     result = shared_negative_sampling(*(library.asarray(x, dtype) for x in (v, u, P, n, w)))
     for actual, wanted in zip(result, (loss, d_v, d_u, d_n), strict=True):
         close(library, actual, wanted, dtype)
+
+
+@pytest.mark.parametrize("C", [0, 2, 5])
+def test_the_loss_alone_is_that_which_comes_with_gradients(library: Library, dtype: str, C: int) -> None:
+    centers, rows, weights = random(2, 3, 4), random(2, 5, 4, seed=1), np.random.default_rng(2).random((2, 3, 5))
+    inputs = [library.asarray(x, dtype) for x in (centers, rows, weights)]
+    close(library, signed_loss(*inputs, C), library.to_host(signed_sampling(*inputs, C).loss), dtype)
 
 
 def test_shared_is_the_textbook_for_one_centre_one_word_and_s_equal_k(library: Library, dtype: str) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "negative_sampling",
     "shared_negative_sampling",
     "sigmoid",
+    "signed_loss",
     "signed_sampling",
     "skipgram",
     "softmax",
@@ -128,7 +129,7 @@ def log_sigmoid(x: Array) -> Array:
     >>> log_sigmoid(np.array([-1000.0, 1000.0])).tolist()
     [-1000.0, 0.0]
     """
-    return _logistic(x, xp=_namespace(x=x))[0]
+    return _log_logistic(x, xp=_namespace(x=x))[0]
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
@@ -399,15 +400,21 @@ def signed_sampling(centers: Array, rows: Array, weights: Array, C: int) -> Sign
     SignedSampling(loss (..., b), d_centers (..., b, D), d_rows (..., R, D))
     """
     xp = array_namespace(centers, rows, weights)
-    place = xp.arange(rows.shape[-2], device=device(rows))
-    signs = xp.astype(place < C, rows.dtype) * 2 - 1
-    log_right, wrong = _logistic(xp.matmul(centers, xp.matrix_transpose(rows)) * signs, xp=xp)
+    signed, signs = _signed_scores(centers, rows, C, xp=xp)
+    log_right, wrong = _logistic(signed, xp=xp)
     slopes = wrong * weights * -signs
     return SignedSampling(
         -xp.sum(weights * log_right, axis=-1),
         xp.matmul(slopes, rows),
         xp.matmul(xp.matrix_transpose(slopes), centers),
     )
+
+
+def signed_loss(centers: Array, rows: Array, weights: Array, C: int) -> Array:
+    """The loss of `signed_sampling` alone, (..., b): a third of the products. Arguments as there."""
+    xp = array_namespace(centers, rows, weights)
+    log_right, _ = _log_logistic(_signed_scores(centers, rows, C, xp=xp)[0], xp=xp)
+    return -xp.sum(weights * log_right, axis=-1)
 
 
 def skipgram(
@@ -481,11 +488,27 @@ def skipgram(
     return SkipGram(xp.sum(loss), d_center_vectors, d_outside_vectors)
 
 
+def _signed_scores(centers: Array, rows: Array, C: int, *, xp: Any) -> tuple[Array, Array]:
+    """(..., b, R) u_r·v_t, the other way round for the rows that repel, and (R,) the signs."""
+    place = xp.arange(rows.shape[-2], device=device(rows))
+    signs = xp.astype(place < C, rows.dtype) * 2 - 1
+    return xp.matmul(centers, xp.matrix_transpose(rows)) * signs, signs
+
+
 def _logistic(x: Array, *, xp: Any) -> tuple[Array, Array]:
     """Log σ(x), and σ(-x) = 1 - σ(x) without the cancellation; no step overflows."""
+    log_right, shared = _log_logistic(x, xp=xp)
+    return log_right, xp.exp(xp.minimum(-x, _zero(x, xp=xp)) - shared)
+
+
+def _log_logistic(x: Array, *, xp: Any) -> tuple[Array, Array]:
+    """Log σ(x), and what it has in common with log σ(-x): log(1 + e^-|x|)."""
     shared = xp.log1p(xp.exp(-xp.abs(x)))
-    zero = xp.zeros((), dtype=x.dtype, device=device(x))
-    return xp.minimum(x, zero) - shared, xp.exp(xp.minimum(-x, zero) - shared)
+    return xp.minimum(x, _zero(x, xp=xp)) - shared, shared
+
+
+def _zero(x: Array, *, xp: Any) -> Array:
+    return xp.zeros((), dtype=x.dtype, device=device(x))
 
 
 def _one_hot(ids: Array, V: int, *, like: Array, xp: Any) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.errors import ConfigError
-from xw2v.losses import shared_negative_sampling, softmax_expectation
+from xw2v.losses import signed_loss, softmax_expectation
 from xw2v.parallel import in_parallel, usable_cores
 from xw2v.training import batches
 from xw2v.training.batches import Chunk, Groups, Windows, keep_tokens_at, read_chunk, take_rows, windows_of
@@ -163,7 +163,9 @@ def _negative_sampling(tables: Tables, windows: Windows, validation: Validation)
     weights = xp.sum(positives, axis=-1) * (validation.config.negative / _GROUP_NEGATIVES)
     contexts = take_rows(tables.outside_vectors, windows.context_ids, xp=xp)
     noise = take_rows(tables.outside_vectors, validation.noise(windows.positions), xp=xp)
-    return xp.sum(shared_negative_sampling(centers, contexts, positives, noise, weights).loss, dtype=xp.float64)
+    attracted = signed_loss(centers, contexts, positives, contexts.shape[-2])
+    repelled = signed_loss(centers, noise, weights[..., None], 0)
+    return xp.sum(attracted + repelled, dtype=xp.float64)
 
 
 def _softmax(tables: Tables, windows: Windows, validation: Validation) -> Array:
