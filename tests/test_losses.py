@@ -254,9 +254,10 @@ def test_shared_negative_sampling_equals_loops(
 
 @pytest.mark.parametrize("C", [0, 2, 5])
 def test_the_loss_alone_is_that_which_comes_with_gradients(library: Library, dtype: str, C: int) -> None:
-    centers, rows, weights = random(2, 3, 4), random(2, 5, 4, seed=1), np.random.default_rng(2).random((2, 3, 5))
-    inputs = [library.asarray(x, dtype) for x in (centers, rows, weights)]
-    close(library, signed_loss(*inputs, C), library.to_host(signed_sampling(*inputs, C).loss), dtype)
+    arrays = random(2, 3, 4), random(2, 5, 4, seed=1), np.random.default_rng(2).random((2, 3, 5))
+    centers, rows, weights = (library.asarray(array, dtype) for array in arrays)
+    wanted = signed_sampling(centers, rows, weights, C).loss
+    close(library, signed_loss(centers, rows, weights, C), library.to_host(wanted), dtype)
 
 
 def test_shared_is_the_textbook_for_one_centre_one_word_and_s_equal_k(library: Library, dtype: str) -> None:
