@@ -23,6 +23,7 @@ from xw2v.training.draws import draw, low_half
 from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.initial import initial_tables
+from xw2v.training.sampling import AliasTable, draw_words
 
 numba = pytest.importorskip("numba", reason="Numba is not installed")
 chunk = pytest.importorskip("xw2v.training.engines.chunk", reason="Numba is not installed")
@@ -32,6 +33,7 @@ group = pytest.importorskip("xw2v.training.engines.group", reason="Numba is not 
 V, N = 60, 700
 # With 8 lanes and with 16: blocks of one, three and four vectors, the last vector whole or in part.
 SIZES = [1, 7, 20, 40, 50, 64, 90, 100, 300]
+START = 256  # of the chunk in the corpus, what draws are counted from
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +47,11 @@ def from_python(inner: Any) -> Any:
 
 
 def corpus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Repeated words, sentences of one word, a long one, several segments."""
+    """Repeated words, sentences of one word, also at both ends of the chunk, a long one, several segments."""
     rng = np.random.default_rng(8)
-    ids = np.minimum(rng.geometric(0.1, N) - 1, V - 1).astype(np.int32)
-    return ids, np.array([0, 10, 11, 60, 61, 100, 560, N]), np.bincount(ids, minlength=V)
+    ids = np.minimum(rng.geometric(0.1, START + N) - 1, V - 1).astype(np.int32)
+    offsets = np.array([-START, 0, 1, 11, 60, 61, 100, 560, N - 1, N]) + START
+    return ids, offsets, np.bincount(ids, minlength=V)
 
 
 def tables(D: int) -> Tables:
@@ -66,7 +69,7 @@ def both(config: Config, D: int) -> tuple[tuple[Tables, Any], tuple[Tables, Any]
     results = []
     for engine in (ArrayEngine(config, counts, NumpyBackend("a test")), cpu.CpuEngine(config, counts)):
         ours = tables(D)
-        results.append((ours, engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, rate)))
+        results.append((ours, engine.train_chunk(ours, read_chunk(ids, offsets, START, len(ids)), 3, rate)))
     return results[0], results[1]
 
 
@@ -105,7 +108,7 @@ def test_engines_agree(D: int, options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("bound", [0.02, None])
 def test_bounded_steps_are_the_array_engines(D: int, bound: float | None) -> None:
     """No word stands twice in a group, so a step of each place is a step of each word."""
-    n, words = 200, 100_000
+    n, words = 200, 20_000
     ids, offsets = np.random.default_rng(5).permutation(words)[:n].astype(np.int32), np.array([0, n])
     counts = np.full(words, 10)
     config = Config(
@@ -131,12 +134,25 @@ def test_where_steps_are_bounded() -> None:
     def options(**changes: Any) -> Any:
         return cpu.CpuEngine(Config(**changes), counts)._options
 
-    assert options().bound is options(window=6).bound is None
+    assert options().bound is options(window=6).bound is options(alpha=0.125, window=4, negative=1).bound is None
     assert options(window=7).bound == options(alpha=0.1).bound == np.float32(0.5)
     assert options(window=40, max_update_norm=None).bound is None
     assert [options(window=m).S for m in (1, 5, 6, 10, 40)] == [16, 16, 32, 32, 128]
     assert options(window=40, group_negatives=3).S == 3
-    assert options(workers=1).own_words == 0
+
+
+def test_more_workers_have_fewer_rows_of_their_own_for_a_shorter_time() -> None:
+    counts = np.full(1000, 10)
+
+    def own(**changes: Any) -> tuple[int, int]:
+        options = cpu.CpuEngine(Config(**changes), counts)._options
+        return options.own_words, options.own_groups
+
+    assert own(workers=1)[0] == 0
+    assert own(workers=2, group_size=16) == (128, 64)
+    assert own(workers=4, group_size=32) == (64, 16)
+    assert own(workers=4, negatives="pair") == (64, 512)  # a centre is a group
+    assert own(workers=256, group_size=32) == (1, 1)
 
 
 @pytest.mark.parametrize("options", [{"window": 40}, {"alpha": 1.0}, {"negative": 60}], ids=str)
@@ -270,3 +286,41 @@ def test_a_token_is_kept_below_its_threshold_and_not_at_it() -> None:
     index, reach = np.empty(21, np.int32), np.empty(21, np.int32)
     assert from_python(chunk._keep)(ids, 0, np.uint64(99), thresholds, 2, False, index, reach) == 10
     np.testing.assert_array_equal(index[:10], ids[1::2])
+
+
+def test_a_noise_word_is_its_columns_below_the_threshold_and_not_at_it() -> None:
+    words = np.arange(8)
+    bits = draw(99, words, xp=np) & 0xFFFFFFFF | words << 61  # column n for word n
+    noise = AliasTable(low_half(bits) + words % 2, (words + 100).astype(np.int32))
+    drawn = [from_python(chunk._noise_word)(number, noise) for number in bits.astype(np.uint64)]
+    np.testing.assert_array_equal(drawn, np.where(words % 2, words, words + 100))
+    np.testing.assert_array_equal(drawn, draw_words(noise, bits, xp=np))
+
+
+@pytest.mark.parametrize("bound", [None, 0.02])
+def test_nothing_behind_a_table_is_written(bound: float | None) -> None:
+    """Not even zeros are added to what lies there."""
+    ids, offsets, counts = corpus()
+    ids = V - 1 - ids  # the last word is frequent
+    config = Config(vector_size=7, sample=0, alpha=1.0, max_update_norm=bound, workers=1)
+    engine = cpu.CpuEngine(config, counts[::-1])
+    memory = [np.full(V * 7 + 64, -0.0, np.float32) for _ in range(2)]
+    ours = Tables(*(room[: V * 7].reshape(V, 7) for room in memory))
+    engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 0, rate)
+    for room in memory:
+        np.testing.assert_array_equal(room[V * 7 :].view(np.uint32), 1 << 31)
+
+
+def test_workers_own_rows_are_added_to_the_tables_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One array is both tables: what a row of its own learns as a centre shows in its other one when it is shared."""
+    ids, offsets, counts = corpus()
+
+    def moved(workers: int, own_tokens: int) -> Any:
+        monkeypatch.setattr(cpu, "OWN_TOKENS", own_tokens)
+        engine = cpu.CpuEngine(Config(vector_size=7, sample=0, workers=workers), counts)
+        table = tables(7).center_vectors.copy()
+        engine.train_chunk(Tables(table, table), read_chunk(ids, offsets, START, len(ids)), 0, rate)
+        return table - tables(7).center_vectors
+
+    shared, often, at_the_end = moved(1, 0), moved(2, 0), moved(2, 10**6)
+    assert np.abs(often - shared).max() < 0.2 * np.abs(at_the_end - shared).max()
