@@ -81,6 +81,19 @@ def test_offsets_that_do_not_go_up(offsets: list[int]) -> None:
         read_chunk(np.zeros(16, np.int32), np.array(offsets), 0, 16)
 
 
+@pytest.mark.parametrize("changed", [-1, 16])
+def test_offsets_that_change_between_two_looks(changed: int) -> None:
+    class File:
+        def searchsorted(self, _: list[int]) -> tuple[int, int]:
+            return 1, 2
+
+        def __getitem__(self, _: slice) -> np.ndarray:
+            return np.array([changed])
+
+    with pytest.raises(FormatError, match="do not go up between 0 and 16"):
+        sentence_begins(File(), 0, 16)
+
+
 @settings(max_examples=200, deadline=None)
 @given(offsets=st.lists(st.integers(-5, 40), min_size=1, max_size=9), start=st.sampled_from([0, 8]))
 def test_no_offsets_lead_out_of_a_chunk(offsets: list[int], start: int) -> None:
@@ -105,6 +118,7 @@ def test_kept_tokens_and_windows(library: Library, sample: float, shrink: bool) 
     assert library.to_host(ours.positions)[inner].tolist() == [64 + i for i, _ in kept]
     assert library.to_host(ours.sentences)[inner].tolist() == [sentences[i] for i, _ in kept]
     assert set(library.to_host(ours.sentences)[: ours.pad].tolist()) == {-1}
+    assert not library.to_host(ours.windows)[: ours.pad].any()
 
 
 @pytest.mark.parametrize("b", [1, 3, 16, 100])
@@ -183,7 +197,9 @@ def test_random_centers(library: Library) -> None:
     host = library.to_host(drawn)
     assert host.shape == (600,)
     assert 0 not in chunk.ids[host]  # the only word of its sentence
-    assert stats.chisquare(np.bincount(chunk.ids[host])[1:]).pvalue > 1e-3
+    assert stats.chisquare(np.bincount(chunk.ids[host], minlength=6)[1:]).pvalue > 1e-3
+    later = library.to_host(random_centers(kept, 100, key=7, window=1, xp=library.xp))
+    np.testing.assert_array_equal(later[:-100], host[100:])  # the draws belong to places in the corpus
     pairs = list_pairs(kept, 1, centers=drawn, start=1000, xp=library.xp)
     centers, outside = library.to_host(pairs.center_ids), library.to_host(pairs.outside_ids)
     assert (np.abs(centers - outside) == 1).all()

@@ -25,6 +25,17 @@ V = 40
 MODES = {
     "cpu": Config(vector_size=6, epochs=3, workers=1, engine="cpu", sample=0.1),
     "array": Config(vector_size=6, epochs=3, workers=1, engine="array", sample=0.1, batch_size=16),
+    "halving": Config(
+        vector_size=6,
+        epochs=2,
+        workers=1,
+        engine="array",
+        sample=0.1,
+        batch_size=16,
+        schedule="halving",
+        halve_every=10,
+        alpha=0.3,
+    ),
     "pair": Config(vector_size=6, epochs=2, workers=1, negatives="pair", sample=0.1, batch_size=16),
     "softmax": Config(vector_size=6, epochs=2, workers=1, loss="softmax", sample=0.1, batch_size=16),
     "cs224n": Config(**(CS224N | {"steps": 150, "sample": 0.1, "halve_every": 40})),
@@ -75,6 +86,11 @@ def test_going_on_after_any_chunk(mode: str) -> None:
         steps.close()
         assert run.position.steps < wanted.position.steps
         assert_same(finished(training(MODES[mode], run.tables, position=run.position)), wanted)
+
+
+def test_the_time_of_all_parts_is_counted() -> None:
+    run = training(MODES["array"], position=Position(size=200, seconds=1000.0))
+    assert 1000 < next(iter(run)).seconds < 1900
 
 
 class Slow:

@@ -19,7 +19,7 @@ from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.initial import initial_tables
 from xw2v.training.reading import ReadAhead
 from xw2v.training.trainer import Progress, Training, train
-from xw2v.training.walk import chunk_size
+from xw2v.training.walk import Position, Walk, chunk_size
 
 NUMPY = NumpyBackend("a test")
 
@@ -153,6 +153,20 @@ def test_steps_that_never_come_are_an_error() -> None:
     engine = ArrayEngine(config, counts, NUMPY)
     with pytest.raises(ConfigError, match="subsampling with sample=1e-30 left no word"):
         list(train(initial_tables(2, config, NUMPY), ids, offsets, config, NUMPY, engine))
+
+
+def test_one_epoch_without_a_step_is_enough_to_know() -> None:
+    places = iter(Walk(100, Config(steps=10), Position(size=100)))
+    next(places)
+    with pytest.raises(ConfigError, match="no step in a whole epoch"):
+        next(places)
+
+
+@pytest.mark.parametrize(("epoch", "start", "ends"), [(0, 50, True), (1, 0, False), (1, 50, True)])
+def test_an_epoch_in_which_the_steps_run_out_ends_there(epoch: int, start: int, ends: bool) -> None:
+    """And one that has not begun does not end."""
+    position = Position(size=50, epoch=epoch, start=start, steps=10, ended=epoch)
+    assert Walk(100, Config(steps=10), position).epoch_is_handed_out() is ends
 
 
 @pytest.mark.parametrize("option", [{"steps": 5}, {"schedule": "halving"}])
