@@ -148,6 +148,7 @@ class Word2Vec(Transformer):
         column: str | None = None,
         encoded_dir: str | os.PathLike[str] | None = None,
         memory: int | str = MEMORY,
+        progress: bool | None = None,
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -171,6 +172,10 @@ class Word2Vec(Transformer):
         encoded_dir : path or None
             keep the encoded corpus there and use it again while the source is unchanged
         memory : int or str                what reading and counting text may take, as "512M"; see `encode`
+        progress : bool or None            show how far reading, compiling and training are: a bar that vanishes on a
+            terminal, one that stays in a notebook, lines where standard error goes elsewhere. None: after two seconds
+            on a terminal or in a notebook, unless `on_encode` or `on_progress` is given; not where scikit-learn calls,
+            as in a grid search, and not in other threads and processes than the first
         on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading; with
             `distributed` at first about what rank 0 reads itself
         on_progress : callable or None     called with a `Progress` after every chunk
@@ -297,7 +302,7 @@ class Word2Vec(Transformer):
 
     def _learn(self, corpus: Any, config: Config, learned: Learned | None, how: FitOptions) -> Word2Vec:
         before = {name: self.__dict__[name] for name in _LEARNED} if learned is not None else {}
-        with prepared(corpus, config, learned, how) as (fitting, checkpoints):
+        with prepared(corpus, config, learned, how) as (fitting, checkpoints, how):
             backend = fitting.backend
             self.corpus_words, self.engine_note = fitting.corpus.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
