@@ -5,6 +5,7 @@ A thread of its own draws, and rich is imported there: whatever goes wrong with 
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import sys
 import threading
@@ -18,6 +19,8 @@ from typing import Any
 __all__ = ["Display", "displayed", "is_watched"]
 
 _DELAY = 2.0  # seconds that nothing is shown for
+_WIDTH = 120  # of what is shown where there is no terminal
+_HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal">{code}</pre>'
 _PATIENCE = 5.0  # seconds for the last drawing, which a terminal that was halted (Ctrl-S) never does
 _WAITING = 10_000  # calls that are remembered until they are shown: those of the delay, and to spare
 
@@ -93,7 +96,7 @@ class Display:
         from xw2v.screen import LiveProgress, bars
 
         view, seconds = _view()
-        console = Console(stderr=True, highlight=False, width=None if view is _terminal else 120)
+        console = Console(stderr=True, highlight=False, width=None if view is _terminal else _WIDTH)
         progress = bars(
             console, auto_refresh=False, redirect_stdout=_is_terminal(sys.stdout), get_time=lambda: self._time
         )
@@ -126,11 +129,18 @@ def _view() -> tuple[Callable[[Any], Generator[None]], float]:
 def _notebook(progress: Any) -> Generator[None]:
     """One output of the cell, written over; the last one stays. No widgets, which a saved notebook would not show."""
     from IPython.display import display
+    from rich.console import Console
 
-    handle = display(progress, display_id=True)
+    def drawn() -> dict[str, str]:
+        console = Console(file=io.StringIO(), record=True, width=_WIDTH, color_system="truecolor", force_terminal=True)
+        console.print(progress)
+        html = console.export_html(inline_styles=True, code_format=_HTML, clear=False)
+        return {"text/plain": console.export_text().rstrip(), "text/html": html}
+
+    handle = display(drawn(), raw=True, display_id=True)
     while True:
         yield
-        handle.update(progress)
+        handle.update(drawn(), raw=True)
 
 
 def _terminal(progress: Any) -> Generator[None]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -110,18 +110,26 @@ class LiveProgress:
         )
 
 
+class _Bars(Progress):
+    """Bars with what there is to say below them: a line of both is too long for a terminal of 80 columns."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            yield Text.from_markup(task.fields["shown"])
+
+
 def bars(console: Console, **options: Any) -> Progress:
     """What `LiveProgress` fills in; it vanishes when it is stopped. `options` are those of rich's `Progress`."""
     columns = (
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
         TaskProgressColumn(),
-        TextColumn("{task.fields[shown]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, transient=True, **options)
+    return _Bars(*columns, console=console, transient=True, **options)
 
 
 class Screen:
