@@ -96,7 +96,9 @@ class Display:
         from xw2v.screen import LiveProgress, bars
 
         view, seconds = _view()
-        console = Console(stderr=True, highlight=False, width=None if view is _terminal else _WIDTH)
+        console = Console(
+            stderr=True, highlight=False, force_jupyter=False, width=None if view is _terminal else _WIDTH
+        )
         progress = bars(
             console, auto_refresh=False, redirect_stdout=_is_terminal(sys.stdout), get_time=lambda: self._time
         )
@@ -132,7 +134,11 @@ def _notebook(progress: Any) -> Generator[None]:
     from rich.console import Console
 
     def drawn() -> dict[str, str]:
-        console = Console(file=io.StringIO(), record=True, width=_WIDTH, color_system="truecolor", force_terminal=True)
+        # To the console a notebook is no notebook: it would show outputs of its own.
+        console = Console(
+            file=io.StringIO(), record=True, width=_WIDTH, color_system="truecolor", force_terminal=True,
+            force_jupyter=False,
+        )  # fmt: skip
         console.print(progress)
         html = console.export_html(inline_styles=True, code_format=_HTML, clear=False)
         return {"text/plain": console.export_text().rstrip(), "text/html": html}

@@ -157,6 +157,10 @@ class DistributedFitting(Fitting):
         if self.training.stopped:
             raise KeyboardInterrupt
 
+    def complaint(self) -> str | None:
+        """See `Fitting.complaint`; on rank 0 alone."""
+        return None if self.ranks.rank else super().complaint()
+
     def _check_the_same(self) -> None:
         """Refuse ranks that would train on different things."""
         here = self._identity()
