@@ -7,6 +7,7 @@ import inspect
 import pickle
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,7 @@ def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
         ("most_similar", r"ask its vectors, wv\.most_similar"),
         ("index_to_key", r"ask its vectors, wv\.index_to_key"),
         ("get_latest_training_loss", r"history\[-1\]\.loss"),
+        ("layer1_size", "use vector_size"),
         ("train", r"partial_fit\(corpus\) goes on"),
         ("nonsense", "has no attribute 'nonsense'"),
     ],
@@ -308,3 +310,25 @@ def test_options_of_gensim_lead_on(option: dict[str, Any], way: str) -> None:
     with pytest.raises(TypeError, match="nonsense"):
         Word2Vec(nonsense=1)  # type: ignore[call-arg]
     assert next(iter(inspect.signature(Word2Vec).parameters)) == "vector_size"
+
+
+def test_a_run_that_learns_next_to_nothing_says_so() -> None:
+    options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "epochs": 2, "workers": 1}
+    sentences = [["tea", "milk", "sugar"], ["rain", "snow", "wind"]] * 5
+    with pytest.warns(RuntimeWarning, match=r"subsampling left 0 pairs .* sample=0 keeps .* above 1e-09") as found:
+        model = Word2Vec(**options, sample=1e-9).fit(sentences)
+    assert found[0].filename == __file__
+    said: list[str] = []
+    model.partial_fit(sentences, on_warning=said.append)  # which has no new words, and no pair either
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Word2Vec(**options, sample=0).fit(sentences).set_params(sample=0.3).partial_fit(sentences)
+
+
+def test_a_corpus_in_place_of_an_option_and_a_word_asked_of_the_model() -> None:
+    with pytest.raises(ConfigError, match=r"a corpus is given to fit: Word2Vec\(\.\.\.\)\.fit\(sentences\)"):
+        Word2Vec([["tea", "milk"]] * 20, min_count=1)  # type: ignore[arg-type]
+    for ask in (lambda model: model["tea"], lambda model: "tea" in model, list):
+        with pytest.raises(TypeError, match=r"ask the model's vectors for words: wv\["):
+            ask(Word2Vec())

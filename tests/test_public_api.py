@@ -25,14 +25,15 @@ ALLOWED = {
     "gpu": set(),
     "losses": {"errors"},
     "gradcheck": {"errors"},
-    "text": {"text", "errors", "files", "order", "parallel"},
+    "display": {"screen"},
+    "text": {"text", "display", "errors", "files", "order", "parallel"},
     "vectors": {"vectors", "backend", "errors", "files", "order", "parallel", "tensors"},
     "training": {"training", "backend", "config", "losses", "errors", "files", "order", "parallel", "tensors"},
     "interrupts": set(),
     "distributed": {"backend", "config", "errors", "fitting", "gpu", "parallel", "shared_encoding", "text", "training"},
     "shared_encoding": {"errors", "parallel", "text", "training"},
     "fitting": {"text", "training", "backend", "config", "errors", "interrupts"},
-    "preparation": {"backend", "config", "distributed", "errors", "fitting", "text", "training"},
+    "preparation": {"backend", "config", "display", "distributed", "errors", "fitting", "text", "training"},
     "stored_model": {"config", "errors", "training", "vectors"},
     "estimator": {
         "config",
@@ -52,7 +53,7 @@ ALLOWED = {
     "walk_loops": {"training"},
     "graphs": {"errors", "files"},
     "walks": {"errors", "files", "graphs", "parallel", "training", "walk_loops"},
-    "screen": {"errors", "training"},
+    "screen": set(),
 }
 TOP = {"cli", "__main__", "__init__"}  # may import everything
 

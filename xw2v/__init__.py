@@ -15,6 +15,7 @@ text once, many runs    encode(corpus, folder), then fit(EncodedCorpus.open(fold
 graphs                  fit(random_walks(edges)): DeepWalk, node2vec
 save, load              model.save(folder), Word2Vec.load(folder); WordVectors.load(folder) for the vectors alone
 learn more              model.partial_fit(corpus): more epochs, other text, new words
+see how far it is       fit(corpus, progress=True); after two seconds without, on a terminal and in a notebook
 not lose a run          fit(corpus, checkpoint_dir=folder), later resume=True, too
 know when to stop       Word2Vec(validation_fraction=0.01, patience=1); fit(corpus, callbacks=[EpochScores(file)]);
                         a callback is given the model and an EpochEnd

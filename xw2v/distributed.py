@@ -91,7 +91,7 @@ def encoded_once_a_node(
     from xw2v.shared_encoding import encoded_together
     from xw2v.text.encoding import EncodeOptions
 
-    progress = how.pop("progress", None)
+    progress = how.pop("progress") or None
     options = EncodeOptions(**how)
     note = None if ranks.rank else on_note
     # A folder that has a name may be the same one on all nodes: others look for the corpus when rank 0 is done.
@@ -156,6 +156,10 @@ class DistributedFitting(Fitting):
             on_note(f"met {averager.meetings:,} times in {averager.seconds:.1f} s with {averager.bytes / 1e6:,.0f} MB")
         if self.training.stopped:
             raise KeyboardInterrupt
+
+    def complaint(self) -> str | None:
+        """See `Fitting.complaint`; on rank 0 alone."""
+        return None if self.ranks.rank else super().complaint()
 
     def _check_the_same(self) -> None:
         """Refuse ranks that would train on different things."""

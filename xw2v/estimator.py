@@ -6,7 +6,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from xw2v.config import Config, documented
 from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, CorpusError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch
-from xw2v.gensim_names import leads_on
+from xw2v.gensim_names import ATTRIBUTES, leads_on
 from xw2v.preparation import FitOptions, prepared
 from xw2v.stored_model import StoredModel, load_model, save_model
 from xw2v.tensors import first_bad_row
@@ -61,7 +61,7 @@ class Word2Vec(Transformer):
     --------
     >>> from xw2v import Word2Vec
     >>> sentences = [["the", "queen", "and", "the", "king"], ["the", "king", "and", "a", "man"]] * 50
-    >>> model = Word2Vec(vector_size=8, min_count=1, epochs=2, seed=3).fit(sentences)
+    >>> model = Word2Vec(vector_size=8, min_count=1, sample=0, epochs=2, seed=3).fit(sentences)
     >>> model.wv["queen"].shape
     (8,)
     """
@@ -126,17 +126,18 @@ class Word2Vec(Transformer):
         if name in _LEARNED:
             msg = f"the model has no {name} yet: call fit first"
             raise NotFittedError(msg)
-        if name in {"build_vocab", "train"}:
-            msg = f"Word2Vec has no {name}: fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too"
-            raise AttributeError(msg)
-        if name == "get_latest_training_loss":
-            msg = "Word2Vec has no get_latest_training_loss: history[-1].loss is the loss of a pair"
+        if name in ATTRIBUTES:
+            msg = f"Word2Vec has no {name}: {ATTRIBUTES[name]}"
             raise AttributeError(msg)
         if hasattr(WordVectors, name) and not name.startswith("_"):
             msg = f"Word2Vec has no {name}: ask its vectors, wv.{name}"
             raise AttributeError(msg)
         msg = f"{type(self).__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
+
+    def __getitem__(self, word: Any) -> NoReturn:
+        msg = f"ask the model's vectors for words: wv[{word!r}]"
+        raise TypeError(msg)
 
     def fit(
         self,
@@ -148,6 +149,7 @@ class Word2Vec(Transformer):
         column: str | None = None,
         encoded_dir: str | os.PathLike[str] | None = None,
         memory: int | str = MEMORY,
+        progress: bool | None = None,
         on_encode: Encoding | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -171,12 +173,16 @@ class Word2Vec(Transformer):
         encoded_dir : path or None
             keep the encoded corpus there and use it again while the source is unchanged
         memory : int or str                what reading and counting text may take, as "512M"; see `encode`
+        progress : bool or None            show how far reading, compiling and training are: a bar that vanishes on a
+            terminal, one that stays in a notebook, lines where standard error goes elsewhere. None: after two seconds
+            on a terminal or in a notebook, unless `on_encode` or `on_progress` is given; not where scikit-learn calls,
+            as in a grid search, and not in other threads and processes than the first
         on_encode : callable or None       called with (bytes done, bytes in all or None, words) while reading; with
             `distributed` at first about what rank 0 reads itself
         on_progress : callable or None     called with a `Progress` after every chunk
         on_note : callable or None         called with a line of text, from another thread, when a wait wants a reason
         on_warning : callable or None      called, maybe from another thread, when the run survives a failure,
-            as a checkpoint for which the disk is too full; None: a RuntimeWarning
+            as a checkpoint for which the disk is too full, or has learned next to nothing; None: a RuntimeWarning
         checkpoint_dir : path or None      write the state of the run there now and then, at its end and after Ctrl-C
         checkpoint_every : int or str
             what a kill may cost at most: words of the encoded corpus, or a time as "30s", "5m", "1h"
@@ -257,7 +263,7 @@ class Word2Vec(Transformer):
         Examples
         --------
         >>> from xw2v import Word2Vec
-        >>> model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
+        >>> model = Word2Vec(vector_size=4, min_count=1, sample=0, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
         >>> model.partial_fit([["tea", "sugar"]] * 20, epochs=1).wv.index_to_key, model.epochs_trained
         (['tea', 'milk', 'sugar'], 3)
         """
@@ -297,7 +303,7 @@ class Word2Vec(Transformer):
 
     def _learn(self, corpus: Any, config: Config, learned: Learned | None, how: FitOptions) -> Word2Vec:
         before = {name: self.__dict__[name] for name in _LEARNED} if learned is not None else {}
-        with prepared(corpus, config, learned, how) as (fitting, checkpoints):
+        with prepared(corpus, config, learned, how) as (fitting, checkpoints, how):
             backend = fitting.backend
             self.corpus_words, self.engine_note = fitting.corpus.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
@@ -311,6 +317,8 @@ class Word2Vec(Transformer):
                 self._give_up(before)
                 msg = f"some vectors are not finite: training diverged; lower alpha ({config.alpha}) or sample"
                 raise NumericalError(msg)
+            if complaint := fitting.complaint():
+                _warn(how, complaint)
         return self
 
     def _on_epoch(self, fitting: Fitting, how: FitOptions) -> OnEpoch | None:
@@ -322,10 +330,7 @@ class Word2Vec(Transformer):
                 raise NumericalError(msg)
             answers = [callback(self, record) for callback in how.callbacks]  # all are called, whatever one says
             for complaint in record.settle_scores():
-                if how.on_warning is not None:
-                    how.on_warning(complaint)
-                else:
-                    warnings.warn(complaint, RuntimeWarning, stacklevel=2)
+                _warn(how, complaint)
             return any(answer is True for answer in answers)
 
         return call if how.callbacks else None
@@ -368,7 +373,7 @@ class Word2Vec(Transformer):
         Examples
         --------
         >>> from xw2v import Word2Vec
-        >>> model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
+        >>> model = Word2Vec(vector_size=4, min_count=1, sample=0, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
         >>> model.transform([["tea"], ["tea", "milk", "unknown"], []]).shape
         (3, 4)
         """
@@ -392,7 +397,7 @@ class Word2Vec(Transformer):
         --------
         >>> import tempfile
         >>> from xw2v import Word2Vec
-        >>> model = Word2Vec(vector_size=4, min_count=1, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
+        >>> model = Word2Vec(vector_size=4, min_count=1, sample=0, epochs=2, workers=1).fit([["tea", "milk"]] * 20)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.save(folder + "/model")
         ...     bool((Word2Vec.load(folder + "/model").wv.vectors == model.wv.vectors).all())
@@ -414,3 +419,11 @@ class Word2Vec(Transformer):
             if name != "config":
                 setattr(model, name, value)
         return model
+
+
+def _warn(how: FitOptions, text: str) -> None:
+    """Say what the run survives to whom `fit` was told to, else as a warning about the line that calls `fit`."""
+    if how.on_warning is not None:
+        how.on_warning(text)
+    else:
+        warnings.warn(text, RuntimeWarning, stacklevel=4)

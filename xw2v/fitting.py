@@ -151,6 +151,17 @@ class Fitting:
             return list(self.ends.records)
         return self.learned.epoch_history + [record.after(self.learned.history[-1]) for record in self.ends.records]
 
+    def complaint(self) -> str | None:
+        """What is to be said of a run from which next to nothing was learned; None where all is well."""
+        known = len(self.learned.vocabulary) if self.learned is not None else 0
+        pairs = self.history[-1].pairs if self.history else 0
+        if self.config.sample == 0 or pairs >= max(len(self.corpus.vocabulary) - known, 1):
+            return None
+        return (
+            f"subsampling left {pairs:,} pairs of words to learn from, so the vectors are hardly more than their "
+            f"random start: sample=0 keeps all words, a value above {self.config.sample:g} more of them"
+        )
+
     def run(
         self,
         checkpoints: Checkpoints | None = None,

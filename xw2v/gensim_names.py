@@ -1,4 +1,4 @@
-"""Options of gensim's Word2Vec that are called otherwise here, or are not there: a line says what to do."""
+"""Names of gensim's Word2Vec that are others here, or are not there: a line says what to do."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from xw2v.errors import ConfigError
 
-__all__ = ["leads_on"]
+__all__ = ["ATTRIBUTES", "leads_on"]
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -26,17 +28,30 @@ _OTHERWISE = {
     "trim_rule": "use min_count and max_final_vocab",
 }
 
+ATTRIBUTES = {
+    "build_vocab": "fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too",
+    "train": "fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too",
+    "get_latest_training_loss": "history[-1].loss is the loss of a pair",
+    "running_training_loss": "history[-1].loss is the loss of a pair",
+    "layer1_size": "use vector_size",
+    "syn1neg": "use outside_vectors",
+    "corpus_total_words": "use corpus_words",
+}
+
 
 def leads_on(init: F) -> F:
     """An `__init__` that answers a name of gensim's with the way to go.
 
     Raises
     ------
-    ConfigError   a keyword is such a name.
+    ConfigError   a keyword is such a name, or the first argument a corpus.
     """
 
     @wraps(init)
     def checked(self: Any, *given: Any, **options: Any) -> None:
+        if given and not isinstance(given[0], (int, float, np.number)):  # gensim's first one is the corpus
+            msg = f"the first option, vector_size, must be an integer; {_OTHERWISE['sentences']}"
+            raise ConfigError(msg)
         for name in options:
             if name in _OTHERWISE:
                 msg = f"{type(self).__name__} has no option {name!r}: {_OTHERWISE[name]}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from xw2v.backend import Backend, get_backend
 from xw2v.config import Config
+from xw2v.display import displayed
 from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
 from xw2v.errors import BackendError, ConfigError
 from xw2v.fitting import Fitting, Learned
@@ -32,6 +33,7 @@ class FitOptions:
     column: str | None = None
     encoded_dir: str | os.PathLike[str] | None = None
     memory: int | str = MEMORY
+    progress: bool | None = None
     on_encode: Callable[[int, int | None, int], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
     on_note: Callable[[str], None] | None = None
@@ -69,8 +71,8 @@ class FitOptions:
 @contextmanager
 def prepared(
     corpus: Any, config: Config, learned: Learned | None, how: FitOptions
-) -> Iterator[tuple[Fitting, Checkpoints | None]]:
-    """A run that may begin, and where its checkpoints go; the corpus is open within the block.
+) -> Iterator[tuple[Fitting, Checkpoints | None, FitOptions]]:
+    """A run that may begin, where its checkpoints go, and whom it tells what; the corpus is open within the block.
 
     Parameters
     ----------
@@ -88,11 +90,48 @@ def prepared(
         config, backend = placed(config, ranks)
     else:
         backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
-    opened = _opened(corpus, config, learned.vocabulary if learned is not None else None, ranks, how)
     guard = nullcontext() if ranks is None else ranks.guarded()
-    with guard, opened as encoded, _memory_errors_named(backend):
+    known = learned.vocabulary if learned is not None else None
+    with (
+        guard,
+        _shown(how, config, ranks) as how,
+        _opened(corpus, config, known, ranks, how) as encoded,
+        _memory_errors_named(backend),
+    ):
         make = Fitting if ranks is None else partial(DistributedFitting, ranks)
-        yield make(encoded, config, backend, learned, how.on_note), checkpoints
+        yield make(encoded, config, backend, learned, how.on_note), checkpoints, how
+
+
+@contextmanager
+def _shown(how: FitOptions, config: Config, ranks: Any) -> Iterator[FitOptions]:
+    """The keywords, with a display among those who are told; where it is left to us, only if nobody else is."""
+    wanted = how.progress
+    if (ranks is not None and ranks.rank) or (wanted is None and (how.on_encode or how.on_progress)):
+        wanted = False
+    with displayed(wanted) as display:
+        if display is None:
+            yield how
+            return
+        # Sentences kept aside are looked at for an epoch's end anyway; else that would make training wait.
+        at_ends = [lambda _, end: display.on_epoch(end)] if how.callbacks or config.validation_fraction else []
+        yield replace(
+            how,
+            on_encode=_both(how.on_encode, display.on_encode),
+            on_progress=_both(how.on_progress, display.on_progress),
+            on_note=_both(how.on_note, display.on_note),
+            callbacks=(*how.callbacks, *at_ends),
+        )
+
+
+def _both(first: Callable[..., Any] | None, second: Callable[..., Any]) -> Callable[..., None]:
+    """Both are called, if there are two."""
+
+    def call(*arguments: Any) -> None:
+        for function in (first, second):
+            if function is not None:
+                function(*arguments)
+
+    return call
 
 
 def _opened(
@@ -111,7 +150,7 @@ def _opened(
         lower=how.lower,
         errors=how.errors,
         column=how.column,
-        progress=how.on_encode,
+        progress=how.on_encode or False,
         known=known,
         memory=how.memory,
     )

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -22,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["LiveProgress", "Screen", "count", "spark"]
+__all__ = ["LiveProgress", "Screen", "bars", "count", "spark"]
 
 _MOST_LOSSES = 1024  # remembered for the curve, which is drawn anew for every record
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -54,9 +55,9 @@ class LiveProgress:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._reading: TaskID | None = None
+        self._stage = ""
+        self._task = TaskID(0)
         self._bytes = 0
-        self._training: TaskID | None = None
         self._losses: list[float] = []  # of every so many records
         self._every, self._records = 1, 0
         self._epoch = ""
@@ -65,29 +66,34 @@ class LiveProgress:
         """Show how much of the corpus is read, and then numbered: each time the bytes begin anew."""
         if self._progress.disable:
             return
-        if self._reading is None:
-            self._reading = self._progress.add_task("reading", total=total_bytes, shown="")
-        if done_bytes < self._bytes:
-            self._progress.update(self._reading, description="numbering")
+        numbering = done_bytes < self._bytes or self._stage == "numbering"
         self._bytes = done_bytes
-        self._progress.update(self._reading, completed=done_bytes, total=total_bytes, shown=f"{count(words)} words")
+        self._show("numbering" if numbering else "reading", done_bytes, total_bytes, f"{count(words)} words")
+
+    def on_note(self, text: str) -> None:
+        """Show what is waited for, until there is something else to show."""
+        if not self._progress.disable and self._stage != "training":
+            self._show("waiting", 0, None, escape(text))
 
     def on_progress(self, record: Any) -> None:
         """Show a record of training."""
         if self._progress.disable:
             return
-        if self._reading is not None:
-            self._progress.remove_task(self._reading)
-            self._reading = None
-        if self._training is None:
-            self._training = self._progress.add_task("training", total=record.total_words, shown="")
         self._remember(record.loss)
         shown = (
             f"epoch [bold]{record.epoch + 1}[/]/{record.epochs} "
             f"[green]{count(record.words_per_second)} words/s[/] "
             f"loss [bold]{record.loss:.3f}[/] [cyan]{spark(self._losses)}[/] {self._epoch}rate {record.alpha:.4f}"
         )
-        self._progress.update(self._training, completed=record.words, total=record.total_words, shown=shown)
+        self._show("training", record.words, record.total_words, shown)
+
+    def _show(self, stage: str, done: int, total: int | None, shown: str) -> None:
+        """One bar, a new one for a new stage."""
+        if stage != self._stage:
+            if self._stage:
+                self._progress.remove_task(self._task)
+            self._stage, self._task = stage, self._progress.add_task(stage, total=total, shown=shown)
+        self._progress.update(self._task, completed=done, total=total, shown=shown)
 
     def _remember(self, loss: float) -> None:
         if self._records % self._every == 0:
@@ -102,6 +108,28 @@ class LiveProgress:
         self._epoch = "".join(
             f"{escape(name)} [bold]{value:.3f}[/] " for name, value in [*kept_aside, *end.scores.items()]
         )
+
+
+class _Bars(Progress):
+    """Bars with what there is to say below them: a line of both is too long for a terminal of 80 columns."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            yield Text.from_markup(task.fields["shown"])
+
+
+def bars(console: Console, **options: Any) -> Progress:
+    """What `LiveProgress` fills in; it vanishes when it is stopped. `options` are those of rich's `Progress`."""
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    return _Bars(*columns, console=console, transient=True, **options)
 
 
 class Screen:
@@ -134,16 +162,7 @@ class Screen:
     @contextmanager
     def progress(self) -> Iterator[LiveProgress]:
         """A live bar until the block ends, which then vanishes."""
-        columns = (
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[shown]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.err, transient=True, disable=not self.live) as progress:
+        with bars(self.err, disable=not self.live) as progress:
             yield LiveProgress(progress)
 
     @contextmanager

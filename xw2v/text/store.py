@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.display import displayed
 from xw2v.errors import FormatError, IdRangeError, XW2VError
 from xw2v.order import falls
 from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest
@@ -202,7 +203,7 @@ def encode(
     lower: bool = False,
     errors: str = "strict",
     column: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     known: Vocabulary | None = None,
     memory: int | str = MEMORY,
 ) -> EncodedCorpus:
@@ -221,8 +222,8 @@ def encode(
         N / (max_vocab_size + 1) times in N words (Misra and Gries; see `xw2v.text.summary`). The corpus'
         `overlooked` says how often a word may occur that is missing. gensim's option of this name forgets words
         without such a bound. `max_final_vocab` limits the vocabulary and is exact.
-    progress : called after each block with (bytes read, bytes in all or None, words so far), and, while tokens get
-        their final ids, from the beginning again
+    progress : True, False or None, as in `Word2Vec.fit`; or a function that is called after each block with (bytes
+        read, bytes in all or None, words so far), and, while tokens get their final ids, from the beginning again
     known : words that keep their ids and come first, however rare they are here; see `extend_vocabulary`
     memory : what reading and counting may take, in bytes or as "512M", beside the vocabulary that is chosen. Distinct
         words that do not fit are spilled to disk, sorted, and merged; the result is the same.
@@ -250,11 +251,13 @@ def encode(
     from xw2v.text.encoding import EncodeOptions, encode_for_a_while, encoding
 
     options = EncodeOptions(min_count, max_final_vocab, max_vocab_size, lower, errors, column, known, memory)
-    if folder is None:
-        return encode_for_a_while(source, options, progress)
-    with encoding(source, folder, options) as work:
-        work.finish(progress)
-    return work.corpus()
+    with displayed(False if callable(progress) else progress) as display:
+        tell = display.on_encode if display is not None else progress if callable(progress) else None
+        if folder is None:
+            return encode_for_a_while(source, options, tell)
+        with encoding(source, folder, options) as work:
+            work.finish(tell)
+        return work.corpus()
 
 
 def _mapped(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -22,7 +22,7 @@ class EpochEnd:
     --------
     >>> ends = []
     >>> from xw2v import Word2Vec
-    >>> _ = Word2Vec(vector_size=4, min_count=1, epochs=3).fit(
+    >>> _ = Word2Vec(vector_size=4, min_count=1, sample=0, epochs=3).fit(
     ...     [["a", "b"]] * 50, callbacks=[lambda model, end: ends.append(end.epoch)]
     ... )
     >>> ends

@@ -41,7 +41,7 @@ class EpochScores:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "pairs.txt"
     ...     _ = path.write_text("king queen 9\nking tree 1\nqueen tree 2\n")
-    ...     model = Word2Vec(vector_size=8, min_count=1, epochs=2).fit(
+    ...     model = Word2Vec(vector_size=8, min_count=1, sample=0, epochs=2).fit(
     ...         [["king", "queen", "rule"], ["tree", "grows", "slowly"]] * 50, callbacks=[EpochScores(path)]
     ...     )
     >>> [list(end.scores) for end in model.epoch_history]
