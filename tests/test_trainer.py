@@ -19,7 +19,7 @@ from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.initial import initial_tables
 from xw2v.training.reading import ReadAhead
 from xw2v.training.trainer import Progress, Training, train
-from xw2v.training.walk import Position, Walk, chunk_size
+from xw2v.training.walk import Place, Position, Walk, chunk_size
 
 NUMPY = NumpyBackend("a test")
 
@@ -383,3 +383,18 @@ def test_a_record_after_another_run_counts_on() -> None:
     for name in ("step", "words", "total_words", "centers", "pairs", "seconds"):
         assert getattr(after, name) == getattr(last, name) + getattr(earlier, name)
     assert (after.loss, after.alpha) == (last.loss, last.alpha)
+
+
+def test_a_run_that_went_on_and_stops_again_keeps_the_chunks_that_it_did_not_take() -> None:
+    begun = (Place(0, 0, 3), Place(0, 512), Place(0, 768))
+    walk = Walk(10_000, Config(), Position(256, epoch=0, start=1024, begun=begun))
+    taken = next(iter(walk))
+    assert taken == begun[0]
+    assert walk.position([taken], 0.0).begun == begun
+    assert walk.position([], 0.0).begun == begun[1:]
+
+
+def test_the_last_chunk_of_an_epoch_is_counted_as_long_as_it_is() -> None:
+    walk = Walk(1000, Config(epochs=2), Position(256))
+    done = ChunkResult(1.0, 1, 1, 1)
+    assert [walk.record(Place(epoch, 768), done, 1.0).words for epoch in (0, 1)] == [1000, 2000]
