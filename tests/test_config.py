@@ -88,7 +88,7 @@ def test_the_assignments_options() -> None:
 def test_a_corpus_in_the_place_of_an_option() -> None:
     """As gensim takes it: one short line, whatever its size."""
     with pytest.raises(ConfigError) as caught:
-        Word2Vec([["king", "queen"]] * 1000)  # type: ignore[arg-type]
+        Word2Vec(vector_size=[["king", "queen"]] * 1000)  # type: ignore[arg-type]
     line = str(caught.value)
     assert line.startswith("vector_size must be an integer >= 1")
     assert line.endswith("; a corpus is given to fit, not to Word2Vec")

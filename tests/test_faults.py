@@ -193,7 +193,7 @@ def test_a_disk_too_small_for_a_second_checkpoint(small_disk: Path, monkeypatch:
     keep: dict[str, Any] = {"checkpoint_dir": small_disk / "c", "checkpoint_every": 32}
     lines: list[str] = []
     ended = Word2Vec(**options).fit(SENTENCES, **keep, on_warning=lines.append)
-    full = [line for line in lines if not line.startswith("checkpoints come later")]
+    full = [line for line in lines if not line.startswith(("checkpoints come later", "subsampling left"))]
     assert full
     assert all(line.startswith("no checkpoint this time: ") for line in full)
     assert all("No space left on device; nothing was changed; training goes on, the last" in line for line in full)
