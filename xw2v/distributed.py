@@ -91,7 +91,7 @@ def encoded_once_a_node(
     from xw2v.shared_encoding import encoded_together
     from xw2v.text.encoding import EncodeOptions
 
-    progress = how.pop("progress") or None
+    progress = how.pop("progress", None) or None
     options = EncodeOptions(**how)
     note = None if ranks.rank else on_note
     # A folder that has a name may be the same one on all nodes: others look for the corpus when rank 0 is done.
