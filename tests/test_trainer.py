@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -342,8 +343,6 @@ def test_the_next_chunk_is_read_while_this_one_is_trained(workers: int) -> None:
 
 
 def test_what_reading_ahead_raises_comes_when_the_chunk_is_taken() -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     def read(start: int) -> Any:
         if start == 5:
             msg = "gone"
@@ -398,3 +397,26 @@ def test_the_last_chunk_of_an_epoch_is_counted_as_long_as_it_is() -> None:
     walk = Walk(1000, Config(epochs=2), Position(256))
     done = ChunkResult(1.0, 1, 1, 1)
     assert [walk.record(Place(epoch, 768), done, 1.0).words for epoch in (0, 1)] == [1000, 2000]
+
+
+def test_a_record_after_a_run_that_ended_early_counts_what_that_run_did() -> None:
+    walk = Walk(1000, Config(epochs=2), Position(256))
+    done = ChunkResult(1.0, 1, 1, 1)
+    earlier, later = (walk.record(Place(0, start), done, 1.0) for start in (0, 256))
+    assert earlier.total_words == later.total_words == 2000
+    joined = later.after(earlier)
+    assert (joined.words, joined.total_words, joined.epoch, joined.epochs) == (256 + 512, 256 + 2000, 1, 3)
+
+
+def test_a_chunk_that_was_read_ahead_is_forgotten_once_it_is_taken() -> None:
+    read: list[int] = []
+
+    def chunk(start: int) -> Any:
+        read.append(start)
+        return start
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = ReadAhead(chunk, pool)
+        ahead.begin(8)
+        assert [ahead.take(start) for start in (8, 8)] == [8, 8]  # type: ignore[comparison-overlap]
+    assert read == [8, 8]  # it is not kept, so a second time it is read anew
