@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import BackendError
 from xw2v.training import batches
+from xw2v.training.distributed import averaging
 from xw2v.training.distributed.averaging import Averager, row_limits
 from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round
 from xw2v.training.engines import ChunkResult, Tables
@@ -196,6 +198,11 @@ assert (ranks.rank, ranks.size, ranks.local_rank, ranks.local_size, ranks.leader
 a = np.arange(5, dtype=np.float32) + rank
 ranks.sum(a)
 assert a.tolist() == [3, 6, 9, 12, 15]
+first, second = np.full(9, rank, np.float32), np.full(50_000, 2.0 * rank)  # two that travel at once
+arrived = [ranks.begin_sum(first), ranks.begin_sum(second)]
+for wait in arrived:
+    wait()
+assert (first == 3).all() and (second == 6).all()
 b = np.array([rank == 1, rank == 2, False], dtype=np.uint8)
 ranks.maximum(b)
 assert b.tolist() == [1, 1, 0]
@@ -256,7 +263,20 @@ class Others:
         self.sent: list[int] = []
 
     def sum(self, array: np.ndarray) -> None:
+        self.begin_sum(array)()
+
+    def begin_sum(self, array: np.ndarray) -> Callable[[], None]:
         self.sent.append(len(array))
+        sent = array.copy()
+        array[:] = np.nan  # not to be used until it has come
+
+        def arrive() -> None:
+            array[:] = sent
+            self._add_up(array)
+
+        return arrive
+
+    def _add_up(self, array: np.ndarray) -> None:
         if self.across:  # changes of the columns after this rank's
             array[:, :-1] = sum(np.roll(array[:, :-1], shift, axis=1) for shift in range(self.alike))
             array[:, -1] *= self.alike
@@ -304,6 +324,19 @@ def test_of_many_ranks_a_common_step_is_shorter() -> None:
     meeting.meet()
     assert others.sent == [2, 2]  # rows of a word that is expected half as often as with four ranks
     assert tables.outside_vectors[0, 0] == pytest.approx(0.5)
+
+
+def test_tables_of_several_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(averaging, "_PACKET", 12)
+    tables, others = Tables(np.zeros((7, 3), np.float32), np.ones((7, 3), np.float32)), Others(alike=2)
+    meeting = averager(tables, [9.0] * 7, others)
+    for table in tables:
+        table[:, 0] += np.arange(7, dtype=np.float32) / 16
+    meeting.meet()
+    assert others.sent == [3, 3, 1, 3, 3, 1]
+    for table, before in zip(tables, (0, 1), strict=True):
+        np.testing.assert_allclose(table[:, 0], before + np.arange(7) / 8, rtol=1e-6)
+        assert (table[:, 1:] == before).all()
 
 
 def test_steps_of_different_directions_add_up_however_long() -> None:

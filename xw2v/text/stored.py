@@ -22,6 +22,8 @@ from xw2v.files import reading
 
 __all__ = ["StoredNumbers", "out_of_range"]
 
+_FEW = 1024  # numbers that are read as fast as one
+
 
 def out_of_range(ids: npt.NDArray[Any], below: int) -> int | None:
     """One of the ids that are not in 0 .. below - 1, None where all are."""
@@ -85,18 +87,18 @@ class StoredNumbers:
         return numbers
 
     def searchsorted(self, values: Any, **_: Any) -> npt.NDArray[np.int64]:
-        """As of an array in ascending order, by reading one number after the other: where each value would stand."""
+        """As of an array in ascending order, by reading a few numbers: where each value would stand."""
         return np.array([self._place(value) for value in values], np.int64)
 
     def _place(self, value: int) -> int:
         low, high = 0, self._size
-        while low < high:
+        while high - low > _FEW:
             middle = (low + high) // 2
             if self._read(middle, 1)[0] < value:
                 low = middle + 1
             else:
                 high = middle
-        return low
+        return low + int(self._read(low, high - low).searchsorted(value))
 
     def _read(self, start: int, count: int) -> npt.NDArray[Any]:
         if not hasattr(os, "pread"):  # Windows, where a file that is mapped cannot be cut short

@@ -95,10 +95,9 @@ def read_chunk(ids: Array, offsets: Array, start: int, stop: int) -> Chunk:
     ids : (n,) integers, a NumPy array or what reads slices of a file     the corpus
     offsets : (sentences + 1,) int64, the same     where each sentence begins; the last is n
     """
-    marks = np.zeros(stop - start, dtype=np.int32)
-    marks[sentence_begins(offsets, start, stop)] = 1
-    marks[::SEGMENT] = 1
-    sentences: np.ndarray = np.cumsum(marks, dtype=np.int32)
+    R = stop - start
+    begins = np.union1d(np.arange(0, R, SEGMENT), sentence_begins(offsets, start, stop))
+    sentences = np.repeat(np.arange(1, len(begins) + 1, dtype=np.int32), np.diff(begins, append=R))
     return Chunk(np.asarray(ids[start:stop], dtype=np.int32), sentences, start)
 
 

@@ -17,19 +17,20 @@ each row is expected in the text about equally often between two meetings that i
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
 
 from xw2v.backend import Backend
 from xw2v.training.distributed import row_moves
 from xw2v.training.distributed.ranks import TableRanks
 from xw2v.training.engines import Tables
 
-__all__ = ["Averager", "row_limits", "shares_of_sums"]
+__all__ = ["Averager", "row_limits"]
 
 Array = Any
 
@@ -75,7 +76,7 @@ class Averager:
     Attributes
     ----------
     meetings, bytes, seconds   how many there were, what a rank had to bring (a ring sends and receives 2 (N - 1) / N
-        times as much), and how long they took, the waiting for slower ranks not counted
+        times as much), and how long they took, waiting for slower ranks included
     """
 
     def __init__(self, tables: Tables, ranks: TableRanks, size: int, backend: Backend, expected: np.ndarray) -> None:
@@ -94,20 +95,33 @@ class Averager:
         begun = time.perf_counter()
         self.meetings += 1
         turn = (self.meetings & -self.meetings).bit_length() - 1  # how often 2 divides the number of the meeting
+        rows = self._limits[min(turn, len(self._limits) - 1)]
+        under_way: deque[Callable[[], None]] = deque()
         for table, base in zip(self.tables, self._base, strict=True):
-            rows = self._limits[min(turn, len(self._limits) - 1)]
-            self._combine(table, base, self._changed(table, base) if everything else self._all[:rows])
+            for some in self._packets(self._changed(table, base) if everything else self._all[:rows]):
+                under_way.append(self._begin(table, base, some))
+                if len(under_way) > 1:  # while one travels, the one before is added up
+                    under_way.popleft()()
+        while under_way:
+            under_way.popleft()()
         self.backend.synchronize()
         self.seconds += time.perf_counter() - begun
 
-    def _combine(self, table: Array, base: Array, ids: Array) -> None:
+    def _packets(self, ids: Array) -> Iterator[Array]:
         for first in range(0, ids.shape[0], self._rows):
-            some = ids[first : first + self._rows]
-            packet = self._moves.pack_steps(table, base, some)
-            self.ranks.sum(packet)
-            self.bytes += 4 * packet.shape[0] * packet.shape[1]
-            factors = shares_of_sums(self._moves.squares_of_steps(packet), packet[:, -1], self._longest)
-            self._moves.add_steps(table, base, some, packet, factors)
+            yield ids[first : first + self._rows]
+
+    def _begin(self, table: Array, base: Array, ids: Array) -> Callable[[], None]:
+        """Send a packet; what is returned waits for it and adds it up."""
+        packet = self._moves.pack_steps(table, base, ids)
+        arrived = self.ranks.begin_sum(packet)
+        self.bytes += 4 * packet.shape[0] * packet.shape[1]
+
+        def finish() -> None:
+            arrived()
+            self._moves.add_steps(table, base, ids, packet, self._longest)
+
+        return finish
 
     def _changed(self, table: Array, base: Array) -> Array:
         """Which rows changed on any rank."""
@@ -119,20 +133,6 @@ class Averager:
         self.ranks.maximum(changed)
         self.bytes += table.shape[0]
         return xp.nonzero(changed)[0]
-
-
-def shares_of_sums(squares_of_sums: Array, sums_of_squares: Array, longest: float) -> Array:
-    """(n,) the f of each row: how much of the sum of the ranks' steps is taken; see above.
-
-    Parameters
-    ----------
-    squares_of_sums, sums_of_squares : (n,) float arrays   |Σ change|² and Σ |change|²
-    longest : float                                        B
-    """
-    xp = array_namespace(squares_of_sums)
-    least = xp.asarray(1e-30, dtype=squares_of_sums.dtype, device=device(squares_of_sums))  # of rows of zeros
-    squares = xp.maximum(squares_of_sums, least)
-    return xp.clip(xp.maximum(longest / xp.sqrt(squares), sums_of_squares / squares), None, 1.0)
 
 
 def _moves(backend: Backend) -> Any:

@@ -37,6 +37,10 @@ class TableRanks(Protocol):
         """Put the sum over all ranks in the place of the array."""
         ...
 
+    def begin_sum(self, array: Array) -> Callable[[], None]:
+        """Begin `sum`; what is returned waits for it. The array is not to be touched until then."""
+        ...
+
     def maximum(self, array: Array) -> None:
         """Put the largest over all ranks in the place of each number."""
         ...
@@ -115,7 +119,12 @@ class MpiRanks:
 
     def sum(self, array: Array) -> None:
         """See `TableRanks.sum`."""
-        self._wait(self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.SUM), array.nbytes)
+        self.begin_sum(array)()
+
+    def begin_sum(self, array: Array) -> Callable[[], None]:
+        """See `TableRanks.begin_sum`."""
+        request = self._comm.Iallreduce(self._mpi.IN_PLACE, array, self._mpi.SUM)
+        return lambda: self._wait(request, array.nbytes)
 
     def maximum(self, array: Array) -> None:
         """See `TableRanks.maximum`."""
@@ -234,7 +243,12 @@ class NcclTables:
 
     def sum(self, array: Array) -> None:
         """See `TableRanks.sum`."""
+        self.begin_sum(array)()
+
+    def begin_sum(self, array: Array) -> Callable[[], None]:
+        """See `TableRanks.begin_sum`."""
         self._nccl.all_reduce(array, array, op="sum")
+        return lambda: None
 
     def maximum(self, array: Array) -> None:
         """See `TableRanks.maximum`."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-__all__ = ["add_steps", "pack_steps", "squares_of_steps"]
+__all__ = ["add_steps", "pack_steps"]
 
 Array = Any
 
@@ -19,16 +19,9 @@ def pack_steps(table: Array, base: Array, ids: Array) -> Array:
     return packet
 
 
-def squares_of_steps(packet: Array) -> Array:
-    """See `row_moves.squares_of_steps`."""
-    squares = np.empty(len(packet), packet.dtype)
-    _squares(packet, squares)
-    return squares
-
-
-def add_steps(table: Array, base: Array, ids: Array, packet: Array, factors: Array) -> None:
+def add_steps(table: Array, base: Array, ids: Array, packet: Array, longest: float) -> None:
     """See `row_moves.add_steps`."""
-    _add(table, base, ids, packet, factors)
+    _add(table, base, ids, packet, packet.dtype.type(longest))
 
 
 # Ids are taken as unsigned numbers, rows as views, sums in any order: with any of it left out LLVM does not vectorise.
@@ -48,20 +41,14 @@ def _pack(table: Array, base: Array, ids: Array, packet: Array) -> None:
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _squares(packet: Array, squares: Array) -> None:
-    for i in range(packet.shape[0]):
-        step = packet[i]
-        square = packet.dtype.type(0)
-        for d in range(step.shape[0] - 1):
-            square += step[d] * step[d]
-        squares[i] = square
-
-
-@njit(nogil=True, cache=True)
-def _add(table: Array, base: Array, ids: Array, packet: Array, factors: Array) -> None:
-    D = table.shape[1]
+def _add(table: Array, base: Array, ids: Array, packet: Array, longest: Any) -> None:
+    D, one, least = table.shape[1], packet.dtype.type(1), packet.dtype.type(1e-30)
     for i in range(ids.shape[0]):
-        row, old, step, factor = table[np.uint64(ids[i])], base[np.uint64(ids[i])], packet[i], factors[i]
+        row, old, step = table[np.uint64(ids[i])], base[np.uint64(ids[i])], packet[i]
+        square = least
+        for d in range(D):
+            square += step[d] * step[d]
+        factor = min(one, max(longest / np.sqrt(square), step[D] / square))
         for d in range(D):
             new = old[d] + factor * step[d]
             row[d] = new

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
-__all__ = ["add_steps", "pack_steps", "squares_of_steps"]
+__all__ = ["add_steps", "pack_steps", "shares_of_sums"]
 
 Array = Any
 
@@ -22,15 +22,24 @@ def pack_steps(table: Array, base: Array, ids: Array) -> Array:
     return xp.concat([step, xp.vecdot(step, step)[:, None]], axis=1)
 
 
-def squares_of_steps(packet: Array) -> Array:
-    """(n,) squared lengths of the sums of steps in a packet that was added up."""
-    steps = packet[:, :-1]
-    squares: Array = array_namespace(packet).vecdot(steps, steps)
-    return squares
-
-
-def add_steps(table: Array, base: Array, ids: Array, packet: Array, factors: Array) -> None:
-    """Put table and base where they meet: base plus the sums of steps, each times its factor (n,)."""
+def add_steps(table: Array, base: Array, ids: Array, packet: Array, longest: float) -> None:
+    """Put table and base where they meet: base plus the share of each sum of steps, of a packet that was added up."""
+    factors = shares_of_sums(packet, longest)
     met = array_namespace(table).take(base, ids, axis=0) + packet[:, :-1] * factors[:, None]
     table[ids] = met
     base[ids] = met
+
+
+def shares_of_sums(packet: Array, longest: float) -> Array:
+    """(n,) the f of each row, how much of the sum of the ranks' steps is taken; see `averaging`.
+
+    Parameters
+    ----------
+    packet : (n, D + 1) float array   Σ change and Σ |change|²
+    longest : float                   B
+    """
+    xp = array_namespace(packet)
+    steps = packet[:, :-1]
+    least = xp.asarray(1e-30, dtype=packet.dtype, device=device(packet))  # of rows of zeros
+    squares = xp.maximum(xp.vecdot(steps, steps), least)
+    return xp.clip(xp.maximum(longest / xp.sqrt(squares), packet[:, -1] / squares), None, 1.0)

@@ -77,19 +77,23 @@ class SharedTraining(Training):
         return None
 
     def _meet(self, failure: Exception | None, saver: Any) -> tuple[Progress, bool]:
-        """Count, bring the tables together; the record of the round, and whether it is time to save."""
+        """Count and bring the tables together; the record of the round, and whether it is time to save."""
         walk = self._walk
         words = walk.epoch * walk.n + walk.start
         due = saver is not None and saver.due(words)
         told = np.array([failure is not None, self._stop_asked, due, *walk.sums])
-        self.ranks.sum(told)
+        heard = self.ranks.begin_sum(told)
+        with np.errstate(all="ignore"):  # the rank that failed may have left the finite numbers
+            self.averager.meet()
+        heard()
         failed, stop, save = (number > 0 for number in told[:3])
         if failed:
             self.ranks.agree(failure)
         if stop:
             self.ranks.settled = True
             super().stop()
-        self.averager.meet(everything=bool(stop or save or walk.over))
+        if stop or save or walk.over:
+            self.averager.meet(everything=True)
         result = walk.end_round(told[3:])
         return walk.record(walk.last, result, self._seconds()), bool(save)
 
