@@ -95,9 +95,10 @@ def read_chunk(ids: Array, offsets: Array, start: int, stop: int) -> Chunk:
     ids : (n,) integers, a NumPy array or what reads slices of a file     the corpus
     offsets : (sentences + 1,) int64, the same     where each sentence begins; the last is n
     """
-    R = stop - start
-    begins = np.union1d(np.arange(0, R, SEGMENT), sentence_begins(offsets, start, stop))
-    sentences = np.repeat(np.arange(1, len(begins) + 1, dtype=np.int32), np.diff(begins, append=R))
+    bounds = np.concatenate([[0], sentence_begins(offsets, start, stop), [stop - start]])
+    sentences = np.repeat(np.arange(len(bounds) - 1, dtype=np.int32), np.diff(bounds))
+    for segment in range(SEGMENT, stop - start, SEGMENT):
+        sentences[segment:] += 1
     return Chunk(np.asarray(ids[start:stop], dtype=np.int32), sentences, start)
 
 
