@@ -1,8 +1,8 @@
 """Ranks beside one process: are they as fast on the same cores, and as good?
 
 Speed: one process with as many workers as cores, and as many ranks with one worker each, in turn; medians, the
-median of the turns' ratios, and what the ranks' meetings cost. Quality: scores of one process and of 2, 4 and 8 ranks, over seeds; ranks
-may share cores for that, so its speeds mean nothing.
+median of the turns' ratios, and what the ranks' meetings cost. Quality: scores of one process and of 2, 4 and 8
+ranks, over seeds; ranks may share cores for that, so its speeds mean nothing.
 
     python -m bench.bench_distributed speed [TEXT] [--turns 5] [--epochs 2] [--vector-size 100]
     python -m bench.bench_distributed quality [TEXT] [--ranks 1 2 4 8] [--seeds 1 2 3] [--epochs 5]

@@ -18,6 +18,8 @@ LANES = simd.LANES
 add_at, add_first_at, fma, load, load_at = simd.add_at, simd.add_first_at, simd.fma, simd.load, simd.load_at
 load_first_at, prefetch, splat, store = simd.load_first_at, simd.prefetch, simd.splat, simd.store
 splat_at, store_totals = simd.splat_at, simd.store_totals
+add_products, add_squares, add_to = simd.add_products, simd.add_squares, simd.add_to
+ZEROS = {1: simd.zeros1, 3: simd.zeros3, 4: simd.zeros4}
 
 
 def numbers(n: int) -> np.ndarray:
@@ -56,6 +58,32 @@ def test_first_lanes_only(count: int) -> None:
     expected[2 * LANES :] = 0
     expected[2 * LANES : 2 * LANES + count] = x[3:]
     np.testing.assert_array_equal(into, expected)
+
+
+@pytest.mark.parametrize("vectors", ZEROS)
+def test_blocks(vectors: int) -> None:
+    """Sums of rows times numbers, added to what stands somewhere, with a few numbers of the last vector left out."""
+    zeros, left = ZEROS[vectors], vectors * LANES - 3
+
+    @njit
+    def run(rows: Any, weights: Any, sums: Any, into: Any) -> None:
+        a, b = zeros(), zeros()
+        for i in range(3):
+            a, b = add_products(a, b, splat_at(weights, i), splat_at(weights, i + 3), rows, 1 + i * vectors * LANES)
+        store(sums, vectors * LANES, add_squares(splat(np.float32(2)), add_to(sums, 0, a)))
+        add_first_at(np.int64(into.ctypes.data) + 4, left, b)
+
+    P = vectors * LANES
+    rows, weights, before = numbers(3 * P + 1), numbers(6), numbers(P + LANES)
+    sums, into = before.copy(), np.ones(P + 2, np.float32)
+    run(rows, weights, sums, into)
+    a, b = weights.reshape(2, 3) @ rows[1:].reshape(3, P)
+    np.testing.assert_allclose(sums[:P], before[:P] + a, rtol=1e-5, atol=1e-6)
+    squares = (sums[:P].reshape(vectors, LANES) ** 2).sum(axis=0)
+    np.testing.assert_allclose(sums[P:], 2 + squares, rtol=1e-5)
+    expected = np.ones(P + 2, np.float32)
+    expected[1 : left + 1] += b[:left]
+    np.testing.assert_allclose(into, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_number_in_every_lane() -> None:

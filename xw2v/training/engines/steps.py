@@ -18,12 +18,17 @@ from xw2v.training.engines.simd import (
     LANES,
     add_at,
     add_first_at,
+    add_products,
+    add_squares,
+    add_to,
     fma,
     load,
     splat,
     splat_at,
-    store,
     store_totals,
+    zeros1,
+    zeros3,
+    zeros4,
 )
 
 __all__ = ["add_steps"]
@@ -44,49 +49,26 @@ def _in_threes(vectors: int) -> bool:
 
 
 @inner(inline="always")
-def _four(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
-    """Four vectors of each of two sums of slopes[at + i step] rows[first + i], of the same rows."""
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(np.float32(0))
+def _sums(
+    zeros: Any, slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int
+) -> Any:
+    """Of both sums of slopes[at + i step] rows[i] the vectors at `source`, as many as `zeros` has."""
+    a = b = zeros
     for i in range(count):
-        a, b = splat_at(slopes, at + i * step), splat_at(slopes, at_other + i * step)
-        x = load(rows, source)
-        a0, b0 = fma(a, x, a0), fma(b, x, b0)
-        x = load(rows, source + LANES)
-        a1, b1 = fma(a, x, a1), fma(b, x, b1)
-        x = load(rows, source + 2 * LANES)
-        a2, b2 = fma(a, x, a2), fma(b, x, b2)
-        x = load(rows, source + 3 * LANES)
-        a3, b3 = fma(a, x, a3), fma(b, x, b3)
+        a, b = add_products(a, b, splat_at(slopes, at + i * step), splat_at(slopes, at_other + i * step), rows, source)
         source += P
-    return a0, a1, a2, a3, b0, b1, b2, b3
+    return a, b
 
 
 @inner(inline="always")
-def _three(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
-    """As `_four`, three vectors."""
-    a0 = a1 = a2 = b0 = b1 = b2 = splat(np.float32(0))
-    for i in range(count):
-        a, b = splat_at(slopes, at + i * step), splat_at(slopes, at_other + i * step)
-        x = load(rows, source)
-        a0, b0 = fma(a, x, a0), fma(b, x, b0)
-        x = load(rows, source + LANES)
-        a1, b1 = fma(a, x, a1), fma(b, x, b1)
-        x = load(rows, source + 2 * LANES)
-        a2, b2 = fma(a, x, a2), fma(b, x, b2)
-        source += P
-    return a0, a1, a2, b0, b1, b2
-
-
-@inner(inline="always")
-def _one(slopes: Array, at: int, at_other: int, step: int, rows: Array, source: int, count: int, P: int) -> Any:
-    """As `_four`, one vector."""
-    a0 = b0 = splat(np.float32(0))
-    for i in range(count):
-        x = load(rows, source)
-        a0 = fma(splat_at(slopes, at + i * step), x, a0)
-        b0 = fma(splat_at(slopes, at_other + i * step), x, b0)
-        source += P
-    return a0, b0
+def _add_block(
+    zeros: Any, to: int, to_other: int, left: int, slopes: Array, at: int, at_other: int, step: int, rows: Array,
+    source: int, count: int, P: int,
+) -> None:  # fmt: skip
+    """Add these vectors of both sums to two rows, of which so many numbers are left."""
+    a, b = _sums(zeros, slopes, at, at_other, step, rows, source, count, P)
+    add_first_at(to, left, a)
+    add_first_at(to_other, left, b)
 
 
 # Each caller has another step, often 1: as a call of its own this takes a tenth longer.
@@ -96,41 +78,29 @@ def _add_sums(
     count: int, P: int,
 ) -> None:  # fmt: skip
     """To one row add the sum of slopes[at + i step] rows[first + i], and to another the same from `at_other` on."""
-    k, length = 0, LANES * BYTES
+    k = 0
     while k < D:
-        vectors, to, to_other = (D - k + LANES - 1) // LANES, row_at + k * BYTES, other_at + k * BYTES
+        vectors, left, source = (D - k + LANES - 1) // LANES, D - k, first * P + k
+        to, to_other = row_at + k * BYTES, other_at + k * BYTES
         if _in_fours(vectors):
-            a0, a1, a2, a3, b0, b1, b2, b3 = _four(slopes, at, at_other, step, rows, first * P + k, count, P)
-            add_at(to, a0)
-            add_at(to + length, a1)
-            add_at(to + 2 * length, a2)
-            add_first_at(to + 3 * length, D - k - 3 * LANES, a3)
-            add_at(to_other, b0)
-            add_at(to_other + length, b1)
-            add_at(to_other + 2 * length, b2)
-            add_first_at(to_other + 3 * length, D - k - 3 * LANES, b3)
+            _add_block(zeros4(), to, to_other, left, slopes, at, at_other, step, rows, source, count, P)
             k += 4 * LANES
         elif _in_threes(vectors):
-            a0, a1, a2, b0, b1, b2 = _three(slopes, at, at_other, step, rows, first * P + k, count, P)
-            add_at(to, a0)
-            add_at(to + length, a1)
-            add_first_at(to + 2 * length, D - k - 2 * LANES, a2)
-            add_at(to_other, b0)
-            add_at(to_other + length, b1)
-            add_first_at(to_other + 2 * length, D - k - 2 * LANES, b2)
+            _add_block(zeros3(), to, to_other, left, slopes, at, at_other, step, rows, source, count, P)
             k += 3 * LANES
         else:
-            a0, b0 = _one(slopes, at, at_other, step, rows, first * P + k, count, P)
-            add_first_at(to, D - k, a0)
-            add_first_at(to_other, D - k, b0)
+            _add_block(zeros1(), to, to_other, left, slopes, at, at_other, step, rows, source, count, P)
             k += LANES
 
 
 @inner(inline="always")
-def _keep(sums: Array, at: int, vector: Any, square: Any) -> Any:
-    total = fma(splat(np.float32(1)), vector, load(sums, at))
-    store(sums, at, total)
-    return fma(total, total, square)
+def _keep_block(
+    zeros: Any, sums: Array, k: int, squares: Any, slopes: Array, at: int, at_other: int, step: int, rows: Array,
+    source: int, count: int, P: int,
+) -> Any:  # fmt: skip
+    """Add these vectors of both sums to those that are kept; both `squares` plus those of what is there then."""
+    a, b = _sums(zeros, slopes, at, at_other, step, rows, source, count, P)
+    return add_squares(squares[0], add_to(sums, k, a)), add_squares(squares[1], add_to(sums, P + k, b))
 
 
 @inner(forceinline=True)
@@ -138,33 +108,20 @@ def _keep_sums(
     slopes: Array, at: int, at_other: int, step: int, rows: Array, first: int, count: int, P: int, sums: Array
 ) -> None:
     """Add both sums to `sums`, where they stand one after the other; behind them the squares of their lengths."""
-    square = square_other = splat(np.float32(0))
+    squares = zeros1(), zeros1()
     k = 0
     while k < P:
         vectors, source = (P - k) // LANES, first * P + k
         if _in_fours(vectors):
-            a0, a1, a2, a3, b0, b1, b2, b3 = _four(slopes, at, at_other, step, rows, source, count, P)
-            square, square_other = _keep(sums, k, a0, square), _keep(sums, P + k, b0, square_other)
-            k += LANES
-            square, square_other = _keep(sums, k, a1, square), _keep(sums, P + k, b1, square_other)
-            k += LANES
-            square, square_other = _keep(sums, k, a2, square), _keep(sums, P + k, b2, square_other)
-            k += LANES
-            square, square_other = _keep(sums, k, a3, square), _keep(sums, P + k, b3, square_other)
-            k += LANES
+            squares = _keep_block(zeros4(), sums, k, squares, slopes, at, at_other, step, rows, source, count, P)
+            k += 4 * LANES
         elif _in_threes(vectors):
-            a0, a1, a2, b0, b1, b2 = _three(slopes, at, at_other, step, rows, source, count, P)
-            square, square_other = _keep(sums, k, a0, square), _keep(sums, P + k, b0, square_other)
-            k += LANES
-            square, square_other = _keep(sums, k, a1, square), _keep(sums, P + k, b1, square_other)
-            k += LANES
-            square, square_other = _keep(sums, k, a2, square), _keep(sums, P + k, b2, square_other)
-            k += LANES
+            squares = _keep_block(zeros3(), sums, k, squares, slopes, at, at_other, step, rows, source, count, P)
+            k += 3 * LANES
         else:
-            a0, b0 = _one(slopes, at, at_other, step, rows, source, count, P)
-            square, square_other = _keep(sums, k, a0, square), _keep(sums, P + k, b0, square_other)
+            squares = _keep_block(zeros1(), sums, k, squares, slopes, at, at_other, step, rows, source, count, P)
             k += LANES
-    store_totals(sums, 2 * P, square, square_other, square, square_other)
+    store_totals(sums, 2 * P, squares[0], squares[1], squares[0], squares[1])
 
 
 @inner()
