@@ -100,6 +100,20 @@ def test_save_and_load(tmp_path: Path) -> None:
     np.testing.assert_array_equal(WordVectors.load(tmp_path / "model").vectors, model.wv.vectors)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("min_count", r"m\n_count", r"unknown option 'm\\n_count'"), ("centers", r"cen\nters", "argument 'cen ters'")],
+)
+def test_a_name_with_a_line_break_in_a_damaged_model(old: str, new: str, message: str, tmp_path: Path) -> None:
+    """Found by fuzzing: the error was two lines."""
+    Word2Vec(**OPTIONS).fit(SENTENCES).save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    before, name, after = path.read_text().rpartition(f'"{old}":')  # of the record of a chunk, not the option
+    path.write_text(before + name.replace(old, new) + after)
+    with pytest.raises(FormatError, match=rf"^[^\n]* is not a whole Word2Vec model \(.*{message}[^\n]*$"):
+        Word2Vec.load(tmp_path / "model")
+
+
 def test_other_options_after_fit_neither_spoil_what_is_saved_nor_mix_sizes(tmp_path: Path) -> None:
     model = Word2Vec(**OPTIONS).fit(SENTENCES).set_params(vector_size=7, window=3)
     with pytest.raises(ConfigError, match=r"vector_size is 7 .* have 6 numbers: .* fit learns anew"):

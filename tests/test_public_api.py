@@ -109,6 +109,14 @@ def test_no_pickle() -> None:
         assert "allow_pickle=True" not in text, path
 
 
+def test_an_error_is_one_line() -> None:
+    """Also where it quotes a name that is more."""
+    for name in xw2v.errors.__all__:
+        error = getattr(xw2v.errors, name)("cannot read a\nb\u2028c")
+        assert str(error) == "cannot read a b c"
+        assert str(type(error)()) == ""
+
+
 def test_only_the_command_line_prints_and_exits() -> None:
     for path in PACKAGE.rglob("*.py"):
         if path.relative_to(PACKAGE).parts[0] in ("cli", "__main__.py"):

@@ -29,6 +29,10 @@ class XW2VError(Exception):
     (True, True)
     """
 
+    def __str__(self) -> str:
+        # Names of files and what damaged ones hold may have line breaks. (A KeyError would show the repr of its text.)
+        return " ".join(str(self.args[0]).splitlines()) if self.args else ""
+
 
 class ConfigError(XW2VError, ValueError):
     """An option is out of its range, or two options do not go together."""
@@ -80,7 +84,3 @@ class GradientError(XW2VError, AssertionError):
 
 class UnknownWordError(XW2VError, KeyError):
     """A word is not in the vocabulary."""
-
-    def __str__(self) -> str:
-        # KeyError shows the repr of its argument, quotes included; a message is wanted here.
-        return str(self.args[0]) if self.args else ""

@@ -69,7 +69,7 @@ def load_model(folder: str | os.PathLike[str]) -> StoredModel:
     stored = load_model_folder(folder)
     metadata, wv = stored.metadata, WordVectors.load(folder)
     try:
-        config = Config(**metadata["config"])
+        config = Config.from_dict(metadata["config"])
         model = StoredModel(
             config=config,
             wv=wv,
