@@ -93,6 +93,17 @@ def test_the_time_of_all_parts_is_counted() -> None:
     assert 1000 < next(iter(run)).seconds < 1900
 
 
+def test_a_saver_and_the_one_who_stops_a_run_learn_how_long_it_took() -> None:
+    saver = Saved(900)
+    run = training(MODES["array"], saver=saver, position=Position(size=200, seconds=1000.0))
+    seconds = [record.seconds for record in run]
+    kept = [position.seconds for _, position in saver.kept]
+    assert len(kept) > 3
+    assert 1000 < kept[0] < kept[-1] <= run.position.seconds
+    assert seconds[0] < kept[0]
+    assert seconds[-1] <= run.position.seconds < 1900
+
+
 class Slow:
     """An engine that stops the run inside its chunks, after so many calls for a rate."""
 

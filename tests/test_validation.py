@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -392,6 +393,22 @@ def test_all_of_an_epoch_is_done_and_nothing_of_the_next_when_its_end_is_looked_
     for epoch, _, begun in seen:
         assert begun == [chunks] * (epoch + 1) + [0] * (8 - epoch)
     assert run.position.ended == 3
+
+
+def test_the_time_that_a_look_takes_is_no_time_of_training() -> None:
+    data, config = corpus(), Config(**options(engine="array"))
+    engine = ArrayEngine(config, data.vocabulary.counts, NUMPY)
+
+    def look(epoch: int) -> bool:
+        time.sleep(0.2)
+        return False
+
+    run = Training(some_tables(), data.ids, data.offsets, config, NUMPY, engine, at_epoch_end=look)
+    began = time.perf_counter()
+    seconds = [record.seconds for record in run][-1]
+    # Three looks; the last one comes after the last record.
+    assert seconds <= time.perf_counter() - began - 0.6
+    assert run.position.seconds <= time.perf_counter() - began - 0.6
 
 
 def test_stopped_while_the_end_of_an_epoch_is_looked_at() -> None:
