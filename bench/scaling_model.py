@@ -22,7 +22,6 @@ import numpy as np
 if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from xw2v.training import batches
 from xw2v.training.distributed.averaging import row_limits
 from xw2v.training.distributed.shared_walk import words_a_round
 from xw2v.training.sampling import keep_probabilities
@@ -43,7 +42,7 @@ class Rank:
     memory: float  # bytes a second, of packing rows
 
 
-CPU = Rank("CPU core", 1.36e6, None, 7, 18e9)
+CPU = Rank("CPU core", 1.54e6, None, 7, 17e9)
 GPU = Rank("GPU", 390e6, 512 * 8192, 12, 4.3e12)
 
 
@@ -67,7 +66,7 @@ def rows_a_meeting(V: int, round_words: int, N: int, sample: float = 1e-3) -> fl
 
 def round_of(rank: Rank, N: int) -> int:
     """Words that each of N ranks trains between two meetings."""
-    return rank.round or max(batches.SEGMENT, words_a_round(None, N))
+    return rank.round or words_a_round(None, N)
 
 
 def meeting(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float, float]:

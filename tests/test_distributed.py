@@ -24,7 +24,7 @@ from xw2v.errors import BackendError
 from xw2v.training import batches
 from xw2v.training.distributed import averaging
 from xw2v.training.distributed.averaging import Averager, row_limits
-from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round
+from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, words_a_round
 from xw2v.training.engines import ChunkResult, Tables
 from xw2v.training.walk import Place, Position, Walk
 
@@ -176,6 +176,13 @@ def test_ends_of_epochs_are_behind_a_round_whatever_it_spans() -> None:
     walk.end_round(np.zeros(4))
     position = walk.position([], 1.0)
     assert (position.epoch, position.ended) == (2, 2)
+
+
+def test_words_a_round() -> None:
+    assert [words_a_round(None, ranks) for ranks in (1, 2, 3, 4, 6, 8, 999)] == [49_152] * 2 + [29_127, 16_384] + [
+        8192
+    ] * 3
+    assert words_a_round(100_000, 8) == 100_000
 
 
 def test_chunks_a_round() -> None:
