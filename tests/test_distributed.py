@@ -579,6 +579,30 @@ except Exception as error:
 
 
 @needs_mpi
+@pytest.mark.parametrize(("failing", "error"), [(1, "FormatError('cut short')"), (0, "KeyboardInterrupt")])
+def test_nothing_is_kept_of_a_round_that_did_not_end(failing: int, error: str, text: Path) -> None:
+    """A corpus that is cut short, and a second Ctrl-C: a run goes on from before the round, and trains all of it."""
+    whole = told(1, "say(facts(fit()))", text.parent)
+    script = """
+from xw2v.errors import FormatError
+from xw2v.training.engines.cpu import CpuEngine
+train, chunks = CpuEngine.train_chunk, []
+def failing(self, *arguments, **more):
+    chunks.append(0)
+    if len(chunks) == 12 and rank == {rank}:
+        raise {error}
+    return train(self, *arguments, **more)
+CpuEngine.train_chunk = failing
+say(facts(fit({{"checkpoint_dir": folder / "run", "checkpoint_every": 2000, "resume": True}})))
+"""
+    assert run(2, script.format(rank=failing, error=error), text.parent)[0] != 0
+    assert list((text.parent / "run").glob("*.safetensors"))
+    facts = told(2, script.format(rank=2, error=error), text.parent)
+    assert facts["words"] == whole["words"]
+    assert (facts["centers"], facts["pairs"]) == (whole["centers"], whole["pairs"])
+
+
+@needs_mpi
 @pytest.mark.parametrize(
     ("what", "message"),
     [

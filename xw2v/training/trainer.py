@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Any, Protocol
 
@@ -138,7 +138,7 @@ class Training:
                 late = self._halt()
             yield from late
 
-    def _records(self, pool: ThreadPoolExecutor) -> Iterator[Progress]:
+    def _records(self, pool: Executor) -> Iterator[Progress]:
         # Engines that work ahead are handed a chunk while the device has another: it never waits for the host.
         ahead = 2 * self.workers if self.workers > 1 or isinstance(self.engine, AheadEngine) else 1
         places = iter(self._walk)

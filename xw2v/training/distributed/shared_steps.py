@@ -7,7 +7,7 @@ step's updates travel, so this is for checking, and for large steps on a fast ne
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ class SteppedTraining(Training):
         """Have the iteration end after the chunk under way, on all ranks."""
         self._stop_asked = True
 
-    def _records(self, pool: ThreadPoolExecutor) -> Iterator[Progress]:
+    def _records(self, pool: Executor) -> Iterator[Progress]:
         try:
             for record in super()._records(pool):
                 yield record
