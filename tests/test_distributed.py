@@ -268,16 +268,20 @@ class Others:
     def __init__(self, alike: int, across: bool = False) -> None:
         self.alike, self.across = alike, across
         self.sent: list[int] = []
+        self.under_way = 0
 
     def sum(self, array: np.ndarray) -> None:
         self.begin_sum(array)()
 
     def begin_sum(self, array: np.ndarray) -> Callable[[], None]:
         self.sent.append(len(array))
+        self.under_way += 1
+        assert self.under_way <= 2  # each takes memory
         sent = array.copy()
         array[:] = np.nan  # not to be used until it has come
 
         def arrive() -> None:
+            self.under_way -= 1
             array[:] = sent
             self._add_up(array)
 
@@ -478,6 +482,42 @@ except KeyboardInterrupt:
     last = model.history[-1]
     assert (last.words, last.centers, last.pairs) == (whole["words"], whole["centers"], whole["pairs"])
     assert told(2, script.format(stop=10**9), text.parent) == whole["words"]  # and nothing is left to do
+
+
+@needs_mpi
+@pytest.mark.parametrize(("stop", "every", "times"), [(10_000, 10**9, 1), (10**9, 4000, 10), (10**9, 10**9, 1)])
+def test_tables_are_the_same_wherever_they_are_kept(stop: int, every: int, times: int, text: Path) -> None:
+    """All rows meet before a checkpoint, at the end, and where a run is stopped; those of rare words not before."""
+    lines = text.read_text().splitlines()
+    text.write_text("\n".join(f"{line} rare{n}" for n, line in enumerate(lines)))
+    script = f"""
+import xw2v.training.distributed.shared_training as shared
+from xw2v.training.checkpoint import Checkpoints
+sums, kept = [], set()
+train, save = shared.SharedTraining._records, Checkpoints.save
+def records(self, pool):
+    for record in train(self, pool):
+        sums.append(zlib.crc32(b"".join(table.tobytes() for table in self.tables)))
+        yield record
+def noted(self, *arguments):
+    kept.add(len(sums) - 1)  # the round that was the last one then
+    save(self, *arguments)
+shared.SharedTraining._records, Checkpoints.save = records, noted
+def stopping(record):
+    if record.words > {stop}:
+        os.kill(os.getpid(), signal.SIGINT)
+try:
+    fit({{"checkpoint_dir": folder / "run", "checkpoint_every": {every}, "on_progress": stopping}})
+except KeyboardInterrupt:
+    pass
+rounds = [len(set(some)) == 1 for some in zip(*comm.allgather(sums))]
+say([[alike for i, alike in enumerate(rounds) if (i in kept) == chosen] for chosen in (True, False)])
+"""
+    kept, others = told(2, script, text.parent)
+    assert all(kept)
+    assert len(kept) >= times
+    assert not any(others)
+    assert len(others) >= 2
 
 
 @needs_mpi

@@ -37,6 +37,15 @@ def test_slices_are_those_of_the_array(path: Path) -> None:
     np.testing.assert_array_equal(numbers.searchsorted(values), array.searchsorted(values))
 
 
+def test_a_place_among_many(tmp_path: Path) -> None:
+    """More numbers than are read at once, some of them the same."""
+    array = np.sort(np.random.default_rng(1).integers(0, 20_000, 9_000)).astype("<i8")
+    array.tofile(tmp_path / "many")
+    numbers = StoredNumbers(tmp_path / "many", array.dtype)
+    values = np.arange(-3, 20_003, 7)
+    np.testing.assert_array_equal(numbers.searchsorted(values), array.searchsorted(values))
+
+
 def test_reads_that_come_in_parts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As of more than 2 GiB."""
     pread = os.pread
