@@ -114,8 +114,8 @@ class SharedTraining(Training):
 class _Here(Executor):
     """Does what it is given at once, in the thread that gives it.
 
-    A thread that wakes up for each round often finds itself on the core where another rank is at work, while its own
-    stands idle: two ranks on two cores were a sixth slower.
+    A thread that wakes up for each round may find itself on the core where another rank is at work, while its own
+    stands idle: two ranks on two cores were 2 to 14 % slower (bench/README.md).
     """
 
     def submit(self, work: Any, /, *arguments: Any, **more: Any) -> Future[Any]:
