@@ -28,7 +28,7 @@ Array = Any
 
 _GRACE = 0.5  # seconds that a chunk under way has to come to its end when the run is stopped
 _POLL = 0.1  # seconds between two looks at whether the run is to stop
-_SAMPLE = 64  # tokens of a chunk whose rows are looked at: frequent words, where training diverges first
+_SAMPLE = 256  # tokens of a chunk whose rows are looked at: frequent words, where training diverges first
 _LOOK_EVERY = 16  # chunks: looking at rows makes an engine wait that begins chunks ahead
 _LARGEST_NORM = 1e3  # of a row; good vectors stay below 20, and scores saturate long before
 
