@@ -1,10 +1,11 @@
-"""What is shown of `fit` and `encode`, where, and that it never breaks or disturbs what they do."""
+"""What is shown of calls that take long, where, and that it never breaks or disturbs what they do."""
 
 from __future__ import annotations
 
 import builtins
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,9 +13,12 @@ import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from xw2v import Word2Vec, display, encode
+from xw2v import Word2Vec, WordVectors, display, encode, random_walks
+from xw2v.screen import Screen
+from xw2v.vectors.exports import export
 
 ROOT = Path(__file__).resolve().parents[1]
 SENTENCES = [["tea", "milk", "sugar"], ["rain", "snow", "wind"]] * 50
@@ -167,3 +171,66 @@ def test_workers_and_scikit_learn_are_silent(monkeypatch: pytest.MonkeyPatch) ->
     assert [*found, search["fit"]()] == [False, False]
     monkeypatch.setattr("multiprocessing.parent_process", lambda: object())
     assert not display.is_watched()
+
+
+QUESTIONS = ": all\n" + "w1 w2 w3 w4\n" * 5
+
+
+@pytest.mark.parametrize(
+    ("call", "last"),
+    [
+        (lambda wv, path, how: wv.save_word2vec_format(path / "v.txt", **how), "saving 40 of 40 words"),
+        (lambda wv, path, how: wv.save_word2vec_format(path / "v.bin", True, **how), "saving 40 of 40 words"),
+        (lambda wv, path, how: wv.save(path / "out", **how), "saving 480 of 480 bytes"),
+        (lambda wv, path, how: wv.load_word2vec_format(path / "stored.txt", **how), "loading 40 of 40 words"),
+        (lambda wv, path, how: wv.load_word2vec_format(path / "stored.bin", True, **how), "loading 40 of 40 words"),
+        (lambda wv, path, how: wv.load_word2vec_format(path / "s.bin.gz", True, **how), "loading 40 of 40 words"),
+        (lambda wv, path, how: wv.evaluate(path / "questions.txt", **how), "evaluating 0 of 5 questions"),
+        (lambda wv, path, how: wv.most_similar_batch(["w1"] * 3, **how), "searching 3 of 3 questions"),
+        (lambda wv, path, how: wv.on("numpy").most_similar_batch(["w1"], **how), "searching 0 of 1 questions"),
+        (lambda wv, path, how: wv.on("numpy").analogies([("w1", "w2", "w3")], **how), "searching 0 of 1 questions"),
+        (lambda wv, path, how: export(wv, path / "out", "tensorboard", **how), "exporting 40 of 40 words"),
+        (lambda wv, path, how: random_walks(np.array([[1, 2], [2, 3]]), num_walks=4, **how), "walking 12 of 12 walks"),
+    ],
+)
+def test_what_else_takes_long_is_shown(call: Any, last: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    words = WordVectors([f"w{i}" for i in range(40)], np.random.default_rng(0).normal(size=(40, 3)))
+    for name in ("stored.txt", "stored.bin", "s.bin.gz"):
+        words.save_word2vec_format(tmp_path / name, binary=".bin" in name)
+    (tmp_path / "questions.txt").write_text(QUESTIONS)
+    notebook = _Notebook(monkeypatch)
+    note = display.Display.on_work
+
+    def slow(shown: display.Display, *arguments: Any) -> None:
+        _pause()
+        note(shown, *arguments)
+
+    monkeypatch.setattr(display.Display, "on_work", slow)
+    call(words, tmp_path, {"progress": False})
+    assert notebook.outputs == []
+    if (tmp_path / "out").exists():
+        shutil.rmtree(tmp_path / "out")
+    call(words, tmp_path, {})
+    stage, _, text = last.partition(" ")
+    bar, below = notebook.outputs[-1][-1]["text/plain"].splitlines()
+    assert bar.split()[0] == stage
+    assert below.strip() == text
+
+
+def test_one_draws_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An evaluation in a callback of `fit` has no bar of its own, unless it is asked for."""
+    notebook = _Notebook(monkeypatch)
+    asked: list[dict[str, Any]] = [{}, {"progress": True}]
+
+    def save(model: Any, end: Any) -> None:
+        _pause()
+        with display.watched("saving", "words", **asked[end.epoch]) as tell:
+            tell(1, 2)
+            _pause()
+
+    Word2Vec(**OPTIONS).fit(SENTENCES, callbacks=[save])
+    assert len(notebook.outputs) == 2
+    assert display.is_watched()
+    for block in (Screen().progress(), Screen().bytes("fetching"), Screen(quiet=True).status("waiting")):
+        with block:
+            assert not display.is_watched()

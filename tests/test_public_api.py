@@ -25,9 +25,10 @@ ALLOWED = {
     "gpu": set(),
     "losses": {"errors"},
     "gradcheck": {"errors"},
-    "display": {"screen"},
+    "display": {"drawing", "screen"},
+    "drawing": set(),
     "text": {"text", "display", "errors", "files", "order", "parallel"},
-    "vectors": {"vectors", "backend", "errors", "files", "order", "parallel", "tensors"},
+    "vectors": {"vectors", "backend", "display", "errors", "files", "order", "parallel", "tensors"},
     "training": {"training", "backend", "config", "losses", "errors", "files", "order", "parallel", "tensors"},
     "interrupts": set(),
     "distributed": {"backend", "config", "errors", "fitting", "gpu", "parallel", "shared_encoding", "text", "training"},
@@ -52,8 +53,8 @@ ALLOWED = {
     "gensim_names": {"errors"},
     "walk_loops": {"training"},
     "graphs": {"errors", "files"},
-    "walks": {"errors", "files", "graphs", "parallel", "training", "walk_loops"},
-    "screen": set(),
+    "walks": {"display", "errors", "files", "graphs", "parallel", "training", "walk_loops"},
+    "screen": {"drawing"},
 }
 TOP = {"cli", "__main__", "__init__"}  # may import everything
 

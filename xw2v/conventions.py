@@ -137,12 +137,17 @@ def mean_vectors(wv: WordVectors, documents: Documents, weights: npt.NDArray[np.
     """
     found = []
     for document in _checked(documents):
-        rows = [wv.get_index(word) for word in document if word in wv]
+        rows = _known_rows(wv, document)
         shares = np.ones(len(rows)) if weights is None else weights[rows]
         total = shares.sum()
         vectors = wv.vectors[rows].astype(np.float64)
         found.append(shares @ vectors / total if total > 0 else np.zeros(wv.vector_size))
     return np.array(found, dtype=np.float32).reshape(len(found), wv.vector_size)
+
+
+def _known_rows(wv: WordVectors, document: Sequence[Any]) -> list[int]:
+    """The rows of a document's known words, as often as they occur."""
+    return [row for word in document if (row := wv.get_index(word, -1)) >= 0]
 
 
 def _checked(documents: Documents) -> Iterator[Sequence[Any]]:
@@ -201,14 +206,11 @@ class DocumentVectors(Transformer):
             self.wv_ = self.model
         else:
             self.wv_ = type(self.model)(**self.model.get_params(deep=False)).fit(documents).wv
-        counts = Counter(word for document in documents for word in set(map(self.wv_.get_index, self._known(document))))
+        counts = Counter(row for document in documents for row in set(_known_rows(self.wv_, document)))
         frequencies = np.zeros(len(self.wv_))
         frequencies[list(counts)] = list(counts.values())
         self.idf_ = np.log((1 + len(documents)) / (1 + frequencies)) + 1
         return self
-
-    def _known(self, document: Sequence[Any]) -> list[Any]:
-        return [word for word in document if word in self.wv_]
 
     def transform(self, documents: Documents) -> Any:
         """(n, D) float32: a vector of each document, zero where no word is known; a table after `set_output`."""

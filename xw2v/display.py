@@ -1,4 +1,4 @@
-"""What a person sees of `fit` and `encode` that take long: a bar on a terminal or in a notebook, lines in a log.
+"""What a person sees of calls that take long: a bar on a terminal or in a notebook, lines in a log.
 
 A thread of its own draws, and rich is imported there: whatever goes wrong with it, nothing of it reaches the run.
 """
@@ -13,16 +13,38 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
-__all__ = ["Display", "displayed", "is_watched"]
+from xw2v.drawing import drawing, is_drawing
+
+__all__ = ["Display", "Tell", "displayed", "is_watched", "watched"]
+
+Tell = Callable[[int, int], None]
+"""What is called with how many are done, and how many there are."""
 
 _DELAY = 2.0  # seconds that nothing is shown for
 _WIDTH = 120  # of what is shown where there is no terminal
 _HTML = '<pre style="white-space:pre;overflow-x:auto;line-height:normal">{code}</pre>'
 _PATIENCE = 5.0  # seconds for the last drawing, which a terminal that was halted (Ctrl-S) never does
 _WAITING = 10_000  # calls that are remembered until they are shown: those of the delay, and to spare
+
+
+@contextmanager
+def watched(stage: str, unit: str, progress: bool | None = None) -> Iterator[Tell]:
+    """What to call with how far a thing is; shown until the block ends, as `displayed` says.
+
+    Parameters
+    ----------
+    stage, unit : what is done ("saving"), and to what ("words")
+    """
+    with displayed(progress) as display:
+        yield _nobody if display is None else partial(display.on_work, stage, unit)
+
+
+def _nobody(done: int, total: int) -> None:
+    """Nobody looks."""
 
 
 @contextmanager
@@ -38,19 +60,20 @@ def displayed(progress: bool | None) -> Iterator[Display | None]:
         return
     display = Display()
     try:
-        yield display
+        with drawing():
+            yield display
     finally:
         display.close()
 
 
 def is_watched() -> bool:
-    """Whether a person looks: at a terminal or a notebook, not at one of many workers or trials."""
+    """Whether a person looks: at a terminal or a notebook where nobody draws, not at one of many workers or trials."""
     alone = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
-    return alone and (_in_notebook() or _on_terminal()) and not _called_by("sklearn")
+    return alone and not is_drawing() and (_in_notebook() or _on_terminal()) and not _called_by("sklearn")
 
 
 class Display:
-    """Callbacks of `fit` and `encode` that show how far things are, once they have taken two seconds.
+    """Callbacks that show how far things are, once they have taken two seconds.
 
     None of them waits or raises. See `xw2v.screen.LiveProgress` for what they show.
     """
@@ -68,6 +91,10 @@ class Display:
     def on_progress(self, record: Any) -> None:
         """So much is trained."""
         self._note("on_progress", record)
+
+    def on_work(self, stage: str, unit: str, done: int, total: int) -> None:
+        """So much of something else is done."""
+        self._note("on_work", stage, unit, done, total)
 
     def on_note(self, text: str) -> None:
         """What is waited for."""

@@ -385,8 +385,12 @@ class Word2Vec(Transformer):
     def __sklearn_is_fitted__(self) -> bool:
         return "wv" in self.__dict__
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], *, progress: bool | None = None) -> None:
         """Write both tables, the vocabulary, the options and the history to a folder, all or nothing.
+
+        Parameters
+        ----------
+        progress : as in `fit`
 
         Raises
         ------
@@ -403,7 +407,7 @@ class Word2Vec(Transformer):
         ...     bool((Word2Vec.load(folder + "/model").wv.vectors == model.wv.vectors).all())
         True
         """
-        save_model(folder, StoredModel(self.config, *(getattr(self, name) for name in _LEARNED)))
+        save_model(folder, StoredModel(self.config, *(getattr(self, name) for name in _LEARNED)), progress)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Word2Vec:

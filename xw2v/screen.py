@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+
+from xw2v.drawing import drawing
 
 __all__ = ["LiveProgress", "Screen", "bars", "count", "spark"]
 
@@ -48,7 +50,7 @@ def spark(values: Sequence[float], width: int = 16) -> str:
 
 
 class LiveProgress:
-    """Callbacks for reading and training, shown as one bar after the other.
+    """Callbacks for reading, training and other work, shown as one bar after the other.
 
     Nothing is computed or shown where the progress is disabled.
     """
@@ -69,6 +71,11 @@ class LiveProgress:
         numbering = done_bytes < self._bytes or self._stage == "numbering"
         self._bytes = done_bytes
         self._show("numbering" if numbering else "reading", done_bytes, total_bytes, f"{count(words)} words")
+
+    def on_work(self, stage: str, unit: str, done: int, total: int) -> None:
+        """Show how much of something else is done."""
+        if not self._progress.disable:
+            self._show(stage, done, total, f"{count(done)} of {count(total)} {unit}")
 
     def on_note(self, text: str) -> None:
         """Show what is waited for, until there is something else to show."""
@@ -162,7 +169,7 @@ class Screen:
     @contextmanager
     def progress(self) -> Iterator[LiveProgress]:
         """A live bar until the block ends, which then vanishes."""
-        with bars(self.err, disable=not self.live) as progress:
+        with drawing(), bars(self.err, disable=not self.live) as progress:
             yield LiveProgress(progress)
 
     @contextmanager
@@ -170,17 +177,14 @@ class Screen:
         """A bar of bytes until the block ends; call what is given with those done and those in all."""
         columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), DownloadColumn(),
                    TransferSpeedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-        with Progress(*columns, console=self.err, transient=True, disable=not self.live) as progress:
+        with drawing(), Progress(*columns, console=self.err, transient=True, disable=not self.live) as progress:
             task = progress.add_task(escape(text), total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
         """A spinner until the block ends, where progress is shown."""
-        if not self.live:
-            yield
-            return
-        with self.err.status(text):
+        with drawing(), self.err.status(text) if self.live else nullcontext():
             yield
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -33,7 +33,7 @@ class StoredModel(NamedTuple):
     engine_note: str
 
 
-def save_model(folder: str | os.PathLike[str], model: StoredModel) -> None:
+def save_model(folder: str | os.PathLike[str], model: StoredModel, progress: bool | None = None) -> None:
     """Write a model, all or nothing.
 
     Raises
@@ -56,6 +56,7 @@ def save_model(folder: str | os.PathLike[str], model: StoredModel) -> None:
             "history": [dataclasses.asdict(record) for record in model.history],
             "epoch_history": [dataclasses.asdict(record) for record in model.epoch_history],
         },
+        progress,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +23,7 @@ from xw2v.parallel import in_parallel
 
 __all__ = ["first_bad_row", "read_tensors", "write_tensors"]
 
+_BLOCK = 2**26  # bytes written at a time
 _HEADER_LIMIT = 2**20  # bytes; ours have a few thousand
 _CODES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "U8": "u1"}
 _DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in _CODES.items()}
@@ -51,10 +52,16 @@ def first_bad_row(vectors: npt.NDArray[Any], workers: int = 1) -> int | None:
     return next((row for row in in_parallel(jobs, workers) if row is not None), None)
 
 
-def write_tensors(file: BinaryIO, arrays: Mapping[str, Table], metadata: Mapping[str, str] | None = None) -> None:
+def write_tensors(
+    file: BinaryIO,
+    arrays: Mapping[str, Table],
+    metadata: Mapping[str, str] | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
     """Write C-ordered little-endian tables of float32 or float64, rows of int64 or uint8, and strings beside them.
 
-    Wider numbers should come first: what follows an odd number of bytes is not aligned.
+    Wider numbers should come first: what follows an odd number of bytes is not aligned. `tell` is called with the
+    bytes of tables that are written, and all of them.
     """
     kinds = {dtype: kind for kind, dtype in _DTYPES.items()}
     header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
@@ -66,9 +73,13 @@ def write_tensors(file: BinaryIO, arrays: Mapping[str, Table], metadata: Mapping
     text = json.dumps(header).encode("ascii")
     text += b" " * (-len(text) % 8)  # so that a mapped table is aligned
     file.write(len(text).to_bytes(8, "little") + text)
+    done = 0
     for array in arrays.values():
         # A view, not `tobytes`: the tables may fill half of the memory.
-        file.write(array.reshape(-1).view(np.uint8).data)
+        view = array.reshape(-1).view(np.uint8).data
+        for start in range(0, len(view), _BLOCK):
+            done += file.write(view[start : start + _BLOCK])
+            tell(done, end)
 
 
 def read_tensors(

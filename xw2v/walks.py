@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.display import Tell, watched
 from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike, atomic_write
 from xw2v.graphs import Graph, as_graph
@@ -26,6 +27,8 @@ __all__ = ["Walks", "random_walks", "write_walks"]
 
 Ids = npt.NDArray[np.int64]
 
+
+_MOST_PARTS, _STEPS_A_PART = 1000, 1 << 20  # a part takes long enough for its thread, not too long to be waited for
 
 LEAST_SHARE, MOST_SHARE = 1e-100, 1e100
 """Between these p and q are such that no weight of a step goes to zero or infinity."""
@@ -50,6 +53,7 @@ def random_walks(
     directed: bool = False,
     seed: int = 1,
     workers: int | None = None,
+    progress: bool | None = None,
 ) -> Walks:
     """`num_walks` walks from every node, in random order.
 
@@ -64,6 +68,7 @@ def random_walks(
     q : a step to a node that is no neighbour of where it came from has the weight 1 / q
     directed : take edges one way only; a matrix is always taken as it is, and a directed graph of networkx, too
     workers : threads; by default as many as this process has cores
+    progress : as in `Word2Vec.fit`
 
     Returns
     -------
@@ -92,14 +97,27 @@ def random_walks(
         if not isinstance(share, (int, float, np.number)) or not LEAST_SHARE <= share <= MOST_SHARE:
             msg = f"{name} must be a number above 0, from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {share!r}"
             raise ConfigError(msg)
-    found = as_graph(graph, directed)
+    with watched("walking", "walks", progress) as tell:
+        return _walks(as_graph(graph, directed), num_walks, walk_length, (p, q), seed, workers, tell)
+
+
+def _walks(
+    found: Graph,
+    num_walks: int,
+    walk_length: int,
+    shares: tuple[float, float],
+    seed: int,
+    workers: int | None,
+    tell: Tell,
+) -> Walks:
     V = len(found.nodes)
+    tell(0, V * num_walks)
     order = np.concatenate(
         [np.argsort(draw(stream_key(seed, Purpose.START, turn), np.arange(V), xp=np)) for turn in range(num_walks)]
     )
     walks = _room(len(order), walk_length)
     lengths = np.empty(len(order), dtype=np.int64)
-    _run(found, order, walks, lengths, (p, q), stream_key(seed, Purpose.WALK), workers)
+    _run(found, order, walks, lengths, shares, stream_key(seed, Purpose.WALK), workers, tell)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     kept = walks[np.arange(walk_length) < lengths[:, None]]
     return Walks(found.nodes[kept], offsets)
@@ -121,12 +139,14 @@ def _run(
     shares: tuple[float, float],
     key: int,
     workers: int | None,
+    tell: Tell,
 ) -> None:
     from xw2v.walk_loops import running_sums, walk
 
     cores = workers or usable_cores()
     p, q = shares
-    bounds = np.linspace(0, len(order), min(len(order), 4 * cores) + 1).astype(int)
+    parts = max(4 * cores, min(_MOST_PARTS, walks.size // _STEPS_A_PART))
+    bounds = np.linspace(0, len(order), min(len(order), parts) + 1).astype(int)
 
     totals = running_sums(graph.starts, graph.weights)
 
@@ -136,7 +156,8 @@ def _run(
 
     part(0, 0)  # compiled once, before the threads ask for it
     with ThreadPoolExecutor(cores) as pool:
-        list(pool.map(part, bounds[:-1], bounds[1:]))
+        for done, _ in zip(bounds[1:].tolist(), pool.map(part, bounds[:-1], bounds[1:]), strict=True):
+            tell(done, len(order))
 
 
 def write_walks(path: PathLike, walks: Walks) -> None:

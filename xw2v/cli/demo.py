@@ -75,7 +75,7 @@ def demo(
     except OSError as error:
         msg = f"cannot make the folder {output}: {error.strerror}"
         raise FileAccessError(msg) from error
-    model.save(output / "model")
+    model.save(output / "model", progress=screen.live)
     passed = True
     if not interrupted:
         passed = _docs_questions(screen, model.wv) if corpus == "docs" else _world_questions(screen, model.wv)

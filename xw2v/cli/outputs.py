@@ -64,12 +64,12 @@ def check_not_the_corpus(output: Path, corpus: list[str]) -> None:
         raise FileAccessError(msg)
 
 
-def save(model: Any, output: Path, kind: str) -> None:
+def save(model: Any, output: Path, kind: str, progress: bool | None = None) -> None:
     """Write a model or word vectors; of a model, word2vec's formats hold the vectors only."""
     if kind == "model":
-        model.save(output)
+        model.save(output, progress=progress)
     else:
-        getattr(model, "wv", model).save_word2vec_format(output, binary=kind == "binary")
+        getattr(model, "wv", model).save_word2vec_format(output, binary=kind == "binary", progress=progress)
 
 
 def load(path: Path) -> Any:

@@ -118,9 +118,9 @@ def train(
             status = fit(model, source, screen, scores, **reading, **keeping, distributed=here.ranks or False)
         except NumericalError:
             if hasattr(model, "wv") and here.first:
-                save(model, output, kind)
+                save(model, output, kind, screen.live)
             raise
-        here.by_first(lambda: save(model, output, kind))
+        here.by_first(lambda: save(model, output, kind, screen.live))
         if not status:
             here.by_first(lambda: remove_checkpoints(folder))
     if not here.first:

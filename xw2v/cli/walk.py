@@ -40,11 +40,13 @@ def walk(
     check_output(output)
     screen = Screen(quiet)
     start = time.perf_counter()
-    with screen.status("walking"):
-        walks = random_walks(
-            read_edges(edges), num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed,
-            workers=workers,
-        )  # fmt: skip
+    with screen.status("reading the graph"):
+        graph = read_edges(edges)
+    walks = random_walks(
+        graph, num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed, workers=workers,
+        progress=screen.live,
+    )  # fmt: skip
+    with screen.status("writing the walks"):
         write_walks(output, walks)
     seconds = time.perf_counter() - start
     screen.line(f"{len(walks.offsets) - 1:,} walks, {len(walks.ids):,} steps, in {seconds:.1f} s\nwrote {output}")

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
+from xw2v.display import Tell, watched
 from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.bootstrap import share_interval
@@ -99,6 +100,7 @@ def evaluate_word_analogies(
     restrict_vocab: int | None = 300000,
     case_insensitive: bool = True,
     similarity_function: str = "most_similar",
+    progress: bool | None = None,
 ) -> AnalogyResult:
     """Share of the questions "a is to b as c is to ?" whose nearest word to b - a + c is the expected one.
 
@@ -111,6 +113,7 @@ def evaluate_word_analogies(
     restrict_vocab : use and search only the first so many words
     similarity_function : "most_similar", the sum of cosines (3CosAdd), or "most_similar_cosmul", their product
         (3CosMul)
+    progress : as in `Word2Vec.fit`
 
     Raises
     ------
@@ -151,14 +154,15 @@ def evaluate_word_analogies(
     asked = np.array(questions, dtype=np.intp).reshape(-1, 5)
     keys = [word.upper() if case_insensitive else word for word in wv.index_to_key[:restrict_vocab]]
     product = similarity_function == "most_similar_cosmul"
-    right = _answered(wv.unit_vectors[: len(keys), :], keys, asked[:, 1:], product)
+    with watched("evaluating", "questions", progress) as tell:
+        right = _answered(wv.unit_vectors[: len(keys), :], keys, asked[:, 1:], product, tell)
     totals = np.bincount(asked[:, 0], minlength=len(names)).tolist()
     rights = np.bincount(asked[right, 0], minlength=len(names)).tolist()
     sections = zip(names, rights, totals, skipped, strict=True)
     return AnalogyResult(tuple(AnalogySection(n, r, t - r, s) for n, r, t, s in sections), invalid, tuple(unknown))
 
 
-def _answered(unit: Array, keys: list[str], rows: Places, product: bool) -> npt.NDArray[np.bool_]:
+def _answered(unit: Array, keys: list[str], rows: Places, product: bool, tell: Tell) -> npt.NDArray[np.bool_]:
     """Which of (Q, 4) questions are answered rightly, by one matrix product a block, where the vectors lie.
 
     `unit` (V, D) are the unit vectors, `keys` the V words as they are compared. Scores are right up to a factor
@@ -169,6 +173,7 @@ def _answered(unit: Array, keys: list[str], rows: Places, product: bool) -> npt.
     numbers = _BLOCK_NUMBERS if isinstance(unit, np.ndarray) else _DEVICE_BLOCK_NUMBERS
     step = max(1, numbers // max(1, len(keys)))
     for start in range(0, len(rows), step):
+        tell(start, len(rows))
         block = rows[start : start + step]
         asked = carrier.there(np.ascontiguousarray(block[:, :3]))
         scores = _products(unit, asked, xp=xp) if product else _sums(unit, asked, xp=xp)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
 from xw2v.backend import get_backend
+from xw2v.display import watched
 from xw2v.errors import MixedArraysError, ShapeError
 from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.nearest import struck_out
@@ -31,6 +32,8 @@ _BLOCK_NUMBERS = 2**26  # cosines held at once: 256 MB
 
 class DeviceVectors(Evaluated):
     """Words whose unit vectors stay on a device; `WordVectors.on` makes one. Files are evaluated there, too.
+
+    `progress` is everywhere as in `Word2Vec.fit`.
 
     Parameters
     ----------
@@ -64,12 +67,16 @@ class DeviceVectors(Evaluated):
         """The V words."""
         return self._words.index_to_key
 
-    def nearest(self, rows: Sequence[int] | npt.NDArray[np.integer], n: int) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(
+        self, rows: Sequence[int] | npt.NDArray[np.integer], n: int, *, progress: bool | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The n nearest other rows of each row, falling, and their cosines; both (Q, n), on the host."""
         asked = np.asarray(rows, dtype=np.int64).reshape(-1, 1)
-        return self._answered(asked, np.ones(1), n)
+        return self._answered(asked, np.ones(1), n, progress)
 
-    def most_similar_batch(self, words: Iterable[Key], topn: int = 10) -> list[Answers]:
+    def most_similar_batch(
+        self, words: Iterable[Key], topn: int = 10, *, progress: bool | None = None
+    ) -> list[Answers]:
         """`WordVectors.most_similar_batch`, on the device. Exact.
 
         >>> from xw2v import WordVectors
@@ -77,9 +84,11 @@ class DeviceVectors(Evaluated):
         >>> [[word for word, cosine in row] for row in wv.most_similar_batch(["a", "c"], topn=1)]
         [['b'], ['b']]
         """
-        return list(self._named(*self.nearest(self._words._rows_of(words), topn)))
+        return list(self._named(*self.nearest(self._words._rows_of(words), topn, progress=progress)))
 
-    def analogies(self, questions: Iterable[tuple[Key, Key, Key]], topn: int = 1) -> list[Answers]:
+    def analogies(
+        self, questions: Iterable[tuple[Key, Key, Key]], topn: int = 1, *, progress: bool | None = None
+    ) -> list[Answers]:
         """`WordVectors.analogy` of each (a, b, c): a is to b as c is to ?
 
         >>> from xw2v import WordVectors
@@ -89,24 +98,28 @@ class DeviceVectors(Evaluated):
         """
         rows = self._words._rows_of(word for question in questions for word in question)
         asked = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
-        return list(self._named(*self._answered(asked, np.array([-1.0, 1.0, 1.0]), topn)))
+        return list(self._named(*self._answered(asked, np.array([-1.0, 1.0, 1.0]), topn, progress)))
 
     def _named(self, places: np.ndarray, cosines: np.ndarray) -> Iterator[Answers]:
         names = self._words.index_to_key
         for row, values in zip(places.tolist(), cosines.tolist(), strict=True):
             yield [(names[place], value) for place, value in zip(row, values, strict=True)]
 
-    def _answered(self, asked: np.ndarray, signs: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _answered(
+        self, asked: np.ndarray, signs: np.ndarray, n: int, progress: bool | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The n rows nearest to the signed sum of the unit rows `asked` (Q, k), which are no answers themselves."""
         V, k = len(self._words), asked.shape[1]
         # A word that stands twice in a question is left out of the answers once.
         n = max(0, min(n, V - k))
         places, cosines = np.empty((len(asked), n), np.int64), np.empty((len(asked), n), np.float32)
         step = max(1, _BLOCK_NUMBERS // V)
-        for start in range(0, len(asked) if n else 0, step):
-            block = slice(start, start + step)
-            found, values = self._block(self._backend.from_host(asked[block]), signs.tolist(), n)
-            places[block], cosines[block] = self._backend.to_host(found), self._backend.to_host(values)
+        with watched("searching", "questions", progress) as tell:
+            for start in range(0, len(asked) if n else 0, step):
+                tell(start, len(asked))
+                block = slice(start, start + step)
+                found, values = self._block(self._backend.from_host(asked[block]), signs.tolist(), n)
+                places[block], cosines[block] = self._backend.to_host(found), self._backend.to_host(values)
         return places, cosines
 
     def _block(self, asked: Array, signs: list[float], n: int) -> tuple[Array, Array]:

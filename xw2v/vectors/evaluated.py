@@ -38,13 +38,20 @@ class Judged(Protocol):
 class Evaluated:
     """The scores of `WordVectors`, and of vectors on a device, which are worked out there."""
 
-    def evaluate(self: Judged, paths: PathLike | Iterable[PathLike], restrict_vocab: int = 300000) -> list[Score]:
+    def evaluate(
+        self: Judged,
+        paths: PathLike | Iterable[PathLike],
+        restrict_vocab: int = 300000,
+        *,
+        progress: bool | None = None,
+    ) -> list[Score]:
         r"""A `Score` for each file of word pairs, two (3CosAdd, 3CosMul) for each of analogy questions.
 
         Parameters
         ----------
         paths : files as `evaluate_word_pairs` and `evaluate_word_analogies` read them, told apart by what they hold
         restrict_vocab : use only the first so many words
+        progress : as in `Word2Vec.fit`
 
         Returns
         -------
@@ -68,7 +75,8 @@ class Evaluated:
         """
         from xw2v.vectors.evaluation import evaluate
 
-        return evaluate(self, [paths] if isinstance(paths, (str, os.PathLike)) else paths, restrict_vocab)
+        several = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        return evaluate(self, several, restrict_vocab, progress=progress)
 
     def evaluate_word_pairs(
         self: Judged, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
@@ -111,6 +119,8 @@ class Evaluated:
         restrict_vocab: int = 300000,
         case_insensitive: bool = True,
         similarity_function: str = "most_similar",
+        *,
+        progress: bool | None = None,
     ) -> AnalogyResult:
         r"""Share of the questions "a is to b as c is to ?" that are answered by the expected word.
 
@@ -120,6 +130,7 @@ class Evaluated:
         restrict_vocab : use and search only the first so many words
         case_insensitive : "King" in the file is "king", too
         similarity_function : "most_similar", sums of cosines (3CosAdd), or "most_similar_cosmul", products (3CosMul)
+        progress : as in `Word2Vec.fit`
 
         Returns
         -------
@@ -143,7 +154,7 @@ class Evaluated:
         """
         from xw2v.vectors.analogies import evaluate_word_analogies
 
-        return evaluate_word_analogies(self, path, restrict_vocab, case_insensitive, similarity_function)
+        return evaluate_word_analogies(self, path, restrict_vocab, case_insensitive, similarity_function, progress)
 
 
 class Carrier:

@@ -36,7 +36,11 @@ class Score(NamedTuple):
 
 
 def evaluate(
-    wv: Judged, paths: Iterable[PathLike], restrict_vocab: int | None = 300000, case_insensitive: bool = True
+    wv: Judged,
+    paths: Iterable[PathLike],
+    restrict_vocab: int | None = 300000,
+    case_insensitive: bool = True,
+    progress: bool | None = None,
 ) -> list[Score]:
     r"""Scores on files of word pairs or of analogy questions, each found by what it holds.
 
@@ -69,7 +73,7 @@ def evaluate(
             )  # fmt: skip
             continue
         for function, name in METHODS.items():
-            found = evaluate_word_analogies(wv, path, restrict_vocab, case_insensitive, function)
+            found = evaluate_word_analogies(wv, path, restrict_vocab, case_insensitive, function, progress)
             scores.append(
                 Score(str(path), name, found.accuracy, *found.interval, found.total, found.total + found.skipped,
                       found.missing_words, found)

@@ -12,13 +12,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from xw2v.display import Tell, watched
 from xw2v.errors import ConfigError, FileAccessError, FormatError, NumericalError
 from xw2v.files import PathLike, writing
 from xw2v.tensors import first_bad_row, write_tensors
+from xw2v.vectors.word2vec_text import number_lines
 
 if TYPE_CHECKING:
     from xw2v.vectors.word_vectors import WordVectors
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPORTS", "export"]
 
 _LARGEST_HALF = 65504.0
+_BLOCK_NUMBERS = 2**18  # written as text at a time
 
 _CARD = """---
 library_name: xw2v
@@ -55,8 +58,22 @@ Fill in before you share it: the text it was learned from, its licence, and what
 """
 
 
+class _Wishes(NamedTuple):
+    """What of an export is not decided by its kind."""
+
+    dtype: np.dtype[np.generic]
+    name: str
+    tell: Tell
+
+
 def export(
-    wv: WordVectors, folder: PathLike, kind: str, top: int | None = None, half: bool = False, name: str = "words"
+    wv: WordVectors,
+    folder: PathLike,
+    kind: str,
+    top: int | None = None,
+    half: bool = False,
+    name: str = "words",
+    progress: bool | None = None,
 ) -> None:
     """Write word vectors for another tool.
 
@@ -69,6 +86,7 @@ def export(
     top : only so many words, the first, which are the most frequent where a training made them
     half : numbers of 16 bits where the tool takes them: "huggingface" and "npy"
     name : the language of a spaCy pipeline is "xx"; this is its name
+    progress : as in `Word2Vec.fit`
 
     Raises
     ------
@@ -105,8 +123,9 @@ def export(
         msg = f"the vector of {words[bad]!r} holds NaN, infinity or a number too large"
         raise NumericalError(msg)
     chosen = type(wv)(words, vectors, None if wv.counts is None else wv.counts[:top])
-    with _new_folder(Path(folder)) as target:
-        EXPORTS[kind](chosen, target, np.dtype(np.float16 if half else np.float32), name)
+    with watched("exporting", "words", progress) as tell, _new_folder(Path(folder)) as target:
+        tell(0, len(chosen))
+        EXPORTS[kind](chosen, target, _Wishes(np.dtype(np.float16 if half else np.float32), name, tell))
 
 
 @contextmanager
@@ -126,9 +145,13 @@ def _new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _tensorboard(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
-    del dtype, name
-    np.savetxt(folder / "vectors.tsv", wv.vectors, delimiter="\t", fmt="%.9g")
+def _tensorboard(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
+    rows = max(1, _BLOCK_NUMBERS // wv.vector_size)
+    with (folder / "vectors.tsv").open("xb") as file:
+        for start in range(0, len(wv), rows):
+            lines = number_lines(wv.vectors[start : start + rows], "\t").to_pylist()
+            file.write("".join(line + "\n" for line in lines).encode("ascii"))
+            wishes.tell(start + len(lines), len(wv))
     # The projector takes lines and tabs as they come.
     shown = [" ".join(word.split()) or "(blank)" for word in wv.index_to_key]
     lines = shown if wv.counts is None else [f"{word}\t{n}" for word, n in zip(shown, wv.counts.tolist(), strict=True)]
@@ -139,19 +162,18 @@ def _tensorboard(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], nam
     )
 
 
-def _npy(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
-    del name
+def _npy(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
     for word in wv.index_to_key:
         if word.splitlines() not in ([], [word]):
             msg = f"the word {word!r} holds a line end, which vocabulary.txt cannot carry; use the kind huggingface"
             raise FormatError(msg)
-    np.save(folder / "vectors.npy", wv.vectors.astype(dtype), allow_pickle=False)
+    np.save(folder / "vectors.npy", wv.vectors.astype(wishes.dtype), allow_pickle=False)
     text = "".join(word + "\n" for word in wv.index_to_key)
     (folder / "vocabulary.txt").write_bytes(text.encode("utf-8", "surrogatepass"))
 
 
-def _huggingface(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
-    del name
+def _huggingface(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
+    dtype = wishes.dtype
     with (folder / "model.safetensors").open("xb") as file:
         write_tensors(file, {"embeddings": np.ascontiguousarray(wv.vectors.astype(dtype))})
     sizes = {"vocab_size": len(wv), "hidden_size": wv.vector_size, "torch_dtype": dtype.name}
@@ -167,20 +189,19 @@ def _huggingface(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], nam
     (folder / "README.md").write_text(card, encoding="utf-8", errors="replace")
 
 
-def _spacy(wv: WordVectors, folder: Path, dtype: np.dtype[np.generic], name: str) -> None:
-    del dtype
+def _spacy(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
     try:
         import spacy
         from spacy.vectors import Vectors
     except ImportError as error:
         msg = "spaCy is not installed: pip install spacy"
         raise ConfigError(msg) from error
-    pipeline = spacy.blank("xx", meta={"name": name})
+    pipeline = spacy.blank("xx", meta={"name": wishes.name})
     pipeline.vocab.vectors = Vectors(data=np.array(wv.vectors), keys=wv.index_to_key, strings=pipeline.vocab.strings)
     pipeline.to_disk(folder)
 
 
-EXPORTS: dict[str, Callable[[WordVectors, Path, np.dtype[np.generic], str], None]] = {
+EXPORTS: dict[str, Callable[[WordVectors, Path, _Wishes], None]] = {
     "tensorboard": _tensorboard,
     "huggingface": _huggingface,
     "npy": _npy,

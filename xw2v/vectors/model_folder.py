@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.display import watched
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
 from xw2v.files import PathLike, inside, new_folder, reading, sync, writing
 from xw2v.tensors import read_tensors, write_tensors
@@ -61,6 +62,7 @@ def save_model_folder(
     words: Sequence[str],
     counts: npt.ArrayLike | None,
     metadata: Mapping[str, Any],
+    progress: bool | None = None,
 ) -> None:
     """Write a model folder; one that an earlier call wrote there is replaced in one step.
 
@@ -70,6 +72,7 @@ def save_model_folder(
     words : V strings, any characters
     counts : (V,) integers or None
     metadata : whatever JSON can hold, given back by `load_model_folder`
+    progress : as in `Word2Vec.fit`
 
     Raises
     ------
@@ -91,11 +94,13 @@ def save_model_folder(
             raise ShapeError(msg)
     config = _to_json({"format": FORMAT_NAME, "format_version": FORMAT_VERSION, "metadata": dict(metadata)})
     check_replaceable(folder, set(arrays))
-    with writing(Path(folder)), new_folder(folder) as temporary:
-        for name, tensors in ((TABLES, arrays), (VOCABULARY, vocabulary)):
-            with (temporary / name).open("xb") as file:
-                write_tensors(file, tensors)
-                sync(file)
+    with watched("saving", "bytes", progress) as tell, writing(Path(folder)), new_folder(folder) as temporary:
+        with (temporary / TABLES).open("xb") as file:
+            write_tensors(file, arrays, tell=tell)
+            sync(file)
+        with (temporary / VOCABULARY).open("xb") as file:
+            write_tensors(file, vocabulary)
+            sync(file)
         with (temporary / CONFIG).open("xb") as file:
             file.write(config)
             sync(file)

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.display import watched
 from xw2v.errors import ConfigError, NumericalError, ShapeError
 
 __all__ = ["METHODS", "project", "project_2d"]
@@ -44,7 +45,8 @@ def project(vectors: npt.ArrayLike, method: str = "pca", seed: int = 1) -> Point
     near = min(15, (len(unit) - 1) // 3 + 1)
     start = project_2d(unit)
     start *= 1e-4 / max(float(start.std()), 1e-12)
-    with warnings.catch_warnings():
+    with watched("placing", "words") as tell, warnings.catch_warnings():
+        tell(0, len(unit))
         warnings.simplefilter("ignore")  # theirs, about seeds and threads
         try:
             if method == "tsne":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.display import watched
 from xw2v.errors import ConfigError
 from xw2v.vectors.arguments import as_items, as_number, as_weight
 from xw2v.vectors.lookup import FloatArray, Key
@@ -127,11 +128,13 @@ class Searches(Similarities):
         """
         return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
 
-    def most_similar_batch(self, words: Iterable[Key], topn: int | None = 10) -> list[Answers]:
+    def most_similar_batch(
+        self, words: Iterable[Key], topn: int | None = 10, *, progress: bool | None = None
+    ) -> list[Answers]:
         """`most_similar(word, topn=topn)` of each word, many at a time by one matrix product a block.
 
         Exact. `topn` None is all other words. Memory beyond the vectors stays below some 100 MB, however many words
-        are asked.
+        are asked. `progress` is as in `Word2Vec.fit`.
 
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
@@ -144,9 +147,12 @@ class Searches(Similarities):
         if most < 1:
             return [[] for _ in rows]
         names = self.index_to_key
-        found = nearest(self._search_rows(), rows, most)
-        return [[(names[row], score) for row, score in zip(best.tolist(), near.tolist(), strict=True)]
-                for best, near in found]  # fmt: skip
+        answers: list[Answers] = []
+        with watched("searching", "questions", progress) as tell:
+            for best, near in nearest(self._search_rows(), rows, most):
+                answers.append([(names[row], score) for row, score in zip(best.tolist(), near.tolist(), strict=True)])
+                tell(len(answers), len(rows))
+        return answers
 
     def on(self, where: Any = "auto") -> DeviceVectors:
         """These vectors on a device, for a great many questions at once; it has never been run on a GPU yet.

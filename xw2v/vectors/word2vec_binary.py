@@ -14,6 +14,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.display import Tell
 from xw2v.errors import FormatError
 from xw2v.parallel import in_parallel, usable_cores
 from xw2v.vectors.tables import FloatTable
@@ -29,16 +30,17 @@ _WORD_LIMIT = 2**16  # bytes of one word
 _LONGEST_ROW = 2**31  # bytes of one row; a regular expression cannot skip twice as many
 
 
-def binary_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[bytes]:
-    """The rows of a (V, D) table, some at a time."""
+def binary_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[tuple[int, bytes]]:
+    """The rows of a (V, D) table, some at a time; each comes with how many rows there were, itself included."""
     rows = max(1, CHUNK // (4 * table.shape[1]))
     for start in range(0, len(words), rows):
         numbers = [row.tobytes() for row in table[start : start + rows]]
-        yield b"".join(word + b" " + row for word, row in zip(words[start : start + rows], numbers, strict=True))
+        named = zip(words[start : start + rows], numbers, strict=True)
+        yield start + len(numbers), b"".join(word + b" " + row for word, row in named)
 
 
 def read_binary_rows(
-    file: BinaryIO, path: Path, vectors: FloatTable, whole: bool, name: Callable[[list[bytes]], Names]
+    file: BinaryIO, path: Path, vectors: FloatTable, whole: bool, name: Callable[[list[bytes]], Names], tell: Tell
 ) -> Names:
     """Fill `vectors`, return what `name` makes of the words; `whole` asks that the file ends there.
 
@@ -49,7 +51,7 @@ def read_binary_rows(
         msg = f"{path} declares rows of {vectors.shape[1]} numbers; rows of up to {_LONGEST_ROW // 4} can be read"
         raise FormatError(msg)
     if isinstance(file, gzip.GzipFile):
-        words, rest = _read_stream(file, vectors)
+        words, rest = _read_stream(file, vectors, tell)
         return name(_checked(path, words, rest, len(vectors), whole))
     cores = usable_cores()
     with (
@@ -62,7 +64,7 @@ def read_binary_rows(
         words, places, end = _find_all(data, file.tell(), vectors)
         names = name(_checked(path, words, data[end : end + _WORD_LIMIT], len(vectors), whole))
         wait(touched)  # or what is copied would be written over
-        _copy_rows(data, places, vectors)
+        _copy_rows(data, places, vectors, tell)
     return names
 
 
@@ -83,7 +85,7 @@ def _checked(path: Path, words: list[bytes], rest: bytes, declared: int, whole: 
     return [word.lstrip(b"\n") for word in words] if b"\n" in b"".join(words) else words
 
 
-def _read_stream(file: BinaryIO, vectors: FloatTable) -> tuple[list[bytes], bytes]:
+def _read_stream(file: BinaryIO, vectors: FloatTable, tell: Tell) -> tuple[list[bytes], bytes]:
     """Fill `vectors` as far as the file goes; the words, and some bytes of what comes after."""
     words: list[bytes] = []
     rest, row_bytes = b"", 4 * vectors.shape[1]
@@ -95,6 +97,7 @@ def _read_stream(file: BinaryIO, vectors: FloatTable) -> tuple[list[bytes], byte
         if found:
             words += found
             _copy_rows(rest, places, vectors[done:])
+            tell(len(words), len(vectors))
             rest = rest[int(places[-1]) + row_bytes :]
         if not chunk or len(rest) > row_bytes + _WORD_LIMIT:
             break
@@ -133,7 +136,9 @@ def _find_rows(
     return words[:most], places[: min(most, len(words))]
 
 
-def _copy_rows(data: bytes | mmap.mmap, places: npt.NDArray[np.int64], vectors: FloatTable) -> None:
+def _copy_rows(
+    data: bytes | mmap.mmap, places: npt.NDArray[np.int64], vectors: FloatTable, tell: Tell | None = None
+) -> None:
     """Copy the rows of float32 that begin at `places` into the first rows of a table, by several threads."""
     row = np.dtype((np.void, 4 * vectors.shape[1]))
     if not len(places):
@@ -143,10 +148,13 @@ def _copy_rows(data: bytes | mmap.mmap, places: npt.NDArray[np.int64], vectors: 
     target = vectors[: len(places)].view(row)[:, 0]
     step = max(1, CHUNK // row.itemsize)
 
-    def copy(start: int) -> None:
-        for low in range(start, min(start + _AT_ONCE * step, len(places)), step):
+    def copy(start: int) -> int:
+        stop = min(start + _AT_ONCE * step, len(places))
+        for low in range(start, stop, step):
             target[low : low + step] = windows[places[low : low + step]]
+        return stop
 
     jobs = (partial(copy, start) for start in range(0, len(places), _AT_ONCE * step))
-    for _ in in_parallel(jobs, usable_cores()):
-        pass
+    for done in in_parallel(jobs, usable_cores()):
+        if tell is not None:
+            tell(done, len(places))

@@ -22,6 +22,7 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.display import watched
 from xw2v.errors import FormatError
 from xw2v.files import PathLike, atomic_write, reading
 from xw2v.parallel import usable_cores
@@ -38,7 +39,12 @@ _SPACE = re.compile(r"[ \t\n\r\v\f]")
 
 
 def save_word2vec_format(
-    path: PathLike, words: Sequence[str], vectors: npt.ArrayLike, binary: bool = False, write_header: bool = True
+    path: PathLike,
+    words: Sequence[str],
+    vectors: npt.ArrayLike,
+    binary: bool = False,
+    write_header: bool = True,
+    progress: bool | None = None,
 ) -> None:
     """Write word2vec's text or binary format; gzipped where `path` ends in .gz.
 
@@ -50,6 +56,7 @@ def save_word2vec_format(
     words : V strings without white space
     vectors : (V, D) array, stored as float32
     write_header : False leaves the first line out, as in GloVe's files; text only
+    progress : as in `Word2Vec.fit`
 
     Raises
     ------
@@ -65,11 +72,12 @@ def save_word2vec_format(
     if binary and not write_header:
         msg = "a binary file needs its header; write text without one"
         raise FormatError(msg)
-    with _vector_writer(Path(path)) as file:
+    with watched("saving", "words", progress) as tell, _vector_writer(Path(path)) as file:
         if write_header:
             file.write(f"{table.shape[0]} {table.shape[1]}\n".encode("ascii"))
-        for block in (binary_blocks if binary else text_blocks)(encoded, table):
+        for done, block in (binary_blocks if binary else text_blocks)(encoded, table):
             file.write(block)
+            tell(done, len(words))
 
 
 def save_counts(path: PathLike, words: Sequence[str], counts: npt.NDArray[np.int64]) -> None:
@@ -131,6 +139,7 @@ def load_word2vec_format(
     limit: int | None = None,
     unicode_errors: str = "strict",
     no_header: bool = False,
+    progress: bool | None = None,
 ) -> tuple[dict[str, int], FloatTable]:
     """Words and vectors of a file in word2vec's text or binary format; unpacked where `path` ends in .gz.
 
@@ -141,6 +150,7 @@ def load_word2vec_format(
     limit : read only so many rows, the most frequent words in files of word2vec programs
     unicode_errors : "strict", or "replace" or "ignore" for files whose words are cut inside a character
     no_header : there is no first line "V D", as in GloVe's files; text only
+    progress : as in `Word2Vec.fit`
 
     Returns
     -------
@@ -156,7 +166,7 @@ def load_word2vec_format(
         msg = f"limit must be None or at least 1; got {limit}"
         raise FormatError(msg)
     counted = _count_lines(source, binary) if no_header else None
-    with _vector_reader(source) as (file, most_bytes):
+    with watched("loading", "words", progress) as tell, _vector_reader(source) as (file, most_bytes):
         total, size = counted or _read_header(file, source, most_bytes, binary)
         rows = total if limit is None else min(total, limit)
         try:
@@ -165,9 +175,10 @@ def load_word2vec_format(
             msg = f"{source} declares {total} rows of {size} numbers, more than memory holds; pass limit="
             raise FormatError(msg) from error
         if binary:
-            names = read_binary_rows(file, source, vectors, rows == total, partial(_named, source, unicode_errors))
+            name = partial(_named, source, unicode_errors)
+            names = read_binary_rows(file, source, vectors, rows == total, name, tell)
         else:
-            raw_words = read_text_rows(file, source, vectors, rows == total, 1 if no_header else 2)
+            raw_words = read_text_rows(file, source, vectors, rows == total, 1 if no_header else 2, tell)
             names = _named(source, unicode_errors, raw_words)
     return _checked(source, names, vectors)
 

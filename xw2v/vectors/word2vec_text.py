@@ -11,14 +11,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from xw2v.display import Tell
 from xw2v.errors import FormatError
 from xw2v.vectors.tables import FloatTable
 
-__all__ = ["read_text_rows", "text_blocks"]
+__all__ = ["number_lines", "read_text_rows", "text_blocks"]
 
 CHUNK = 2**22  # bytes read at a time
 _BLOCK_NUMBERS = 2**18
@@ -26,33 +27,47 @@ _BLOCKS_AHEAD = 4
 _BOM = b"\xef\xbb\xbf"  # Arrow leaves it out at the start of what it is given
 
 
-def text_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[bytes]:
-    """The rows of a (V, D) table, some at a time: the shortest decimals that give the same float32 again."""
+def text_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[tuple[int, bytes]]:
+    """The rows of a (V, D) table, some at a time: the shortest decimals that give the same float32 again.
+
+    Each comes with how many rows there were, itself included.
+    """
     rows = max(1, _BLOCK_NUMBERS // table.shape[1])
-    waiting: deque[Future[bytes]] = deque()
+    waiting: deque[tuple[int, Future[bytes]]] = deque()
     with ThreadPoolExecutor(2) as pool:
         for start in range(0, len(words), rows):
-            waiting.append(pool.submit(_as_text, words[start : start + rows], table[start : start + rows]))
+            some = slice(start, min(start + rows, len(words)))
+            waiting.append((some.stop, pool.submit(_as_text, words[some], table[some])))
             if len(waiting) > _BLOCKS_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+                done, block = waiting.popleft()
+                yield done, block.result()
+        for done, block in waiting:
+            yield done, block.result()
 
 
 def _as_text(words: Sequence[bytes], block: FloatTable) -> bytes:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows, size = block.shape
-    numbers = pc.cast(pa.array(block.reshape(-1)), pa.string())
-    bounds = pa.array(np.arange(0, rows * size + 1, size, dtype=np.int32))
-    lines = pc.binary_join(pa.ListArray.from_arrays(bounds, numbers), " ")
     starts = pa.array([word.decode() for word in words], pa.string())
-    whole = pc.binary_join_element_wise(starts, lines, " ")
+    whole = pc.binary_join_element_wise(starts, number_lines(block, " "), " ")
     return "".join(line + "\n" for line in whole.to_pylist()).encode()
 
 
-def read_text_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: bool, first_line: int) -> list[bytes]:
+def number_lines(block: FloatTable, between: str) -> Any:
+    """(rows,) Arrow strings of a (rows, D) table: the shortest decimals that give the same float32 again."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows, size = block.shape
+    numbers = pc.cast(pa.array(block.reshape(-1)), pa.string())
+    bounds = pa.array(np.arange(0, rows * size + 1, size, dtype=np.int32))
+    return pc.binary_join(pa.ListArray.from_arrays(bounds, numbers), between)
+
+
+def read_text_rows(
+    file: BinaryIO, path: Path, vectors: FloatTable, whole: bool, first_line: int, tell: Tell
+) -> list[bytes]:
     """Fill `vectors`, return the words; `whole` asks that the file ends there.
 
     `first_line` is the number in the file of the first row's line, for errors.
@@ -69,6 +84,7 @@ def read_text_rows(file: BinaryIO, path: Path, vectors: FloatTable, whole: bool,
         block = vectors[len(words) :]
         found = _parse_quickly(chunk, block)
         words += found if found is not None else _parse_carefully(chunk, block, path, first_line + len(words))
+        tell(len(words), rows)
     if whole and (left + file.read(2**16)).strip():
         msg = f"{path} has more lines than the {rows} rows that it declares; its header is wrong"
         raise FormatError(msg)

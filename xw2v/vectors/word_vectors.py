@@ -80,15 +80,20 @@ class WordVectors(Searches, Evaluated):
 
     # --- files ----------------------------------------------------------------------------------------------
 
-    def save(self, folder: PathLike) -> None:
+    def save(self, folder: PathLike, *, progress: bool | None = None) -> None:
         """Write a model folder with words, vectors and counts, all or nothing; `load` reads it.
+
+        Parameters
+        ----------
+        progress : as in `Word2Vec.fit`
 
         Raises
         ------
         FileAccessError   it cannot be written, or what is there is no model or holds more than this would write.
         """
         tables = {"center_vectors": self.vectors}
-        model_folder.save_model_folder(folder, tables, self.index_to_key, self.counts, {"kind": "word vectors"})
+        facts = {"kind": "word vectors"}
+        model_folder.save_model_folder(folder, tables, self.index_to_key, self.counts, facts, progress)
 
     @classmethod
     def load(cls, folder: PathLike, mmap: bool = True) -> Self:
@@ -112,7 +117,13 @@ class WordVectors(Searches, Evaluated):
         return cls._mapped(model.packed_words, model.tables["center_vectors"], model.counts, model.lengths)
 
     def save_word2vec_format(
-        self, path: PathLike, binary: bool = False, fvocab: PathLike | None = None, write_header: bool = True
+        self,
+        path: PathLike,
+        binary: bool = False,
+        fvocab: PathLike | None = None,
+        write_header: bool = True,
+        *,
+        progress: bool | None = None,
     ) -> None:
         """Write word2vec's text or binary format, gzipped where `path` ends in .gz; outside vectors are not in it.
 
@@ -121,6 +132,7 @@ class WordVectors(Searches, Evaluated):
         binary : little-endian float32; else decimal numbers that are the same float32
         fvocab : also write the counts there, "word count" a line, as word2vec.c's -save-vocab does
         write_header : False leaves out the first line, as GloVe's files do
+        progress : as in `Word2Vec.fit`
 
         Raises
         ------
@@ -140,7 +152,7 @@ class WordVectors(Searches, Evaluated):
         if fvocab is not None and self.counts is None:
             msg = "fvocab wants counts, and these vectors have none"
             raise ConfigError(msg)
-        word2vec_format.save_word2vec_format(path, self.index_to_key, self.vectors, binary, write_header)
+        word2vec_format.save_word2vec_format(path, self.index_to_key, self.vectors, binary, write_header, progress)
         if fvocab is not None and self.counts is not None:
             word2vec_format.save_counts(fvocab, self.index_to_key, self.counts)
 
@@ -154,6 +166,7 @@ class WordVectors(Searches, Evaluated):
         *,
         fvocab: PathLike | None = None,
         no_header: bool = False,
+        progress: bool | None = None,
     ) -> Self:
         """Word vectors from word2vec's text or binary format, of any program; unpacked where `path` ends in .gz.
 
@@ -164,13 +177,16 @@ class WordVectors(Searches, Evaluated):
         unicode_errors : "strict", or "replace" or "ignore" for files whose words are cut inside a character
         fvocab : a file of counts, "word count" a line; words that it does not name get 0
         no_header : there is no first line "V D", as in GloVe's files; text only
+        progress : as in `Word2Vec.fit`
 
         Raises
         ------
         MissingFileError, FileAccessError   the file cannot be read.
         FormatError   it is not what its header says, is no UTF-8, or holds NaN or infinity.
         """
-        rows, vectors = word2vec_format.load_word2vec_format(os.fspath(path), binary, limit, unicode_errors, no_header)
+        rows, vectors = word2vec_format.load_word2vec_format(
+            os.fspath(path), binary, limit, unicode_errors, no_header, progress
+        )
         counts = None
         if fvocab is not None:
             known = word2vec_format.load_counts(fvocab, unicode_errors)

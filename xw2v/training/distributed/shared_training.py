@@ -13,7 +13,6 @@ from xw2v.errors import ConfigError
 from xw2v.training.distributed.averaging import Averager
 from xw2v.training.distributed.ranks import Ranks, table_ranks
 from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size
-from xw2v.training.engines import AheadEngine
 from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.walk import Position, Progress
@@ -58,7 +57,7 @@ class SharedTraining(Training):
 
     def _records(self, pool: Executor) -> Iterator[Progress]:
         saver, self.saver = self.saver, None  # which the chunks of a round are not to call
-        if self.workers == 1 and not isinstance(self.engine, AheadEngine):
+        if self.workers == 1 and self._ahead is None:
             pool = _Here()
         while self._walk.next_round():
             self._met = False
