@@ -20,7 +20,7 @@ from xw2v.display import Tell, watched
 from xw2v.errors import ConfigError, FileAccessError, FormatError, NumericalError
 from xw2v.files import PathLike, writing
 from xw2v.tensors import first_bad_row, write_tensors
-from xw2v.vectors.word2vec_text import number_lines
+from xw2v.vectors.word2vec_text import text_blocks
 
 if TYPE_CHECKING:
     from xw2v.vectors.word_vectors import WordVectors
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["EXPORTS", "export"]
 
 _LARGEST_HALF = 65504.0
-_BLOCK_NUMBERS = 2**18  # written as text at a time
 
 _CARD = """---
 library_name: xw2v
@@ -146,12 +145,10 @@ def _new_folder(path: Path) -> Iterator[Path]:
 
 
 def _tensorboard(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
-    rows = max(1, _BLOCK_NUMBERS // wv.vector_size)
     with (folder / "vectors.tsv").open("xb") as file:
-        for start in range(0, len(wv), rows):
-            lines = number_lines(wv.vectors[start : start + rows], "\t").to_pylist()
-            file.write("".join(line + "\n" for line in lines).encode("ascii"))
-            wishes.tell(start + len(lines), len(wv))
+        for done, block in text_blocks(None, wv.vectors, "\t"):
+            file.write(block)
+            wishes.tell(done, len(wv))
     # The projector takes lines and tabs as they come.
     shown = [" ".join(word.split()) or "(blank)" for word in wv.index_to_key]
     lines = shown if wv.counts is None else [f"{word}\t{n}" for word, n in zip(shown, wv.counts.tolist(), strict=True)]

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from xw2v.display import Tell
 from xw2v.errors import FormatError
 from xw2v.vectors.tables import FloatTable
 
-__all__ = ["number_lines", "read_text_rows", "text_blocks"]
+__all__ = ["read_text_rows", "text_blocks"]
 
 CHUNK = 2**22  # bytes read at a time
 _BLOCK_NUMBERS = 2**18
@@ -27,17 +27,18 @@ _BLOCKS_AHEAD = 4
 _BOM = b"\xef\xbb\xbf"  # Arrow leaves it out at the start of what it is given
 
 
-def text_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[tuple[int, bytes]]:
+def text_blocks(words: Sequence[bytes] | None, table: FloatTable, between: str = " ") -> Iterator[tuple[int, bytes]]:
     """The rows of a (V, D) table, some at a time: the shortest decimals that give the same float32 again.
 
-    Each comes with how many rows there were, itself included.
+    Each row begins with its word, if there are words. Each block comes with how many rows there were, itself included.
     """
     rows = max(1, _BLOCK_NUMBERS // table.shape[1])
     waiting: deque[tuple[int, Future[bytes]]] = deque()
     with ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(words), rows):
-            some = slice(start, min(start + rows, len(words)))
-            waiting.append((some.stop, pool.submit(_as_text, words[some], table[some])))
+        for start in range(0, len(table), rows):
+            some = slice(start, min(start + rows, len(table)))
+            named = None if words is None else words[some]
+            waiting.append((some.stop, pool.submit(_as_text, named, table[some], between)))
             if len(waiting) > _BLOCKS_AHEAD:
                 done, block = waiting.popleft()
                 yield done, block.result()
@@ -45,24 +46,18 @@ def text_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[tuple[int
             yield done, block.result()
 
 
-def _as_text(words: Sequence[bytes], block: FloatTable) -> bytes:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    starts = pa.array([word.decode() for word in words], pa.string())
-    whole = pc.binary_join_element_wise(starts, number_lines(block, " "), " ")
-    return "".join(line + "\n" for line in whole.to_pylist()).encode()
-
-
-def number_lines(block: FloatTable, between: str) -> Any:
-    """(rows,) Arrow strings of a (rows, D) table: the shortest decimals that give the same float32 again."""
+def _as_text(words: Sequence[bytes] | None, block: FloatTable, between: str) -> bytes:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     rows, size = block.shape
     numbers = pc.cast(pa.array(block.reshape(-1)), pa.string())
     bounds = pa.array(np.arange(0, rows * size + 1, size, dtype=np.int32))
-    return pc.binary_join(pa.ListArray.from_arrays(bounds, numbers), between)
+    lines = pc.binary_join(pa.ListArray.from_arrays(bounds, numbers), between)
+    if words is not None:
+        starts = pa.array([word.decode() for word in words], pa.string())
+        lines = pc.binary_join_element_wise(starts, lines, between)
+    return "".join(line + "\n" for line in lines.to_pylist()).encode()
 
 
 def read_text_rows(

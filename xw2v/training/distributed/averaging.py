@@ -35,7 +35,7 @@ __all__ = ["Averager", "row_limits"]
 Array = Any
 
 # Of a word on all ranks together, between two meetings that include it: these over the number of ranks, within bounds.
-_OCCURRENCES, _FEWEST, _MOST = 32.0, 4.0, 12.0
+_OCCURRENCES, _FEWEST, _MOST = 32.0, 4.0, 8.0
 _LONGEST = 1.0  # B of up to four ranks, of more 4 / N of it; vectors of words are 2 to 10 long
 _PACKET = 1 << 18  # numbers sent at once: bounds the memory for copies, and stays in a cache
 

@@ -13,15 +13,15 @@ from xw2v.training.walk import Place, Position, Walk, chunk_size
 
 __all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size", "words_a_round"]
 
-# Tokens of a rank between two meetings: at most, and times the cube of the number of ranks, for what more of them
-# cost in scores grows faster than that number (bench/README.md). A GPU meets after a chunk, which takes it no time.
-_SYNC_EVERY, _SYNC_EVERY_CUBED = 131_072, 1_048_576
+# Tokens of a rank between two meetings: at most, and times the fourth power of the number of ranks. Two lose nothing by
+# more of them, four do (bench/README.md). A GPU meets after a chunk, which takes it no time.
+_SYNC_EVERY, _SYNC_EVERY_FOURTH = 262_144, 4_194_304
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
 
 
 def words_a_round(sync_every: int | None, ranks: int) -> int:
     """Words that each of so many ranks trains between two meetings, roughly; `sync_every` is the user's wish."""
-    return sync_every or max(batches.SEGMENT, min(_SYNC_EVERY, _SYNC_EVERY_CUBED // ranks**3))
+    return sync_every or max(batches.SEGMENT, min(_SYNC_EVERY, _SYNC_EVERY_FOURTH // ranks**4))
 
 
 def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, workers: int) -> int:
