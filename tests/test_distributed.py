@@ -378,7 +378,7 @@ def test_row_limits() -> None:
     assert (
         row_limits(np.array([100.0, 4.0, 3.9, 1.0]), 8) == row_limits(np.array([100.0, 4.0, 3.9, 1.0]), 99) == [2, 3, 4]
     )
-    assert row_limits(np.array([100.0, 12.0, 11.9, 3.0]), 2) == [2, 3, 4]
+    assert row_limits(np.array([100.0, 8.0, 7.9, 2.0]), 2) == [2, 3, 4]
     assert row_limits(np.array([4.0, 2.0]), 4) == [0, 1, 2]  # nothing at every meeting
     assert row_limits(np.array([0.5, 100.0]), 4) == [2]  # out of order: more is sent, nothing is left out
     assert row_limits(np.array([100.0, 0.0]), 4)[0] == 1
