@@ -217,6 +217,17 @@ def test_what_else_takes_long_is_shown(call: Any, last: str, monkeypatch: pytest
     assert below.strip() == text
 
 
+def test_where_nobody_knows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = _Notebook(monkeypatch)
+    with display.watched("placing", "words") as tell:
+        tell(400, None)
+        _pause()
+    bar, below = notebook.outputs[-1][-1]["text/plain"].splitlines()
+    assert bar.split()[0] == "placing"
+    assert "%" not in bar
+    assert below.strip() == "400 words"
+
+
 def test_one_draws_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An evaluation in a callback of `fit` has no bar of its own, unless it is asked for."""
     notebook = _Notebook(monkeypatch)

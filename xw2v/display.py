@@ -21,8 +21,8 @@ from xw2v.drawing import drawing, is_drawing
 
 __all__ = ["Display", "Tell", "displayed", "is_watched", "watched"]
 
-Tell = Callable[[int, int], None]
-"""What is called with how many are done, and how many there are."""
+Tell = Callable[[int, "int | None"], None]
+"""What is called with how many are done, and how many there are; None where nobody knows how far it is."""
 
 _DELAY = 2.0  # seconds that nothing is shown for
 _WIDTH = 120  # of what is shown where there is no terminal
@@ -43,7 +43,7 @@ def watched(stage: str, unit: str, progress: bool | None = None) -> Iterator[Tel
         yield _nobody if display is None else partial(display.on_work, stage, unit)
 
 
-def _nobody(done: int, total: int) -> None:
+def _nobody(done: int, total: int | None) -> None:
     """Nobody looks."""
 
 
@@ -92,7 +92,7 @@ class Display:
         """So much is trained."""
         self._note("on_progress", record)
 
-    def on_work(self, stage: str, unit: str, done: int, total: int) -> None:
+    def on_work(self, stage: str, unit: str, done: int, total: int | None) -> None:
         """So much of something else is done."""
         self._note("on_work", stage, unit, done, total)
 

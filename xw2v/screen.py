@@ -72,10 +72,10 @@ class LiveProgress:
         self._bytes = done_bytes
         self._show("numbering" if numbering else "reading", done_bytes, total_bytes, f"{count(words)} words")
 
-    def on_work(self, stage: str, unit: str, done: int, total: int) -> None:
+    def on_work(self, stage: str, unit: str, done: int, total: int | None) -> None:
         """Show how much of something else is done."""
         if not self._progress.disable:
-            self._show(stage, done, total, f"{count(done)} of {count(total)} {unit}")
+            self._show(stage, done, total, f"{count(done)}{'' if total is None else f' of {count(total)}'} {unit}")
 
     def on_note(self, text: str) -> None:
         """Show what is waited for, until there is something else to show."""

@@ -46,7 +46,7 @@ def project(vectors: npt.ArrayLike, method: str = "pca", seed: int = 1) -> Point
     start = project_2d(unit)
     start *= 1e-4 / max(float(start.std()), 1e-12)
     with watched("placing", "words") as tell, warnings.catch_warnings():
-        tell(0, len(unit))
+        tell(len(unit), None)
         warnings.simplefilter("ignore")  # theirs, about seeds and threads
         try:
             if method == "tsne":
