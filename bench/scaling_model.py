@@ -22,6 +22,7 @@ import numpy as np
 if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from xw2v.config import Config
 from xw2v.training.distributed.averaging import row_limits
 from xw2v.training.distributed.shared_walk import words_a_round
 from xw2v.training.sampling import keep_probabilities
@@ -66,7 +67,7 @@ def rows_a_meeting(V: int, round_words: int, N: int, sample: float = 1e-3) -> fl
 
 def round_of(rank: Rank, N: int) -> int:
     """Words that each of N ranks trains between two meetings."""
-    return rank.round or words_a_round(None, N)
+    return rank.round or words_a_round(Config(), N)
 
 
 def meeting(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float, float]:

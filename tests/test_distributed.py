@@ -179,9 +179,13 @@ def test_ends_of_epochs_are_behind_a_round_whatever_it_spans() -> None:
 
 
 def test_words_a_round() -> None:
-    found = [words_a_round(None, ranks) for ranks in (1, 2, 3, 4, 6, 8, 999)]
+    found = [words_a_round(Config(), ranks) for ranks in (1, 2, 3, 4, 6, 8, 999)]
     assert found == [262_144, 262_144, 51_781, 16_384, 8192, 8192, 8192]
-    assert words_a_round(100_000, 8) == 100_000
+    assert words_a_round(Config(sync_every=100_000), 8) == 100_000
+    # Ctrl-C waits for the end of a round, so one that is a lot of work is shorter.
+    assert words_a_round(Config(vector_size=300, window=10), 2) == 29 * 8192
+    assert words_a_round(Config(loss="softmax"), 2) == 8192
+    assert words_a_round(Config(vector_size=1000, negatives="pair", window=20, negative=10), 2) == 8192
 
 
 def test_chunks_a_round() -> None:

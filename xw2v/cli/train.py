@@ -220,8 +220,9 @@ def encode(
     if as_json:
         print_json({**facts, "reused": encoded.reused})
         return
+    noun = "sentence" if facts["sentences"] == 1 else "sentences"
     screen.line(
-        f"{facts['raw_words']:,} words in {facts['sentences']:,} sentences, {facts['vocabulary']:,} words of "
+        f"{facts['raw_words']:,} words in {facts['sentences']:,} {noun}, {facts['vocabulary']:,} words of "
         f"vocabulary, {'found there, unchanged' if encoded.reused else 'read'} in {facts['seconds']:.1f} s"
     )
     if encoded.overlooked >= max(config.min_count, 1):

@@ -12,7 +12,7 @@ from xw2v.training import batches
 from xw2v.training.engines import AheadEngine, ChunkResult, Engine
 from xw2v.training.schedule import halving, linear
 
-__all__ = ["Place", "Position", "Progress", "Walk", "chunk_size"]
+__all__ = ["Place", "Position", "Progress", "Walk", "chunk_size", "segments_for"]
 
 _SEGMENTS_A_CHUNK = 8  # 65,536 tokens: the cost of starting on a chunk vanishes, and Ctrl-C is soon noticed
 _MOST_WORK = 1.5e9  # multiply-adds of a chunk, counted below: a core does them in less than half a second
@@ -100,13 +100,20 @@ def chunk_size(n: int, config: Config, engine: Engine | None = None) -> int:
     segments = -(-n // batches.SEGMENT)
     if isinstance(engine, AheadEngine):
         return batches.SEGMENT * max(1, min(engine.chunk_segments, segments // engine.chunks_an_epoch))
-    # A chunk of exact softmax takes long enough as it is: what is lost with a killed run is counted in chunks.
-    most = 1 if config.loss == "softmax" else _SEGMENTS_A_CHUNK
-    # A fused engine stops between chunks, and Ctrl-C must not wait for long: large vectors have small chunks.
-    noise = 2 * config.window * config.negative if config.negatives == "pair" else config.group_negatives or 32
-    work = config.vector_size * (noise + config.window) * batches.SEGMENT
-    most = max(1, min(most, int(_MOST_WORK / work)))
+    most = min(_SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
     return batches.SEGMENT * max(1, min(most, segments // _CHUNKS_AN_EPOCH))
+
+
+def segments_for(config: Config, work: float) -> int:
+    """Segments of so many multiply-adds on a CPU, at least one.
+
+    A fused engine stops between chunks, and Ctrl-C must not wait for long: large vectors have small chunks. A segment
+    of exact softmax takes long enough as it is, and what is lost with a killed run is counted in chunks.
+    """
+    if config.loss == "softmax":
+        return 1
+    noise = 2 * config.window * config.negative if config.negatives == "pair" else config.group_negatives or 32
+    return max(1, int(work / (config.vector_size * (noise + config.window) * batches.SEGMENT)))
 
 
 class Walk:

@@ -12,7 +12,12 @@ from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.training.distributed.averaging import Averager
 from xw2v.training.distributed.ranks import Ranks, table_ranks
-from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size
+from xw2v.training.distributed.shared_walk import (
+    SharedWalk,
+    chunks_a_round,
+    shared_chunk_size,
+    words_a_round,
+)
 from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.walk import Position, Progress
@@ -44,7 +49,7 @@ class SharedTraining(Training):
         if settings.get("position") is None:
             self.position = Position(shared_chunk_size(n, self.config, self.engine, ranks.size, workers))
         size = self.position.size
-        chunks = chunks_a_round(n, size, self.config.sync_every, ranks.size, workers)
+        chunks = chunks_a_round(n, size, words_a_round(self.config, ranks.size), ranks.size, workers)
         self._walk: SharedWalk = SharedWalk(n, self.config, self.position, ranks.rank, ranks.size, chunks)
         kept = counts * keep_probabilities(counts, self.config.sample, self.config.subsampling)
         expected = kept * (ranks.size * chunks * size / counts.sum())

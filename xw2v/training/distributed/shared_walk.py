@@ -9,19 +9,21 @@ import numpy as np
 from xw2v.config import Config
 from xw2v.training import batches
 from xw2v.training.engines import AheadEngine, ChunkResult, Engine
-from xw2v.training.walk import Place, Position, Walk, chunk_size
+from xw2v.training.walk import Place, Position, Walk, chunk_size, segments_for
 
 __all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size", "words_a_round"]
 
 # Tokens of a rank between two meetings: at most, and times the fourth power of the number of ranks. Two lose nothing by
 # more of them, four do (bench/README.md). A GPU meets after a chunk, which takes it no time.
 _SYNC_EVERY, _SYNC_EVERY_FOURTH = 262_144, 4_194_304
+_MOST_WORK = 3e9  # multiply-adds of a worker in a round, as counted for a chunk: a second, for Ctrl-C waits for its end
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
 
 
-def words_a_round(sync_every: int | None, ranks: int) -> int:
-    """Words that each of so many ranks trains between two meetings, roughly; `sync_every` is the user's wish."""
-    return sync_every or max(batches.SEGMENT, min(_SYNC_EVERY, _SYNC_EVERY_FOURTH // ranks**4))
+def words_a_round(config: Config, ranks: int) -> int:
+    """Words that each of so many ranks trains between two meetings, roughly, where the options do not say."""
+    most = batches.SEGMENT * segments_for(config, _MOST_WORK)
+    return config.sync_every or max(batches.SEGMENT, min(most, _SYNC_EVERY, _SYNC_EVERY_FOURTH // ranks**4))
 
 
 def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, workers: int) -> int:
@@ -29,21 +31,21 @@ def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, worker
     usual = chunk_size(n, config, engine)
     if config.sync_every is None and isinstance(engine, AheadEngine):
         return usual
-    segments = words_a_round(config.sync_every, ranks) // (batches.SEGMENT * workers)
+    segments = words_a_round(config, ranks) // (batches.SEGMENT * workers)
     return min(usual, batches.SEGMENT * max(1, segments))
 
 
-def chunks_a_round(n: int, size: int, sync_every: int | None, ranks: int, workers: int) -> int:
+def chunks_a_round(n: int, size: int, words: int, ranks: int, workers: int) -> int:
     """Chunks that each rank trains between two meetings: so many that all its workers end about together.
 
     Parameters
     ----------
-    n, size : int             tokens of the corpus, and of a chunk
-    sync_every : int or None  tokens that are wanted between two meetings
-    ranks, workers : int      how many ranks, and the most workers of one
+    n, size : int         tokens of the corpus, and of a chunk
+    words : int           tokens of a rank that are wanted between two meetings
+    ranks, workers : int  how many ranks, and the most workers of one
     """
     most = max(1, -(-n // size) // (_ROUNDS_AN_EPOCH * ranks))
-    wanted = -(-words_a_round(sync_every, ranks) // size)
+    wanted = -(-words // size)
     return min(most, -(-wanted // workers) * workers)
 
 
