@@ -92,7 +92,7 @@ def facts(model):
     sums = [zlib.crc32(np.ascontiguousarray(table).tobytes()) for table in tables]
     alike = len(set(map(tuple, comm.allgather(sums)))) == 1
     counted = {{"words": last.words, "centers": last.centers, "pairs": last.pairs}}
-    return {{"alike": alike, "rounds": len(model.history), **counted}}
+    return {{"alike": alike, "tables": sums, "rounds": len(model.history), **counted}}
 """
 
 
@@ -401,6 +401,14 @@ def test_what_is_trained_does_not_depend_on_the_number_of_ranks(text: Path) -> N
         assert facts["words"] == found[0]["words"] == alone.words
         assert (facts["centers"], facts["pairs"]) == (found[0]["centers"], found[0]["pairs"])
         assert facts["rounds"] >= 24  # eight an epoch
+
+
+@needs_mpi
+def test_as_many_ranks_of_one_worker_give_the_same_vectors(text: Path) -> None:
+    """README's determinism contract."""
+    first, again, fewer = (told(n, "say(facts(fit(workers=1)))", text.parent)["tables"] for n in (3, 3, 2))
+    assert first == again
+    assert first != fewer
 
 
 @needs_mpi
