@@ -18,6 +18,7 @@ import pytest
 
 from xw2v import Word2Vec, WordVectors, display, encode, random_walks
 from xw2v.screen import Screen
+from xw2v.vectors.epoch_scores import EpochScores
 from xw2v.vectors.exports import export
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,6 +121,17 @@ def _pause(*_: Any) -> None:
     threading.Event().wait(0.3)
 
 
+def _slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the display's thread see all that is told."""
+    note = display.Display.on_work
+
+    def slow(shown: display.Display, *arguments: Any) -> None:
+        _pause()
+        note(shown, *arguments)
+
+    monkeypatch.setattr(display.Display, "on_work", slow)
+
+
 def test_a_notebook_keeps_the_last_state_of_one_output(monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = _Notebook(monkeypatch)
     model = Word2Vec(**OPTIONS, validation_fraction=0.2).fit(SENTENCES, callbacks=[_pause])
@@ -199,13 +211,7 @@ def test_what_else_takes_long_is_shown(call: Any, last: str, monkeypatch: pytest
         words.save_word2vec_format(tmp_path / name, binary=".bin" in name)
     (tmp_path / "questions.txt").write_text(QUESTIONS)
     notebook = _Notebook(monkeypatch)
-    note = display.Display.on_work
-
-    def slow(shown: display.Display, *arguments: Any) -> None:
-        _pause()
-        note(shown, *arguments)
-
-    monkeypatch.setattr(display.Display, "on_work", slow)
+    _slow_down(monkeypatch)
     call(words, tmp_path, {"progress": False})
     assert notebook.outputs == []
     if (tmp_path / "out").exists():
@@ -228,8 +234,8 @@ def test_where_nobody_knows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     assert below.strip() == "400 words"
 
 
-def test_one_draws_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An evaluation in a callback of `fit` has no bar of its own, unless it is asked for."""
+def test_one_draws_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a callback of `fit` does has no bar of its own, unless it is asked for."""
     notebook = _Notebook(monkeypatch)
     asked: list[dict[str, Any]] = [{}, {"progress": True}]
 
@@ -245,3 +251,13 @@ def test_one_draws_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     for block in (Screen().progress(), Screen().bytes("fetching"), Screen(quiet=True).status("waiting")):
         with block:
             assert not display.is_watched()
+
+
+def test_scores_of_epochs_are_as_silent_as_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "questions.txt").write_text(": all\ntea milk rain snow\n")
+    notebook = _Notebook(monkeypatch)
+    _slow_down(monkeypatch)
+    scores = EpochScores(tmp_path / "questions.txt")
+    model = Word2Vec(**OPTIONS).fit(SENTENCES, callbacks=[scores], progress=False)
+    assert [list(end.scores) for end in model.epoch_history] == [["questions"]] * 2
+    assert notebook.outputs == []

@@ -101,7 +101,7 @@ class Training:
         self.tables, self.ids, self.offsets = tables, ids, offsets
         self.config, self.engine, self.saver, self.first_epoch = config, engine, saver, first_epoch
         self.at_epoch_end, self._trained = at_epoch_end, ids if trained is None else trained
-        # Asked once: what a protocol is made of is looked up anew each time, 0.1 ms of a chunk's ten.
+        # Asked once: what a protocol is made of is looked up anew each time, up to 0.1 ms of a chunk's ten.
         self._ahead = engine if isinstance(engine, AheadEngine) else None
         self.backend, self.workers = backend, worker_threads(config, backend)
         self.position = position or Position(chunk_size(len(ids), config, engine))

@@ -12,12 +12,7 @@ from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.training.distributed.averaging import Averager
 from xw2v.training.distributed.ranks import Ranks, table_ranks
-from xw2v.training.distributed.shared_walk import (
-    SharedWalk,
-    chunks_a_round,
-    shared_chunk_size,
-    words_a_round,
-)
+from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size, words_a_round
 from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.walk import Position, Progress
