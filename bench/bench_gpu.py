@@ -1,6 +1,6 @@
 """What does a GPU reach, and what limits it? Parts that are run one by one; `bench/gpu_check.sh` runs them all.
 
-    python -m bench.bench_gpu PART [--data FOLDER] [--words N] [--out FOLDER]
+    python -m bench.bench_gpu PART... [--data FOLDER] [--words N] [--out FOLDER]
 
     ceilings   copy, rows read by id, rows added by id (Zipf ids), small batched products
     fused      kept tokens/s of the CUDA engine over group size, noise words, blocks and products
@@ -9,7 +9,8 @@
     array      kept tokens/s of the array engine on CuPy
     softmax    centres/s of the exact softmax, V = 68 k, D = 100
     job        from text to saved vectors, and where the time goes
-    quality    scores of three seeds, and gensim's where it is installed
+    quality    scores and words/s of some seeds
+    gensim     the same of gensim, with a worker a core
 
 FOLDER holds wiki100.txt.xz or any other .txt or .txt.xz, and eval/ with the sets that `quality` wants; without it
 ids are drawn from Zipf's law. `--fake` runs a part on the host with few tokens, to see that it runs: its figures
@@ -20,12 +21,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import lzma
 import statistics
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +52,7 @@ from xw2v.training.initial import initial_tables
 
 V = 68_000
 RUNS = 5
+_SETTING: dict[str, Any] = {"vector_size": 100, "window": 5, "negative": 5, "min_count": 5, "epochs": 5}
 
 
 class Bench:
@@ -67,12 +71,25 @@ class Bench:
                 raise BackendError(msg)
             self.kernels = HostKernels(library)
         self.words = args.words or (20_000 if args.fake else 16_900_000)
+        self._folder = tempfile.TemporaryDirectory()
 
+    @functools.cached_property
+    def text(self) -> Path | None:
+        """The first words of the text in --data, in lines of 1,000; None where there is none."""
+        source = text_of(self.args.data)
+        if source is None:
+            return None
+        data = source.read_bytes()
+        words = (lzma.decompress(data) if source.suffix == ".xz" else data).decode().split()[: self.words]
+        copy = Path(self._folder.name) / "text.txt"
+        copy.write_text("".join(" ".join(words[at : at + 1000]) + "\n" for at in range(0, len(words), 1000)))
+        return copy
+
+    @functools.cached_property
     def corpus(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Ids, sentence offsets and counts: of the text, else drawn."""
-        path = text_of(self.args.data)
-        if path is not None:
-            with plain(path, self.words) as text, encode(text, min_count=1 if self.fake else 5) as encoded:
+        if self.text is not None:
+            with encode(self.text, min_count=1 if self.fake else 5) as encoded:
                 counts = np.asarray(encoded.vocabulary.counts)
                 return np.array(encoded.ids), np.array(encoded.offsets), counts
         size = 2000 if self.fake else V
@@ -120,17 +137,6 @@ def text_of(folder: Path | None) -> Path | None:
         return None
     found = sorted([*folder.glob("*.txt.xz"), *folder.glob("*.txt")], key=lambda path: not path.name.startswith("wiki"))
     return found[0] if found else None
-
-
-@contextlib.contextmanager
-def plain(path: Path, words: int) -> Any:
-    """The first words of a text, in lines of 1,000."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = path.read_bytes()
-        text = (lzma.decompress(data) if path.suffix == ".xz" else data).decode().split()[:words]
-        copy = Path(folder) / "text.txt"
-        copy.write_text("".join(" ".join(text[at : at + 1000]) + "\n" for at in range(0, len(text), 1000)))
-        yield copy
 
 
 def ceilings(bench: Bench) -> None:
@@ -187,13 +193,13 @@ def measure_rows(bench: Bench, table: Any, ids: Any, D: int) -> None:
 
 
 def fused(bench: Bench) -> None:
-    ids, offsets, counts = bench.corpus()
-    settings = [(D, b, S) for D in (128, 300) for b, S in ((16, 16), (16, 32), (8, 16), (32, 32))]
+    ids, offsets, counts = bench.corpus
+    settings = [(128, 16, 32), (300, 16, 32), (128, 16, 16), (300, 16, 16), (128, 32, 32), (128, 8, 16)]
     for D, b, S in settings[: 1 if bench.args.quick else None]:
         for tf32 in (False,) if bench.fake else (False, True):
             config = Config(vector_size=D, group_size=b, group_negatives=S, tf32=tf32)
             engine = CudaEngine(config, counts, bench.backend, kernels=bench.kernels)
-            for share in (1,) if bench.args.quick else (0.5, 1, 2):
+            for share in (1,) if bench.args.quick else (1, 2, 0.5):
                 engine.set_blocks(max(1, int(share * engine.multiprocessors)))
                 tables = initial_tables(len(counts), config, bench.backend)
                 chunk = engine.read_chunk(ids, offsets, 0, len(ids))
@@ -259,7 +265,7 @@ def questions(bench: Bench) -> None:
 
 
 def array(bench: Bench) -> None:
-    ids, offsets, counts = bench.corpus()
+    ids, offsets, counts = bench.corpus
     n = min(len(ids), 1 << 20)
     for D, tf32 in ((128, False), (300, False), (128, True)):
         backend = bench.backend if bench.fake or not tf32 else get_backend("cupy", tf32=True)
@@ -271,7 +277,7 @@ def array(bench: Bench) -> None:
 
 
 def softmax(bench: Bench) -> None:
-    ids, offsets, counts = bench.corpus()
+    ids, offsets, counts = bench.corpus
     n = min(len(ids), 1 << 17)
     for tf32 in (False, True):
         backend = bench.backend if bench.fake or not tf32 else get_backend("cupy", tf32=True)
@@ -295,14 +301,13 @@ def steady(bench: Bench, part: str, engine: Any, tables: Any, chunk: Chunk, **wh
 
 
 def job(bench: Bench) -> None:
-    path = text_of(bench.args.data)
-    if path is None:
+    if bench.text is None:
         print("skipped: no text; give --data FOLDER")
         return
-    with plain(path, bench.words) as text, tempfile.TemporaryDirectory() as folder:
-        for turn in ("first", "again"):  # kernels are compiled in the first
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in ("first", "again", "third"):  # kernels are compiled in the first
             begun = time.perf_counter()
-            with encode(text, min_count=5) as corpus:
+            with encode(bench.text, min_count=5) as corpus:
                 encoded = time.perf_counter()
                 backend = "numpy" if bench.fake else "cupy"
                 model = Word2Vec(vector_size=100, epochs=5, backend=backend).fit(corpus)
@@ -318,36 +323,33 @@ def job(bench: Bench) -> None:
 
 
 def quality(bench: Bench) -> None:
-    path = text_of(bench.args.data)
-    sets = Path() if path is None else bench.args.data / "eval"
-    if path is None or not sets.is_dir():
+    sets = None if bench.text is None else bench.args.data / "eval"
+    if bench.text is None or sets is None or not sets.is_dir():
+        print("skipped: no text or no eval/; give --data FOLDER")
+        return
+    backend = "numpy" if bench.fake else "cupy"
+    for seed in bench.args.seeds:
+        for tf32 in (False, True)[: 1 if bench.fake else 2]:
+            model = Word2Vec(**_SETTING, seed=seed, backend=backend, tf32=tf32).fit(bench.text)
+            score(bench, "xw2v" + ", tf32" * tf32, seed, model.history[-1].words_per_second, model.wv, sets)
+
+
+def gensim(bench: Bench) -> None:
+    sets = None if bench.text is None else bench.args.data / "eval"
+    if bench.text is None or sets is None or not sets.is_dir():
         print("skipped: no text or no eval/; give --data FOLDER")
         return
     from bench.bench_train import run_gensim
 
-    backend = "numpy" if bench.fake else "cupy"
-    with plain(path, bench.words) as text:
-        for seed in (1, 2, 3):
-            options: dict[str, Any] = {
-                "vector_size": 100,
-                "window": 5,
-                "negative": 5,
-                "min_count": 5,
-                "epochs": 5,
-                "seed": seed,
-            }
-            for tf32 in (False, True)[: 1 if bench.fake or seed > 1 else 2]:
-                model = Word2Vec(**options, backend=backend, tf32=tf32).fit(text)
-                program = "xw2v" + ", tf32" * tf32
-                score(bench, program, seed, model.history[-1].words_per_second, model.wv, sets)
+    for seed in bench.args.seeds:
+        options = {**_SETTING, "seed": seed, "sample": 1e-3, "workers": machine()["cores"]}
         try:
-            options |= {"sample": 1e-3, "workers": machine()["cores"]}
             with tempfile.TemporaryDirectory() as folder:
-                done = run_gensim(text, options, Path(folder))
+                done = run_gensim(bench.text, options, Path(folder))
         except ImportError as error:
             print(f"skipped: gensim ({error})")
             return
-        score(bench, "gensim", 3, done.words / done.seconds, WordVectors(done.vocabulary, done.vectors), sets)
+        score(bench, "gensim", seed, done.words / done.seconds, WordVectors(done.vocabulary, done.vectors), sets)
 
 
 def score(bench: Bench, program: str, seed: int, rate: float, wv: Any, sets: Path) -> None:
@@ -360,25 +362,34 @@ def score(bench: Bench, program: str, seed: int, rate: float, wv: Any, sets: Pat
     bench.keep("quality", "words/s", rate, (rate, rate), program=program, seed=seed, **rounded)
 
 
-PARTS = {part.__name__: part for part in (ceilings, fused, tf32, array, softmax, questions, job, quality)}
+PARTS = {part.__name__: part for part in (ceilings, fused, tf32, array, softmax, questions, job, quality, gensim)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("parts", nargs="+", choices=PARTS, metavar="PART")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--words", type=int)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--quick", action="store_true", help="the first setting of `fused` only; figures are not kept")
     parser.add_argument("--fake", action="store_true")
     args = parser.parse_args()
     try:
-        PARTS[args.part](Bench(args))
+        bench = Bench(args)
     except BackendError as error:
         print(f"skipped: {error}")
-    except XW2VError as error:
-        msg = f"{args.part}: {error}"
-        raise SystemExit(msg) from error
+        return
+    failed = []
+    for part in args.parts:
+        try:
+            PARTS[part](bench)
+        except Exception as error:  # the parts after it are run all the same
+            if not isinstance(error, XW2VError):
+                traceback.print_exc()
+            failed.append(f"{part}: {error}")
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 if __name__ == "__main__":

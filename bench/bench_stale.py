@@ -25,7 +25,7 @@ import numpy as np
 if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.bench_gpu import plain
+from bench.bench_train import prepared
 from bench.common import ROOT, append_row, commit, machine, versions
 from tests.tf32 import tf32_products
 from xw2v import WordVectors, encode, get_backend
@@ -64,7 +64,7 @@ def main() -> None:
         group_size=args.group, group_negatives=args.noise, batch_size=args.blocks * args.group, workers=1,
         max_update_norm=None, seed=args.seed, epochs=args.epochs, engine="array",
     )  # fmt: skip
-    with plain(args.text, args.words) as text, encode(text, min_count=5) as corpus:
+    with prepared(args.text, args.words) as text, encode(text, min_count=5) as corpus:
         counts, backend = np.asarray(corpus.vocabulary.counts), get_backend("numpy")
         engine, tables = ArrayEngine(config, counts, backend), initial_tables(len(counts), config, backend)
         kept, noise = counts * keep_probabilities(counts, config.sample), noise_probabilities(counts)
