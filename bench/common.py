@@ -38,7 +38,12 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The short hash of the commit, with "+" where tracked files outside bench/results differ from it."""
+    """The short hash of the commit, with "+" where tracked files outside bench/results differ from it.
+
+    A copy without its history is told in XW2V_COMMIT.
+    """
+    if "XW2V_COMMIT" in os.environ:
+        return os.environ["XW2V_COMMIT"]
 
     def git(*words: str) -> str:
         try:

@@ -1,4 +1,4 @@
-"""What the compiler says of sgns.cu: registers, stack and spills of each kernel, by architecture.
+"""What the compiler says of sgns.cu: registers, stack and spills of each kernel, by architecture, for D = 128.
 
 With products in TF32 too, for those that have tensor cores for them. NVRTC compiles, as CuPy has it do at first use.
 
@@ -19,6 +19,7 @@ from bench.common import ROOT
 from bench.nvrtc import Nvrtc
 from xw2v.training.engines.cuda import options, source
 
+SHAPES = ((128, 5, 16, 32, 128, 1), (300, 5, 16, 32, 300, 1), (1023, 5, 16, 32, 344, 0))  # SHAPE of sgns.cu
 TARGETS = (("75", False), ("80", False), ("90", False), ("100", False), ("80", True), ("90", True), ("100", True))
 
 
@@ -31,9 +32,9 @@ class Usage(NamedTuple):
     loads: int
 
 
-def compiled(nvrtc: Nvrtc, capability: str, tf32: bool = False) -> str:
+def compiled(nvrtc: Nvrtc, capability: str, tf32: bool = False, shape: tuple[int, ...] = SHAPES[0]) -> str:
     """The compiler's report. Raises CompileError where the source does not compile."""
-    given = (f"--gpu-architecture=sm_{capability}", "--ptxas-options=-v", *options(tf32))
+    given = (f"--gpu-architecture=sm_{capability}", "--ptxas-options=-v", *options(tf32, shape))
     lines = nvrtc.compile(source(), given).log.splitlines()
     return "\n".join(line for line in lines if line and "Compile time" not in line) + "\n"
 

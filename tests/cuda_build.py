@@ -21,14 +21,14 @@ FAILURES = {
 }
 
 
-def build(folder: Path, lanes: int, *, tf32: bool = False) -> Path | None:
+def build(folder: Path, lanes: int, *, tf32: bool = False, shape: Sequence[int] = ()) -> Path | None:
     """The path of the library; None where there is no C++ compiler. With `tf32` tensor cores are stood in for."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         return None
-    library = folder / f"sgns{lanes}{'tf32' * tf32}.so"
+    library = folder / ("-".join(map(str, ("sgns", lanes, "tf32" * tf32, *shape))) + ".so")
     command = [compiler, "-O2", "-std=c++17", "-shared", "-fPIC", f"-DLANES={lanes}", f"-DTF32={tf32:d}"]
-    command += [f"-I{TESTS}", f"-I{ENGINES}"]
+    command += [f"-I{TESTS}", f"-I{ENGINES}", *(f"-DSHAPE={','.join(map(str, shape))}" for _ in shape[:1])]
     command += ["-Wall", "-Werror", "-Wno-unknown-pragmas", "-o", str(library), str(TESTS / "cuda_host.cpp")]
     subprocess.run(command, check=True)
     return library
@@ -42,17 +42,30 @@ class HostKernels:
     threads : int    of a block, a multiple of the lanes the library was built with
     order : int      of the threads: 0 rising, 1 falling, else the seed of a shuffle
     tf32 : bool      what the library was built with
+    shape : ints     what it was built for; empty: for any
     """
 
     multiprocessors = 1
 
     def __init__(
-        self, library: Path, *, threads: int = 1, order: int = 0, shared_bytes: int = 200 << 10, tf32: bool = False
+        self,
+        library: Path,
+        *,
+        threads: int = 1,
+        order: int = 0,
+        shared_bytes: int = 200 << 10,
+        tf32: bool = False,
+        shape: Sequence[int] = (),
     ) -> None:
         self._launch = ctypes.CDLL(str(library)).launch_kernel
         self.tf32 = tf32
         self.threads, self.order, self.shared_bytes = threads, order, shared_bytes
+        self._shape = tuple(shape)
         self.launched: list[str] = []
+
+    def compile(self, shape: Sequence[int]) -> None:
+        """See `Kernels.compile`: a library for any shape does."""
+        assert self._shape in ((), tuple(shape))
 
     def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
         """See `Kernels.launch`; `threads` is replaced by our own."""

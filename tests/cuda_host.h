@@ -53,7 +53,12 @@ struct Fiber {
     State state;
     unsigned shuffles;
     float sent[2][6];
-    std::vector<std::pair<float*, const float*>> copies;
+    struct Copy {
+        float* into;
+        const float* from;
+        size_t bytes;
+    };
+    std::vector<Copy> copies;
 };
 
 static std::vector<Fiber> fibers;
@@ -187,14 +192,16 @@ inline void atomicAdd(T* to, T value) {
 
 inline float __expf(float x) { return std::exp(x); }
 inline float __ldcg(const float* from) { return *from; }
-inline void prefetch(const float*) {}
+inline float __fdividef(float x, float y) { return x / y; }
+inline void prefetch(const void*) {}
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 
 // Asynchronous copies arrive as late as they may.
-inline void copy_four(float* into, const float* from) { fibers[threadIdx.x].copies.emplace_back(into, from); }
+inline void copy_four(float* into, const float* from) { fibers[threadIdx.x].copies.push_back({into, from, 16}); }
+inline void copy_one(float* into, const float* from) { fibers[threadIdx.x].copies.push_back({into, from, 4}); }
 inline void wait_for_copies() {
     auto& copies = fibers[threadIdx.x].copies;
-    for (auto [into, from] : copies) std::memcpy(into, from, 16);
+    for (auto [into, from, bytes] : copies) std::memcpy(into, from, bytes);
     copies.clear();
 }
 inline void add_four(float* to, float4 step) {

@@ -157,6 +157,27 @@ def test_tensor_cores_equal_the_array_engine_in_tf32(D: int, options: dict[str, 
     check(exact(D, **options), kernels(64, tf32=True, order=5))
 
 
+@pytest.mark.parametrize(("D", "tf32", "max_update_norm"), [(100, False, None), (130, False, 0.005), (300, True, None)])
+def test_code_for_one_shape_equals_that_for_any(
+    D: int, tf32: bool, max_update_norm: float | None, libraries: dict[tuple[int, bool], Path], tmp_path: Path
+) -> None:
+    """A GPU runs the first: on the host they do the same, to the last bit."""
+    config = exact(D, max_update_norm=max_update_norm)
+    shape = (D, config.window, config.group_size, 16, D, int(max_update_norm is not None))
+    fixed = build(tmp_path, 32, tf32=tf32, shape=shape)
+    assert fixed is not None
+    found = []
+    for library, what in ((libraries[32, tf32], ()), (fixed, shape)):
+        ours = tables(D)
+        kernels = HostKernels(library, threads=128, tf32=tf32, shape=what)
+        found.append((by_cuda_engine(config, ours, kernels, 3), ours))
+    assert found[0][0] == found[1][0]
+    for table, other in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_array_equal(table, other)
+    with pytest.raises(AssertionError):
+        CudaEngine(exact(D + 1), corpus()[2], NumpyBackend("a test"), kernels=kernels)
+
+
 @pytest.mark.parametrize("blocks", [2, 5, 1000])
 @pytest.mark.parametrize("D", [1, 7, 100, 128, 300, 1024])
 def test_blocks_in_turn_equal_the_array_engine(blocks: int, D: int, kernels: Make) -> None:

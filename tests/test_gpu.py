@@ -54,7 +54,8 @@ def test_tensor_cores_are_taken_where_there_are_any(
     monkeypatch.setitem(sys.modules, "cupy", fake)
     kernels = CupyKernels(tf32=wanted)
     assert (kernels.tf32, kernels.multiprocessors, kernels.shared_bytes) == (tf32, 132, 232448)
-    assert asked == [(source(), ("--std=c++17", f"-DTF32={int(tf32)}"))]
+    kernels.compile((100, 5, 16, 32, 100, 1))
+    assert asked == [(source(), ("--std=c++17", f"-DTF32={int(tf32)}", "-DSHAPE=100,5,16,32,100,1"))]
 
 
 def test_a_source_that_does_not_compile_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,7 @@ def test_a_source_that_does_not_compile_is_one_line(monkeypatch: pytest.MonkeyPa
     with pytest.raises(
         BackendError, match=r"compile its kernels: sgns/rows.cuh\(3\): error something; use engine='array'"
     ):
-        CupyKernels()
+        CupyKernels().compile((100,))
 
 
 def test_all_engines_may_have_all_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +89,8 @@ def test_all_engines_may_have_all_shared_memory(monkeypatch: pytest.MonkeyPatch)
     fake = SimpleNamespace(cuda=SimpleNamespace(Device=lambda: device), RawModule=lambda **_: module)
     monkeypatch.setitem(sys.modules, "cupy", fake)
     large, small = CupyKernels(), CupyKernels()
+    large.compile((300,))
+    small.compile((100,))
     for kernels, size in ((large, 200_000), (small, 60_000), (large, 200_000)):
         kernels.launch("train_groups", 1, 256, size, ())
         assert kernel.max_dynamic_shared_size_bytes >= size

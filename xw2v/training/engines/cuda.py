@@ -1,4 +1,4 @@
-"""The fused CUDA engine: `sgns.cu`, compiled by CuPy at first use. It has never been run on a GPU yet.
+"""The fused CUDA engine: `sgns.cu`, compiled by CuPy at first use, for each shape of groups anew.
 
 With one block it equals the array engine at a step of one group without `max_update_norm`, up to float rounding.
 With all of them the groups that are in flight at once read rows before the others have added to them. A row's
@@ -30,10 +30,12 @@ __all__ = ["LOSS_EVERY", "SLACK", "CudaEngine", "Kernels", "source", "update_bou
 
 Array = Any
 
-LOSS_EVERY = 16
+LOSS_EVERY = 16  # groups, a power of two
 _GROUP_NEGATIVES = 32  # with steps taken at once, fewer cost analogies (bench/README.md)
+_MOST_GROUPS = 100  # in flight; with 132 SimLex-999 lost a hundredth (bench/README.md)
 SLACK = 4  # steps of a row point different ways, their sum is shorter than they are (bench/README.md)
-_THREADS = 256  # `__launch_bounds__` of train_groups
+_THREADS = 256
+_TRAIN_THREADS = 512  # `__launch_bounds__` of train_groups: with few groups in flight, each wants many threads
 _TENSOR_CORES = 80  # the first compute capability that has TF32
 
 
@@ -41,20 +43,24 @@ class Tiles(NamedTuple):
     """What decides how much shared memory a group takes; `sgns/tiles.cuh` has the same numbers."""
 
     centers: int  # CENTER_TILE
-    steps: int  # STEP_TILE
+    columns: int  # COLUMN_TILE
     width: int  # WIDTH_TILE
     pad: int  # PAD
 
 
-_FLOAT32, _TF32 = Tiles(centers=8, steps=4, width=4, pad=0), Tiles(centers=16, steps=16, width=32, pad=4)
+_FLOAT32, _TF32 = Tiles(centers=8, columns=8, width=8, pad=4), Tiles(centers=16, columns=16, width=32, pad=4)
 
 
 class Kernels(Protocol):
-    """The compiled kernels, and what the device offers."""
+    """The kernels, and what the device offers."""
 
     multiprocessors: int
     shared_bytes: int  # most that a block may have
-    tf32: bool  # compiled with products on tensor cores
+    tf32: bool  # products are taken on tensor cores
+
+    def compile(self, shape: Sequence[int]) -> None:
+        """For groups of this shape alone: see SHAPE in `sgns.cu`."""
+        ...
 
     def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
         """Start a kernel; arrays of the backend and NumPy scalars are its arguments."""
@@ -79,9 +85,10 @@ def source() -> str:
     return "\n".join(parts) + "\n"
 
 
-def options(tf32: bool) -> tuple[str, ...]:
-    """What NVRTC is told beside the architecture."""
-    return ("--std=c++17", f"-DTF32={tf32:d}")
+def options(tf32: bool, shape: Sequence[int] = ()) -> tuple[str, ...]:
+    """What NVRTC is told beside the architecture; without a shape the code is for any."""
+    fixed = (f"-DSHAPE={','.join(map(str, shape))}",) if shape else ()
+    return ("--std=c++17", f"-DTF32={tf32:d}", *fixed)
 
 
 class CupyKernels:
@@ -90,10 +97,6 @@ class CupyKernels:
     Parameters
     ----------
     tf32 : bool    take products on tensor cores, if there are any
-
-    Raises
-    ------
-    BackendError   the source does not compile here
     """
 
     def __init__(self, *, tf32: bool = False) -> None:
@@ -105,7 +108,19 @@ class CupyKernels:
         self.multiprocessors = int(attributes["MultiProcessorCount"])
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
         self._kernels: dict[str, Any] = {}
-        self._module = cupy.RawModule(code=source(), options=options(self.tf32))
+        self._module: Any = None
+
+    def compile(self, shape: Sequence[int]) -> None:
+        """See `Kernels.compile`.
+
+        Raises
+        ------
+        BackendError   the source does not compile here
+        """
+        import cupy
+
+        self._kernels.clear()
+        self._module = cupy.RawModule(code=source(), options=options(self.tf32, shape))
         try:
             self._module.compile()
         except Exception as error:
@@ -140,7 +155,7 @@ class CudaEngine:
     Parameters
     ----------
     blocks : int or None
-        Groups in flight at once; None: one block a multiprocessor.
+        Groups in flight at once; None: one a multiprocessor, and 100 at most.
     kernels : Kernels or None
         None: of the backend's GPU.
     """
@@ -164,13 +179,17 @@ class CudaEngine:
         self.tf32, self.multiprocessors = self._kernels.tf32, self._kernels.multiprocessors
         self._tiles = _TF32 if self.tf32 else _FLOAT32
         self.tile = _tile(self._tiles, config, self.group_negatives, self._kernels.shared_bytes)
+        self._bounded = config.max_update_norm is not None
+        self._kernels.compile(
+            (config.vector_size, config.window, config.group_size, self.group_negatives, self.tile, int(self._bounded))
+        )
         noise = noise_probabilities(counts, config.ns_exponent)
         table = alias_table(noise)
         self._keep_below = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         self._noise_below, self._noise_alias = backend.from_host(table.thresholds), backend.from_host(table.alias)
         kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
         self._shares, self._noise = kept / kept.sum(), noise
-        self.set_blocks(blocks or self.multiprocessors)
+        self.set_blocks(blocks or min(self.multiprocessors, _MOST_GROUPS))
         self._chunks: dict[tuple[int, int], Chunk] = {}
         self._source: np.ndarray | None = None
 
@@ -224,15 +243,15 @@ class CudaEngine:
         kept = self._keep(chunk, epoch)
         segments = -(-R // batches.SEGMENT)
         loss = xp.zeros(1, dtype=xp.float64, device=self.backend.device)
-        S, bounded = self.group_negatives, config.max_update_norm is not None
+        S = self.group_negatives
         self._kernels.launch(
-            "train_groups", self.blocks, _THREADS, _shared_bytes(self._tiles, config, S, self.tile),
+            "train_groups", self.blocks, _TRAIN_THREADS, _shared_bytes(self._tiles, config, S, self.tile),
             (
                 tables.center_vectors, tables.outside_vectors, np.int32(config.vector_size), *self._bounds,
                 kept.ids, kept.span, kept.before, kept.groups_before, np.int64(segments), np.int32(batches.SEGMENT),
                 kept.noise_ids, np.int32(config.window), np.int32(config.negative), np.int32(config.group_size),
                 np.int32(S), np.int64(R), np.float64(first), np.float64(last), np.int32(self.tile),
-                np.int32(bounded), np.int32(LOSS_EVERY), loss, kept.totals[1:],
+                np.int32(self._bounded), np.int32(LOSS_EVERY), loss, kept.totals[1:],
             ),
         )  # fmt: skip
         counted = (loss, kept.totals, kept.before[segments:], kept.groups_before[segments:])
@@ -315,10 +334,10 @@ def _up(n: int, to: int) -> int:
 def _shared_bytes(tiles: Tiles, config: Config, S: int, tile: int) -> int:
     """Shared memory of train_groups: `memory_of` in sgns/group.cuh, and two Members."""
     b, m = config.group_size, config.window
-    centers, columns = _up(b, tiles.centers), _up(b + 2 * m, tiles.steps) + _up(S, tiles.steps)
+    centers, columns = _up(b, tiles.centers), _up(b + 2 * m, tiles.columns) + _up(S, tiles.columns)
     rows = centers + b + 2 * m + S + (2 * m if tile == config.vector_size else 0)
     slopes = centers * (columns + tiles.pad) + columns * (centers + tiles.pad)
-    members = 2 * (4 * centers + 2 * columns + _up(2 * m, 4))
+    members = 2 * (6 * centers + 4 * columns + _up(2 * m + 1, 4))
     return 4 * (rows * (_up(tile, tiles.width) + tiles.pad) + slopes + centers + columns + members)
 
 

@@ -49,25 +49,32 @@ extern __shared__ float4 shared_memory[];
 //
 // Shared memory: `cuda.py` _shared_bytes. Where a row does not fit, `tile` columns of the tables are taken at a
 // time, all rows read twice and none kept.
+// With SHAPE defined, as D, window, b, S, tile, bounded, it is for groups of that shape only, and faster.
 // Bounds: many groups in flight read a frequent word's row and then all add to it. Each group's step of a row is
 // shortened to the word's bound, which is the smaller the more groups in flight have that word. Not bounded means
 // the definition. Of rows longer than SLICE columns each such slice is bounded by itself.
 extern "C" __global__ void
 #ifndef HOST_BUILD
-__launch_bounds__(256, 2)
+__launch_bounds__(512, 1)
 #endif
 train_groups(
     float* center_vectors, float* outside_vectors, int D, const float* center_bound, const float* outside_bound,
     const int* kept_ids, const u32* kept_span, const i64* kept_before, const i64* groups_before, i64 segments,
     int segment, const int* noise_ids, int window, int negative, int b, int S, i64 R, double alpha_first,
     double alpha_last, int tile, int bounded, int loss_every, double* loss_sum, u64* measured_pairs) {
-    const Shape shape = shape_of(D, window, b, S, tile, bounded);
+#ifdef SHAPE
+    constexpr Shape shape{SHAPE};
+#else
+    const Shape shape{D, window, b, S, tile, bounded != 0};
+#endif
     const Memory memory = memory_of((float*)shared_memory, shape);
     // Rows and slopes that stand for nothing are multiplied by 0: they must be finite, and such slopes stay 0.
     for (int i = threadIdx.x; i < memory.center_bounds - memory.V; i += blockDim.x) memory.V[i] = 0.0f;
 
     const i64 groups = groups_before[segments];
     const int begin = (int)(groups * blockIdx.x / gridDim.x), end = (int)(groups * (blockIdx.x + 1) / gridDim.x);
+    const Drawn drawn{center_vectors, outside_vectors, kept_ids, kept_span, kept_before, noise_ids, segment, negative};
+    const Schedule schedule{R, kept_before[segments], alpha_first, alpha_last};
     double loss = 0.0;
     u64 measured = 0;
     if (begin < end) {
@@ -75,46 +82,47 @@ train_groups(
         place.group = begin;
         place.segment = (int)segment_of(begin, groups_before, segments);
         find_segment(place, groups_before, kept_before);
-        find_tokens(place, b);
+        find_tokens(place, shape.b);
         place.follows = false;
-        const Members first{memory.members, shape.centers, shape.columns};
-        fill_members(first, place, shape, kept_ids, kept_span, noise_ids, segment, negative);
+        const Members first{memory.members, shape.centers(), shape.columns()};
+        fill_members(first, place, shape, drawn, schedule);
         __syncthreads();
         for (int turn = 0; place.group < end; turn ^= 1) {
-            const Members here{memory.members + turn * shape.member_size(), shape.centers, shape.columns};
-            const Members next{memory.members + (1 - turn) * shape.member_size(), shape.centers, shape.columns};
-            const Place coming = place.group + 1 < end ? next_place(place, b, groups_before, kept_before) : place;
-            const i64 done = kept_before[place.segment] + place.first;
-            const double progress = (double)(R * done / kept_before[segments]) / R;
-            const float alpha = (float)(alpha_first + (alpha_last - alpha_first) * progress);
-            const bool to_measure = place.group % loss_every == 0;
-            for (int t = threadIdx.x; t < place.centers; t += blockDim.x)
-                memory.center_bounds[t] = center_bound[here.center_ids()[t]];
-            for (int c = threadIdx.x; c < shape.columns; c += blockDim.x)
-                memory.row_bounds[c] = here.row_ids()[c] < 0 ? 0.0f : outside_bound[here.row_ids()[c]];
-            for (int at = 0; at < D; at += tile) {
-                load_rows(here, place, shape, memory, at, center_vectors, outside_vectors);
-                if (at == 0)
-                    fill_members(next, coming, shape, kept_ids, kept_span, noise_ids, segment, negative);
+            const Members here{memory.members + turn * shape.member_size(), shape.centers(), shape.columns()};
+            const Members next{memory.members + (1 - turn) * shape.member_size(), shape.centers(), shape.columns()};
+            const Place coming = place.group + 1 < end ? next_place(place, shape.b, groups_before, kept_before) : place;
+            const bool to_measure = (place.group & (loss_every - 1)) == 0;
+            for (int at = 0; at < shape.D; at += shape.tile) {
+                load_rows(here, place, shape, memory, at);
+                if (at == 0) {
+                    load_bounds(here, place, shape, memory, center_bound, outside_bound);
+                    fill_members(next, coming, shape, drawn, schedule);
+                }
                 wait_for_copies();
                 __syncthreads();
                 if (at == 0) {
-                    prefetch_rows(next, shape, center_vectors, outside_vectors);
-                    mark_repeats(here, next, shape);
+                    // Warps that have no scores to compute do what else there is, if they are many.
+                    const int threads = blockDim.x, scoring = scoring_warps(shape) * LANES;
+                    const int busy = scoring <= threads / 2 ? scoring : 0, thread = (int)threadIdx.x - busy;
+                    if (thread >= 0) {
+                        mark_repeats(here, next, shape, thread, threads - busy);
+                        prefetch_rows(next, shape, thread, threads - busy);
+                        prefetch_members(coming, shape, drawn, end, thread);
+                    }
                 }
-                score(here, place, shape, memory, at, alpha, to_measure, loss);
+                score(here, place, shape, memory, at, to_measure, loss);
                 __syncthreads();
             }
             // Before the last barrier of the turn: after it other threads fill these members for the group after the next.
             if (to_measure && threadIdx.x == 0)
                 for (int t = 0; t < place.centers; ++t) measured += here.high()[t] - here.low()[t];
-            for (int at = (D - 1) / tile * tile; at >= 0; at -= tile) {
-                if (at + tile < D) {
-                    load_rows(here, place, shape, memory, at, center_vectors, outside_vectors);
+            for (int at = (shape.D - 1) / shape.tile * shape.tile; at >= 0; at -= shape.tile) {
+                if (at + shape.tile < shape.D) {
+                    load_rows(here, place, shape, memory, at);
                     wait_for_copies();
                     __syncthreads();
                 }
-                take_steps(here, place, shape, memory, at, center_vectors, outside_vectors);
+                take_steps(here, place, shape, memory, at);
                 __syncthreads();
             }
             place.group += 1;

@@ -1,58 +1,61 @@
 // The products of a group in float32: the definition. A warp takes CENTER_TILE x SCORE_TILE scores, or the steps of
 // STEP_TILE rows in SLICE columns of the tables, four columns a lane.
 
-// ---- scores: the lanes' shares of D are summed by shuffles, so that each lane has its own scores
+// ---- scores: of four columns and four centres each two a lane, and of each eight columns of the tables four
 
-#define TILE (CENTER_TILE * SCORE_TILE)
-#define OWN_SCORES (TILE / LANES)
-
-__device__ inline int own_center(int i, int lane) { return (i * LANES + lane) / SCORE_TILE; }
-__device__ inline int own_column(int i, int lane) { return (i * LANES + lane) % SCORE_TILE; }
-
-// Lanes that differ in `bit` share out 2 `half` sums between them; the sizes are known to the compiler, so that
-// all sums stay in registers.
-template <int half, int bit = half>
-__device__ inline void share_out(float* sums, int lane) {
-    const bool upper = lane & bit;
-#pragma unroll
-    for (int i = 0; i < half; ++i) {
-        const float sent = upper ? sums[i] : sums[i + half];
-        const float kept = upper ? sums[i + half] : sums[i];
-        sums[i] = kept + __shfl_xor_sync(0xFFFFFFFFu, sent, bit);
-    }
-}
-
-// Sum each of TILE numbers over the lanes; lane l gets number l. (With one lane, all of them stay where they are.)
-__device__ inline void sum_over_lanes(float* sums, int lane) {
 #if LANES == 32
-    share_out<16>(sums, lane);
-    share_out<8>(sums, lane);
-    share_out<4>(sums, lane);
-    share_out<2>(sums, lane);
-    share_out<1>(sums, lane);
+#define HALVES 2  // lanes that share out the columns of the tables; lane % HALVES
+#define ACROSS 4  // lanes side by side; lane / HALVES % ACROSS
+#define DOWN 4    // lanes below each other; lane / HALVES / ACROSS
+#else
+#define HALVES 1
+#define ACROSS 1
+#define DOWN 1
 #endif
+#define LANE_CENTERS (CENTER_TILE / DOWN)
+#define LANE_COLUMNS (SCORE_TILE / ACROSS)
+#define OWN_SCORES (LANE_CENTERS * LANE_COLUMNS / HALVES)
+
+__device__ inline int own_center(int i, int lane) {
+    return lane / HALVES / ACROSS * LANE_CENTERS + (HALVES == 2 ? lane % 2 : i / LANE_COLUMNS);
+}
+__device__ inline int own_column(int i, int lane) {
+    return lane / HALVES % ACROSS * LANE_COLUMNS + i % LANE_COLUMNS;
 }
 
 __device__ inline void score_tile(
     float* scores, const float* v, const float* U, const int* row_at, const Shape& shape, int width, int lane) {
-    float sums[TILE];
+    float sums[LANE_CENTERS][LANE_COLUMNS] = {};
+    const float *centers[LANE_CENTERS], *rows[LANE_COLUMNS];
+    const int begin = lane % HALVES * 4;
 #pragma unroll
-    for (int i = 0; i < TILE; ++i) sums[i] = 0.0f;
-    const int4 u_at = *(const int4*)row_at;
-    for (int d = 4 * lane; d < width; d += 4 * LANES) {
-        const float4 u[SCORE_TILE] = {
-            four(U + u_at.x + d), four(U + u_at.y + d), four(U + u_at.z + d), four(U + u_at.w + d)};
+    for (int t = 0; t < LANE_CENTERS; ++t)
+        centers[t] = v + (lane / HALVES / ACROSS * LANE_CENTERS + t) * shape.stride() + begin;
 #pragma unroll
-        for (int t = 0; t < CENTER_TILE; ++t) {
-            const float4 x = four(v + t * shape.stride + d);
+    for (int c = 0; c < LANE_COLUMNS; ++c)
+        rows[c] = U + row_at[lane / HALVES % ACROSS * LANE_COLUMNS + c] + begin;
+#pragma unroll 4
+    for (int d = 0; d < width; d += 4 * HALVES) {
+        float4 u[LANE_COLUMNS];
 #pragma unroll
-            for (int c = 0; c < SCORE_TILE; ++c)
-                sums[t * SCORE_TILE + c] += x.x * u[c].x + x.y * u[c].y + x.z * u[c].z + x.w * u[c].w;
+        for (int c = 0; c < LANE_COLUMNS; ++c) u[c] = four(rows[c] + d);
+#pragma unroll
+        for (int t = 0; t < LANE_CENTERS; ++t) {
+            const float4 x = four(centers[t] + d);
+#pragma unroll
+            for (int c = 0; c < LANE_COLUMNS; ++c)
+                add_dot(sums[t][c], x, u[c]);
         }
     }
-    sum_over_lanes(sums, lane);
+#if LANES == 32
+    const bool odd = lane % 2;
 #pragma unroll
-    for (int i = 0; i < OWN_SCORES; ++i) scores[i] = sums[i];
+    for (int c = 0; c < LANE_COLUMNS; ++c)
+        scores[c] = (odd ? sums[1][c] : sums[0][c]) +
+                    __shfl_xor_sync(0xFFFFFFFFu, odd ? sums[0][c] : sums[1][c], 1);
+#else
+    for (int i = 0; i < OWN_SCORES; ++i) scores[i] = sums[i / LANE_COLUMNS][i % LANE_COLUMNS];
+#endif
 }
 
 // ---- steps
@@ -68,17 +71,36 @@ __device__ inline void accumulate(Steps& sums, float4 slopes, float4 x) {
     accumulate(sums.rows[3], slopes.w, x);
 }
 
+// Lanes that differ in `bit` share out 2 `half` sums between them; the sizes are known to the compiler, so that
+// all sums stay in registers.
+template <int half, int bit = half>
+__device__ inline void share_out(float* sums, int lane) {
+    const bool upper = lane & bit;
+#pragma unroll
+    for (int i = 0; i < half; ++i) {
+        const float sent = upper ? sums[i] : sums[i + half];
+        const float kept = upper ? sums[i + half] : sums[i];
+        sums[i] = kept + __shfl_xor_sync(0xFFFFFFFFu, sent, bit);
+    }
+}
+
 // Of the centres t0 .. t0 + 3: slopes times the rows of their windows and of the noise words.
 __device__ inline Steps steps_of_centers(
     const Members& here, const Place& place, const Shape& shape, const Memory& memory, int t0, const Slice& slice,
     int lane) {
     Steps sums = {};
     const int d = slice.begin + 4 * lane;
-    const int stop = min(t0 + STEP_TILE + 2 * shape.m, shape.context_columns), end = shape.context_columns + shape.S;
-    for (int c = t0; d < slice.width && c < end; ++c) {
-        if (c == stop) c = shape.context_columns;
-        accumulate(sums, four(memory.by_row + c * shape.by_row_stride() + t0), four(memory.U + here.row_at()[c] + d));
-    }
+    if (d >= slice.width) return sums;
+    const float* slopes = memory.by_row + t0;
+    const int stop = min(t0 + STEP_TILE + 2 * shape.m, shape.context_columns());
+#pragma unroll 4
+    for (int c = t0; c < stop; ++c)
+        accumulate(sums, four(slopes + c * shape.by_row_stride()), four(memory.U + here.row_at()[c] + d));
+    slopes += shape.context_columns() * shape.by_row_stride();
+    const float* noise = memory.U + shape.ring() * shape.stride() + d;
+#pragma unroll 4
+    for (int s = 0; s < shape.S; ++s)
+        accumulate(sums, four(slopes + s * shape.by_row_stride()), four(noise + s * shape.stride()));
     return sums;
 }
 
@@ -87,12 +109,15 @@ __device__ inline Steps steps_of_rows(
     const Place& place, const Shape& shape, const Memory& memory, int c0, const Slice& slice, int lane) {
     Steps sums = {};
     const int d = slice.begin + 4 * lane;
-    const bool noise = c0 >= shape.context_columns;
+    if (d >= slice.width) return sums;
+    const bool noise = c0 >= shape.context_columns();
     const int low = noise ? 0 : max(0, c0 - 2 * shape.m);
     const int high = noise ? place.centers : min(place.centers, c0 + STEP_TILE);
-    for (int t = low; d < slice.width && t < high; ++t)
+#pragma unroll 4
+    for (int t = low; t < high; ++t)
         accumulate(
-            sums, four(memory.by_center + t * shape.by_center_stride() + c0), four(memory.V + t * shape.stride + d));
+            sums, four(memory.by_center + t * shape.by_center_stride() + c0),
+            four(memory.V + t * shape.stride() + d));
     return sums;
 }
 
@@ -118,11 +143,17 @@ __device__ inline void shorten(Steps& sums, const float* bounds, float share, in
 #endif
 }
 
-// Hand each of this lane's parts of the steps, four columns of a row, to `take(row, column, step)`.
-template <class Take>
-__device__ inline void each_part(const Steps& sums, const Slice& slice, int lane, Take take) {
+// Add this lane's parts of the steps, four columns each, to rows of the tables: `row_of(i)` is where row i begins, or
+// null, and `note(i, column, step)` is told.
+template <class RowOf, class Note>
+__device__ inline void add_parts(const Steps& sums, const Slice& slice, bool aligned, int lane, RowOf row_of, Note note) {
     const int d = slice.begin + 4 * lane;
     if (d >= slice.width) return;
 #pragma unroll
-    for (int i = 0; i < STEP_TILE; ++i) take(i, d, sums.rows[i]);
+    for (int i = 0; i < STEP_TILE; ++i) {
+        float* row = row_of(i);
+        if (row == nullptr) continue;
+        add_to_row(row, d, sums.rows[i], slice.width, aligned);
+        note(i, d, sums.rows[i]);
+    }
 }

@@ -4,35 +4,21 @@
 // noise words from there on. Columns that stand for nothing have id -1 and the slope 0.
 struct Shape {
     int D, m, b, S;
-    int ring;             // b + 2m rows of contexts; the token j of a segment has row j mod ring
-    int centers;          // b rounded up to CENTER_TILE
-    int context_columns;  // b + 2m rounded up to STEP_TILE
-    int columns;          // with the noise words, rounded up likewise
-    int stride;           // floats from one row in shared memory to the next
-    int tile;             // columns of the tables held at a time: D, or less where D is too long
-    bool whole;           // tile == D: rows of the overlap are kept from group to group
-    bool aligned;         // rows of the tables begin at 16 bytes
-    bool bounded;         // steps are shortened
+    int tile;      // columns of the tables held at a time: D, or less where D is too long
+    bool bounded;  // steps are shortened
 
-    __device__ int by_center_stride() const { return columns + PAD; }
-    __device__ int by_row_stride() const { return centers + PAD; }
-    __device__ int member_size() const { return 4 * centers + 2 * columns + rounded_up(2 * m, 4); }
+    __device__ constexpr bool whole() const { return tile == D; }       // the overlap's rows are kept from group to group
+    __device__ constexpr bool aligned() const { return D % 4 == 0; }    // rows of the tables begin at 16 bytes
+    __device__ constexpr int ring() const { return b + 2 * m; }         // rows of contexts; token j has row j mod ring
+    __device__ constexpr int centers() const { return rounded_up(b, CENTER_TILE); }
+    __device__ constexpr int context_columns() const { return rounded_up(ring(), COLUMN_TILE); }
+    __device__ constexpr int columns() const { return context_columns() + rounded_up(S, COLUMN_TILE); }
+    __device__ constexpr int stride() const { return rounded_up(tile, WIDTH_TILE) + PAD; }  // of rows in shared memory
+    __device__ constexpr int by_center_stride() const { return columns() + PAD; }
+    __device__ constexpr int by_row_stride() const { return centers() + PAD; }
+    __device__ constexpr int member_size() const { return 6 * centers() + 4 * columns() + rounded_up(2 * m + 1, 4); }
     __device__ int width(int at) const { return min(tile, D - at); }  // columns of the tile at `at`
 };
-
-__device__ inline Shape shape_of(int D, int m, int b, int S, int tile, bool bounded) {
-    Shape shape;
-    shape.D = D, shape.m = m, shape.b = b, shape.S = S, shape.tile = tile;
-    shape.ring = b + 2 * m;
-    shape.centers = rounded_up(b, CENTER_TILE);
-    shape.context_columns = rounded_up(shape.ring, STEP_TILE);
-    shape.columns = shape.context_columns + rounded_up(S, STEP_TILE);
-    shape.stride = rounded_up(tile, WIDTH_TILE) + PAD;
-    shape.whole = tile == D;
-    shape.aligned = D % 4 == 0;
-    shape.bounded = bounded;
-    return shape;
-}
 
 // Where things lie in the shared memory of a block; `cuda.py` _shared_bytes counts them.
 struct Memory {
@@ -49,13 +35,13 @@ struct Memory {
 __device__ inline Memory memory_of(float* begin, const Shape& shape) {
     Memory memory;
     memory.V = begin;
-    memory.U = memory.V + shape.centers * shape.stride;
-    memory.carried = memory.U + (shape.ring + shape.S) * shape.stride;
-    memory.by_center = memory.carried + (shape.whole ? 2 * shape.m * shape.stride : 0);
-    memory.by_row = memory.by_center + shape.centers * shape.by_center_stride();
-    memory.center_bounds = memory.by_row + shape.columns * shape.by_row_stride();
-    memory.row_bounds = memory.center_bounds + shape.centers;
-    memory.members = (int*)(memory.row_bounds + shape.columns);
+    memory.U = memory.V + shape.centers() * shape.stride();
+    memory.carried = memory.U + (shape.ring() + shape.S) * shape.stride();
+    memory.by_center = memory.carried + (shape.whole() ? 2 * shape.m * shape.stride() : 0);
+    memory.by_row = memory.by_center + shape.centers() * shape.by_center_stride();
+    memory.center_bounds = memory.by_row + shape.columns() * shape.by_row_stride();
+    memory.row_bounds = memory.center_bounds + shape.centers();
+    memory.members = (int*)(memory.row_bounds + shape.columns());
     return memory;
 }
 
@@ -71,14 +57,17 @@ struct Members {
     int* base;
     int centers, columns;
 
-    __device__ int* center_ids() const { return base; }               // [centers]
-    __device__ int* low() const { return base + centers; }            // [centers] first column in the window
-    __device__ int* high() const { return base + 2 * centers; }       // [centers] last one
-    __device__ float* weights() const { return (float*)(base + 3 * centers); }  // [centers] K n_t / S
-    __device__ int* row_ids() const { return base + 4 * centers; }    // [columns]
-    __device__ int* row_at() const { return row_ids() + columns; }    // [columns] where in the block's U, in floats
+    // [centers + columns] where each row begins in its table; null where there is none
+    __device__ const float** from() const { return (const float**)base; }
+    __device__ int* center_ids() const { return base + 2 * (centers + columns); }  // [centers]
+    __device__ int* low() const { return center_ids() + centers; }                 // [centers] first column in the window
+    __device__ int* high() const { return low() + centers; }                       // [centers] last one
+    __device__ float* weights() const { return (float*)(high() + centers); }       // [centers] K n_t / S
+    __device__ int* row_ids() const { return high() + 2 * centers; }               // [columns]
+    __device__ int* row_at() const { return row_ids() + columns; }  // [columns] where in the block's U, in floats
+    __device__ float* alpha() const { return (float*)(row_at() + columns); }  // [1] the learning rate
     // [2m] must the row that the group before left in this column be read anew
-    __device__ int* again() const { return row_at() + columns; }
+    __device__ int* again() const { return row_at() + columns + 1; }
 };
 
 // The place of a group: uniform over a block.
@@ -112,79 +101,123 @@ __device__ inline Place next_place(Place place, int b, const i64* groups_before,
     return place;
 }
 
-__device__ inline void fill_members(
-    const Members& to, const Place& place, const Shape& shape, const int* kept_ids, const u32* kept_span,
-    const int* noise_ids, int segment, int negative) {
-    const i64 base = (i64)place.segment * segment;
-    const int m = shape.m, j0 = place.first, n = place.centers;
-    for (int t = threadIdx.x; t < shape.centers; t += blockDim.x) {
-        const bool there = t < n;
-        const u32 span = there ? kept_span[base + j0 + t] : 0;
-        const int left = (int)(span & 0xFFFF), right = (int)(span >> 16);
-        to.center_ids()[t] = there ? kept_ids[base + j0 + t] : -1;
-        to.low()[t] = t + m - left;
-        to.high()[t] = t + m + right;
-        to.weights()[t] = (float)((double)((left + right) * (i64)negative) / shape.S);
+// How the learning rate falls over the kept tokens of the chunk.
+struct Schedule {
+    i64 R, kept;
+    double first, last;
+
+    __device__ float alpha(i64 done) const {
+        const double progress = (double)(R * done / kept) / R;
+        return (float)(first + (last - first) * progress);
     }
-    for (int c = threadIdx.x; c < shape.columns; c += blockDim.x) {
-        const int j = j0 - m + c, s = c - shape.context_columns;
+};
+
+// The tables, and what was drawn for the groups of the chunk.
+struct Drawn {
+    float *center_vectors, *outside_vectors;
+    const int* kept_ids;
+    const u32* kept_span;
+    const i64* kept_before;
+    const int* noise_ids;
+    int segment, negative;
+};
+
+__device__ inline void fill_members(
+    const Members& to, const Place& place, const Shape& shape, const Drawn& drawn, const Schedule& schedule) {
+    const i64 base = (i64)place.segment * drawn.segment;
+    const int m = shape.m, j0 = place.first, n = place.centers;
+    // From the last thread on: the first ones have the most to do.
+    const int thread = blockDim.x - 1 - threadIdx.x;
+    for (int c = thread; c < shape.columns(); c += blockDim.x) {
+        const int j = j0 - m + c, s = c - shape.context_columns();
         int id = -1, row = 0;
         if (s < 0) {
             if (j >= 0 && j < place.kept && c < n + 2 * m) {
-                id = kept_ids[base + j];
-                row = j % shape.ring;
+                id = drawn.kept_ids[base + j];
+                row = j % shape.ring();
             }
         } else if (s < shape.S) {
-            id = noise_ids[(i64)place.group * shape.S + s];
-            row = shape.ring + s;
+            id = drawn.noise_ids[(i64)place.group * shape.S + s];
+            row = shape.ring() + s;
         }
         to.row_ids()[c] = id;
-        to.row_at()[c] = row * shape.stride;
+        to.row_at()[c] = row * shape.stride();
+        to.from()[shape.centers() + c] = id < 0 ? nullptr : drawn.outside_vectors + (i64)id * shape.D;
     }
-    for (int c = threadIdx.x; c < 2 * m; c += blockDim.x) to.again()[c] = 0;
+    for (int t = thread; t < shape.centers(); t += blockDim.x) {
+        const bool there = t < n;
+        const u32 span = there ? drawn.kept_span[base + j0 + t] : 0;
+        const int left = (int)(span & 0xFFFF), right = (int)(span >> 16);
+        const int id = there ? drawn.kept_ids[base + j0 + t] : -1;
+        to.center_ids()[t] = id;
+        to.from()[t] = there ? drawn.center_vectors + (i64)id * shape.D : nullptr;
+        to.low()[t] = t + m - left;
+        to.high()[t] = t + m + right;
+        to.weights()[t] = (float)((left + right) * (i64)drawn.negative) / shape.S;
+    }
+    for (int c = thread; c < 2 * m; c += blockDim.x) to.again()[c] = 0;
+    if (threadIdx.x == 0) *to.alpha() = schedule.alpha(drawn.kept_before[place.segment] + j0);
+}
+
+// Fetch what fill_members will read some groups later: it comes from device memory.
+__device__ inline void prefetch_members(
+    const Place& place, const Shape& shape, const Drawn& drawn, int groups, int thread) {
+    const int ahead = 4;
+    if (place.group + ahead >= groups) return;
+    const i64 j = (i64)place.segment * drawn.segment + min(place.first + ahead * shape.b, place.kept - 1);
+    const int* noise = drawn.noise_ids + (i64)(place.group + ahead) * shape.S;
+    if (thread == 0) prefetch(noise);
+    if (thread == 1) prefetch(noise + shape.S - 1);
+    if (thread == 2) prefetch(drawn.kept_ids + j);
+    if (thread == 3) prefetch(drawn.kept_span + j);
 }
 
 // A row that a later group keeps misses what this group adds to the same word at another place: it is read anew.
-__device__ inline void mark_repeats(const Members& here, const Members& next, const Shape& shape) {
+__device__ inline void mark_repeats(
+    const Members& here, const Members& next, const Shape& shape, int thread, int threads) {
     const int carried = 2 * shape.m;
-    for (int i = threadIdx.x; i < carried * shape.columns; i += blockDim.x) {
-        const int carry = i / shape.columns, c = i % shape.columns, own = shape.b + carry;
+    for (int i = thread; i < carried * shape.columns(); i += threads) {
+        const int carry = i / shape.columns(), c = i % shape.columns(), own = shape.b + carry;
         if (c != own && here.row_ids()[c] == here.row_ids()[own]) next.again()[carry] = 1;
     }
 }
 
-// Columns [at, at + width) of all rows of the group, or of those that are not there yet.
+// Columns [at, at + width) of all rows of the group, or of those that are not there yet; four columns a thread.
 __device__ inline void load_rows(
-    const Members& here, const Place& place, const Shape& shape, const Memory& memory, int at,
-    const float* center_vectors, const float* outside_vectors) {
-    const int lane = threadIdx.x % LANES, warps = blockDim.x / LANES, width = shape.width(at);
-    for (int i = threadIdx.x / LANES; i < place.centers + shape.columns; i += warps) {
-        if (i < place.centers) {
-            const float* from = center_vectors + (i64)here.center_ids()[i] * shape.D + at;
-            copy_row(memory.V + i * shape.stride, from, width, shape.aligned, lane);
-            continue;
-        }
-        const int c = i - place.centers;
-        if (here.row_ids()[c] < 0) continue;
-        float* into = memory.U + here.row_at()[c];
-        if (shape.whole && place.follows && c < 2 * shape.m && !here.again()[c]) {
-            const float* step = memory.carried + c * shape.stride;
-            for (int d = lane; d < width; d += LANES) into[d] += step[d];
-        } else {
-            const float* from = outside_vectors + (i64)here.row_ids()[c] * shape.D + at;
-            copy_row(into, from, width, shape.aligned, lane);
-        }
+    const Members& here, const Place& place, const Shape& shape, const Memory& memory, int at) {
+    const int width = shape.width(at), fours = rounded_up(width, WIDTH_TILE) / 4;
+    const bool carry = shape.whole() && place.follows;
+#pragma unroll 4
+    for (int i = threadIdx.x; i < (shape.centers() + shape.columns()) * fours; i += blockDim.x) {
+        const int row = i / fours, d = i % fours * 4, c = row - shape.centers();
+        const float* from = here.from()[row];
+        if (from == nullptr) continue;
+        float* into = (c < 0 ? memory.V + row * shape.stride() : memory.U + here.row_at()[c]) + d;
+        if (carry && c >= 0 && c < 2 * shape.m && !here.again()[c])
+            *(float4*)into = sum(four(into), four(memory.carried + c * shape.stride() + d));
+        else
+            copy_part(into, from + at + d, width - d, shape.aligned());
+    }
+}
+
+// The bounds of the group's rows.
+__device__ inline void load_bounds(
+    const Members& here, const Place& place, const Shape& shape, const Memory& memory, const float* center_bound,
+    const float* outside_bound) {
+    for (int t = threadIdx.x; t < place.centers; t += blockDim.x)
+        copy_one(memory.center_bounds + t, center_bound + here.center_ids()[t]);
+    for (int c = threadIdx.x; c < shape.columns(); c += blockDim.x) {
+        const int id = here.row_ids()[c];
+        if (id < 0) memory.row_bounds[c] = 0.0f;
+        else copy_one(memory.row_bounds + c, outside_bound + id);
     }
 }
 
 // The L2 cache fetches the rows of the next group while this one is worked on. It stays coherent with the atomics.
-__device__ inline void prefetch_rows(
-    const Members& next, const Shape& shape, const float* center_vectors, const float* outside_vectors) {
+__device__ inline void prefetch_rows(const Members& next, const Shape& shape, int thread, int threads) {
     const int lines = (shape.D + 31) / 32;
-    for (int i = threadIdx.x; i < (shape.centers + shape.columns) * lines; i += blockDim.x) {
-        const int row = i / lines, d = i % lines * 32;
-        const bool center = row < shape.centers;
-        const int id = center ? next.center_ids()[row] : next.row_ids()[row - shape.centers];
-        if (id >= 0) prefetch((center ? center_vectors : outside_vectors) + (i64)id * shape.D + d);
+    for (int i = thread; i < (shape.centers() + shape.columns()) * lines; i += threads) {
+        const float* from = next.from()[i / lines];
+        if (from != nullptr) prefetch(from + i % lines * 32);
     }
 }

@@ -10,6 +10,15 @@ __device__ inline void copy_four(float* into, const float* from) {
 #endif
 }
 
+__device__ inline void copy_one(float* into, const float* from) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"((u32)__cvta_generic_to_shared(into)), "l"(from)
+                 : "memory");
+#else
+    *into = *from;
+#endif
+}
+
 __device__ inline void wait_for_copies() {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.wait_all;" ::: "memory");
@@ -19,8 +28,7 @@ __device__ inline void wait_for_copies() {
 __device__ inline void add_four(float* to, float4 step) {
 #if __CUDA_ARCH__ >= 900
     asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(step.x), "f"(step.y), "f"(step.z),
-                 "f"(step.w)
-                 : "memory");
+                 "f"(step.w));
 #else
     atomicAdd(to, step.x);
     atomicAdd(to + 1, step.y);
@@ -29,19 +37,17 @@ __device__ inline void add_four(float* to, float4 step) {
 #endif
 }
 
-__device__ inline void prefetch(const float* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
+__device__ inline void prefetch(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
 #endif
 
-// A row of `width` numbers, filled up with zeros to a multiple of WIDTH_TILE.
-__device__ inline void copy_row(float* into, const float* from, int width, bool aligned, int lane) {
-    const int filled = rounded_up(width, WIDTH_TILE);
+// Four numbers, of which `width` are there and zeros stand for the others.
+__device__ inline void copy_part(float* into, const float* from, int width, bool aligned) {
     if (aligned) {
-        for (int d = 4 * lane; d < filled; d += 4 * LANES) {
-            if (WIDTH_TILE == 4 || d < width) copy_four(into + d, from + d);
-            else *(float4*)(into + d) = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        }
+        if (width > 0) copy_four(into, from);
+        else *(float4*)into = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     } else {
-        for (int d = lane; d < filled; d += LANES) into[d] = d < width ? __ldcg(from + d) : 0.0f;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) into[i] = i < width ? __ldcg(from + i) : 0.0f;
     }
 }
 
@@ -65,8 +71,14 @@ __device__ inline void accumulate(float4& sum, float factor, float4 x) {
     sum.w += factor * x.w;
 }
 
+__device__ inline void add_dot(float& sum, float4 x, float4 y) {
+    sum = fmaf(x.w, y.w, fmaf(x.z, y.z, fmaf(x.y, y.y, fmaf(x.x, y.x, sum))));
+}
+
 __device__ inline float4 times(float factor, float4 x) {
     return make_float4(factor * x.x, factor * x.y, factor * x.z, factor * x.w);
 }
+
+__device__ inline float4 sum(float4 x, float4 y) { return make_float4(x.x + y.x, x.y + y.y, x.z + y.z, x.w + y.w); }
 
 __device__ inline float square(float4 x) { return x.x * x.x + x.y * x.y + x.z * x.z + x.w * x.w; }

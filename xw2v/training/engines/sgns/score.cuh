@@ -6,34 +6,43 @@ __device__ inline float softplus(float x) { return fmaxf(x, 0.0f) + log1pf(__exp
 __device__ inline float slope_of(
     float score, int t, int c, const Members& here, const Shape& shape, int n, float alpha, bool measured,
     double& loss) {
-    if (t >= n) return 0.0f;
-    if (c < shape.context_columns) {
-        if (c < here.low()[t] || c > here.high()[t] || c == t + shape.m) return 0.0f;
-        if (measured) loss += softplus(-score);
-        return alpha / (1.0f + __expf(score));
-    }
-    if (c >= shape.context_columns + shape.S) return 0.0f;
-    const float weight = here.weights()[t];
-    if (measured) loss += weight * softplus(score);
-    return -alpha * weight / (1.0f + __expf(-score));
+    const bool noise = c >= shape.context_columns();
+    const bool seen = c >= here.low()[t] && c <= here.high()[t] && c != t + shape.m;
+    if (t >= n || (noise ? c >= shape.context_columns() + shape.S : !seen)) return 0.0f;
+    const float weight = noise ? here.weights()[t] : 1.0f, away = noise ? -score : score;
+    if (measured) loss += weight * softplus(-away);
+    const float slope = __fdividef(alpha * weight, 1.0f + __expf(away));
+    return noise ? -slope : slope;
+}
+
+// Tiles of columns that a tile of centres has scores with: near them, and of noise words.
+__device__ constexpr int near_tiles(const Shape& shape) {
+    return (2 * shape.m + CENTER_TILE + SCORE_TILE - 1) / SCORE_TILE;
+}
+__device__ constexpr int noise_tiles(const Shape& shape) {
+    return (shape.columns() - shape.context_columns()) / SCORE_TILE;
+}
+
+// How many warps compute scores, if each takes one tile.
+__device__ constexpr int scoring_warps(const Shape& shape) {
+    return shape.centers() / CENTER_TILE * (near_tiles(shape) + noise_tiles(shape));
 }
 
 // Scores of the columns near each centre and of the noise words, over the columns [at, at + width) of the tables;
 // after the last of them slopes, in both orders.
 __device__ inline void score(
-    const Members& here, const Place& place, const Shape& shape, const Memory& memory, int at, float alpha,
-    bool measured, double& loss) {
+    const Members& here, const Place& place, const Shape& shape, const Memory& memory, int at, bool measured,
+    double& loss) {
     const int lane = threadIdx.x % LANES, warps = blockDim.x / LANES;
     const bool first = at == 0, last = at + shape.tile >= shape.D;
-    const int near = (2 * shape.m + CENTER_TILE + SCORE_TILE - 1) / SCORE_TILE;
-    const int noise = (shape.columns - shape.context_columns) / SCORE_TILE;
-    const int units = (place.centers + CENTER_TILE - 1) / CENTER_TILE * (near + noise);
-    for (int unit = threadIdx.x / LANES; unit < units; unit += warps) {
-        const int t0 = unit / (near + noise) * CENTER_TILE, k = unit % (near + noise);
-        const int c0 = k < near ? t0 + k * SCORE_TILE : shape.context_columns + (k - near) * SCORE_TILE;
-        if (k < near && c0 >= shape.context_columns) continue;
+    const float alpha = *here.alpha();
+    const int near = near_tiles(shape), tiles = near + noise_tiles(shape);
+    for (int unit = threadIdx.x / LANES; unit < shape.centers() / CENTER_TILE * tiles; unit += warps) {
+        const int t0 = unit / tiles * CENTER_TILE, k = unit % tiles;
+        const int c0 = k < near ? t0 + k * SCORE_TILE : shape.context_columns() + (k - near) * SCORE_TILE;
+        if (t0 >= place.centers || (k < near && c0 >= shape.context_columns())) continue;
         float scores[OWN_SCORES];
-        score_tile(scores, memory.V + t0 * shape.stride, memory.U, here.row_at() + c0, shape, shape.width(at), lane);
+        score_tile(scores, memory.V + t0 * shape.stride(), memory.U, here.row_at() + c0, shape, shape.width(at), lane);
 #pragma unroll
         for (int i = 0; i < OWN_SCORES; ++i) {
             const int t = t0 + own_center(i, lane), c = c0 + own_column(i, lane);

@@ -17,11 +17,9 @@ struct Accumulator {
     float at[4];  // (r, 2p), (r, 2p + 1), (r + 8, 2p), (r + 8, 2p + 1)
 };
 
-__device__ inline u32 rounded(float x) {
-    u32 bits;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
-    return bits;
-}
+// The instruction leaves the last thirteen bits out. (PTX's conversion takes three instructions, for what is not
+// finite: of that a NaN may come out as 0 here. It stays in the table, where the trainer looks for it.)
+__device__ inline u32 rounded(float x) { return __float_as_uint(x) + 0x1000u; }
 
 __device__ inline void multiply(
     Accumulator& sum, u32 a_r_p, u32 a_r8_p, u32 a_r_p4, u32 a_r8_p4, u32 b_p_r, u32 b_p4_r) {
@@ -39,7 +37,7 @@ __device__ inline int own_column(int i, int lane) { return lane % 4 * 2 + i % 2;
 __device__ inline void score_tile(
     float* scores, const float* v, const float* U, const int* row_at, const Shape& shape, int width, int lane) {
     const int r = lane / 4, p = lane % 4;
-    const float *upper = v + r * shape.stride, *lower = upper + 8 * shape.stride, *row = U + row_at[r];
+    const float *upper = v + r * shape.stride(), *lower = upper + 8 * shape.stride(), *row = U + row_at[r];
     Accumulator sums[2] = {};
     for (int block = 0; block < width; block += 32) {
 #pragma unroll
@@ -87,10 +85,15 @@ __device__ inline Steps steps_of_centers(
     int lane) {
     Steps sums = {};
     const int p = lane % 4, stride = shape.by_center_stride();
-    const int stop = min(t0 + STEP_TILE + 2 * shape.m, shape.context_columns);
+    const int stop = min(t0 + STEP_TILE + 2 * shape.m, shape.context_columns());
     const float* slopes = memory.by_center + (t0 + lane / 4) * stride;
-    for (int c = t0; c < shape.columns; c += 8) {
-        if (c >= stop && c < shape.context_columns) c = shape.context_columns;
+#pragma unroll 4
+    for (int c = t0; c < stop; c += 8) {
+        const float *row = memory.U + here.row_at()[c + p], *row4 = memory.U + here.row_at()[c + 4 + p];
+        multiply_slopes(sums, slopes + c, slopes + 8 * stride + c, row, row4, slice, lane);
+    }
+#pragma unroll 4
+    for (int c = shape.context_columns(); c < shape.columns(); c += 8) {
         const float *row = memory.U + here.row_at()[c + p], *row4 = memory.U + here.row_at()[c + 4 + p];
         multiply_slopes(sums, slopes + c, slopes + 8 * stride + c, row, row4, slice, lane);
     }
@@ -102,13 +105,14 @@ __device__ inline Steps steps_of_rows(
     const Place& place, const Shape& shape, const Memory& memory, int c0, const Slice& slice, int lane) {
     Steps sums = {};
     const int p = lane % 4, stride = shape.by_row_stride();
-    const bool noise = c0 >= shape.context_columns;
+    const bool noise = c0 >= shape.context_columns();
     const int low = noise ? 0 : max(0, c0 - 2 * shape.m) / 8 * 8;
     const int high = noise ? place.centers : min(place.centers, c0 + STEP_TILE);
     const float* slopes = memory.by_row + (c0 + lane / 4) * stride;
+#pragma unroll 2
     for (int t = low; t < high; t += 8) {
-        const float* row = memory.V + (t + p) * shape.stride;
-        const float* row4 = row + 4 * shape.stride;
+        const float* row = memory.V + (t + p) * shape.stride();
+        const float* row4 = row + 4 * shape.stride();
         multiply_slopes(sums, slopes + t, slopes + 8 * stride + t, row, row4, slice, lane);
     }
     return sums;
@@ -141,16 +145,24 @@ __device__ inline void shorten(Steps& sums, const float* bounds, float share, in
     }
 }
 
-// Hand each of this lane's parts of the steps, four columns of a row, to `take(row, column, step)`.
-template <class Take>
-__device__ inline void each_part(const Steps& sums, const Slice& slice, int lane, Take take) {
+// Add this lane's parts of the steps, four columns each, to rows of the tables: `row_of(i)` is where row i begins, or
+// null, and `note(i, column, step)` is told.
+template <class RowOf, class Note>
+__device__ inline void add_parts(const Steps& sums, const Slice& slice, bool aligned, int lane, RowOf row_of, Note note) {
 #pragma unroll
-    for (int lower = 0; lower < 2; ++lower)
+    for (int lower = 0; lower < 2; ++lower) {
+        const int i = lane / 4 + 8 * lower;
+        float* row = row_of(i);
+        if (row == nullptr) continue;
 #pragma unroll
         for (int block = 0; block < BLOCKS; ++block)
 #pragma unroll
             for (int second = 0; second < 2; ++second) {
                 const int d = slice.begin + 32 * block + column_of(2 * (lane % 4) + second);
-                if (d < slice.width) take(lane / 4 + 8 * lower, d, part_of(sums.of[block], lower, second));
+                if (d >= slice.width) continue;
+                const float4 step = part_of(sums.of[block], lower, second);
+                add_to_row(row, d, step, slice.width, aligned);
+                note(i, d, step);
             }
+    }
 }

@@ -6,15 +6,17 @@
 #define SCORE_TILE 8
 #define STEP_TILE 16    // rows whose steps a warp takes at a time,
 #define SLICE 64        // so many columns of the tables of each
+#define COLUMN_TILE 16  // contexts, and noise words, are filled up to a multiple of this
 #define WIDTH_TILE 32   // rows in shared memory are filled up with zeros to a multiple of this,
 #define PAD 4           // and begin so many floats further: else lanes would meet in the same banks
 #else
 #define CENTER_TILE 8
-#define SCORE_TILE 4
+#define SCORE_TILE 8
 #define STEP_TILE 4
 #define SLICE (4 * LANES)
-#define WIDTH_TILE 4
-#define PAD 0
+#define COLUMN_TILE 8
+#define WIDTH_TILE 8
+#define PAD 4
 #endif
 
-__device__ inline int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
+__device__ constexpr int rounded_up(int n, int to) { return (n + to - 1) / to * to; }
