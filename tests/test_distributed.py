@@ -251,6 +251,27 @@ def test_what_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_mpi
+@pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"])
+def test_processes_that_do_not_know_of_each_other(name: str, tmp_path: Path) -> None:
+    """As with srun --mpi=none, or another MPI library's mpiexec."""
+    script = f"""
+from mpi4py import MPI
+import os
+from xw2v.errors import BackendError
+os.environ["{name}"] = "1"
+Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=True)
+os.environ["{name}"] = "3"
+Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=MPI.COMM_WORLD)
+try:
+    Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=True)
+except BackendError as error:
+    print(json.dumps(str(error)))
+"""
+    message = told(1, script, tmp_path)
+    assert message.startswith(f"3 processes were started ({name}), and MPI knows of one: each would train alone; ")
+
+
+@needs_mpi
 def test_what_is_no_communicator(tmp_path: Path) -> None:
     script = """
 from xw2v.errors import ConfigError

@@ -287,7 +287,7 @@ def join(distributed: Any) -> MpiRanks:
     Raises
     ------
     ConfigError    it is something else
-    BackendError   mpi4py or an MPI library is missing
+    BackendError   mpi4py or an MPI library is missing, or is not the launcher's: it knows of no other process
     """
     if isinstance(distributed, MpiRanks):
         return distributed
@@ -301,8 +301,26 @@ def join(distributed: Any) -> MpiRanks:
         )
         raise BackendError(msg) from None
     if distributed is True:
+        if MPI.COMM_WORLD.size == 1:
+            _refuse_singletons()
         return MpiRanks(MPI.COMM_WORLD)
     if isinstance(distributed, MPI.Intracomm):
         return MpiRanks(distributed)
     msg = f"distributed must be True, False or an mpi4py communicator, got {distributed!r}"
     raise ConfigError(msg)
+
+
+# Where launchers say how many processes they started: Slurm's srun, MPICH's mpiexec, Open MPI's.
+_STARTED = ("SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+
+
+def _refuse_singletons() -> None:
+    """Processes whose MPI library does not know their launcher would each train alone, on the whole corpus."""
+    for name in _STARTED:
+        number = os.environ.get(name, "")
+        if number.isascii() and number.isdigit() and int(number) > 1:
+            msg = (
+                f"{number} processes were started ({name}), and MPI knows of one: each would train alone; take the "
+                "mpiexec of mpi4py's MPI library, or under Slurm srun --mpi=pmi2 or --mpi=pmix (srun --mpi=list)"
+            )
+            raise BackendError(msg)
