@@ -1,4 +1,4 @@
-"""sgns.cu built for the host, behind the interface of `xw2v.training.engines.cuda.Kernels`."""
+"""sgns.cu and kernels.cu built for the host, behind the interface of `xw2v.training.engines.cuda.Kernels`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,21 @@ FAILURES = {
 }
 
 
-def build(folder: Path, lanes: int, *, tf32: bool = False, shape: Sequence[int] = ()) -> Path | None:
-    """The path of the library; None where there is no C++ compiler. With `tf32` tensor cores are stood in for."""
+def build(
+    folder: Path, lanes: int, *, tf32: bool = False, shape: Sequence[int] = (), types: Sequence[str] = ()
+) -> Path | None:
+    """The path of the library; None where there is no C++ compiler. With `tf32` tensor cores are stood in for.
+
+    With `types`, options that say REAL and ID, it is kernels.cu, else sgns.cu.
+    """
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         return None
-    library = folder / ("-".join(map(str, ("sgns", lanes, "tf32" * tf32, *shape))) + ".so")
-    command = [compiler, "-O2", "-std=c++17", "-shared", "-fPIC", f"-DLANES={lanes}", f"-DTF32={tf32:d}"]
-    command += [f"-I{TESTS}", f"-I{ENGINES}", *(f"-DSHAPE={','.join(map(str, shape))}" for _ in shape[:1])]
+    name = "".join(filter(str.isalnum, "".join(types))) or "sgns"
+    library = folder / ("-".join(map(str, (name, lanes, "tf32" * tf32, *shape))) + ".so")
+    command = [compiler, "-O2", "-std=c++17", "-shared", "-fPIC", f"-DLANES={lanes}", f"-DTF32={tf32:d}", *types]
+    command += [f"-I{TESTS}", f"-I{ENGINES}", f"-I{ENGINES.parents[1]}"]
+    command += [f"-DSHAPE={','.join(map(str, shape))}" for _ in shape[:1]]
     command += ["-Wall", "-Werror", "-Wno-unknown-pragmas", "-o", str(library), str(TESTS / "cuda_host.cpp")]
     subprocess.run(command, check=True)
     return library

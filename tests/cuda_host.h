@@ -1,4 +1,4 @@
-// Stands in for the CUDA names that sgns.cu uses, so that a C++ compiler builds it for the host.
+// Stands in for the CUDA names that sgns.cu and kernels.cu use, so that a C++ compiler builds it for the host.
 //
 // The threads of a block are fibers of one thread: each runs until it has to wait at a barrier or a shuffle, then
 // the next one does. Their order is a parameter: where a barrier is missing, the order shows in the result. Shared
@@ -100,8 +100,13 @@ static auto exchange(const float (&numbers)[N]) {
     return [turn, warp](unsigned lane) -> const float* { return fibers[warp + lane].sent[turn]; };
 }
 
-inline float __shfl_xor_sync(unsigned, float value, int mask) {
-    return exchange({value})(threadIdx.x % LANES ^ (unsigned)mask)[0];
+template <class T>
+inline T __shfl_xor_sync(unsigned, T value, int mask) {
+    float parts[2] = {0, 0};
+    static_assert(sizeof(T) <= sizeof(parts));
+    std::memcpy(parts, &value, sizeof(T));
+    std::memcpy(&value, exchange(parts)(threadIdx.x % LANES ^ (unsigned)mask), sizeof(T));
+    return value;
 }
 
 inline float __shfl_sync(unsigned, float value, int from) { return exchange({value})((unsigned)from)[0]; }
@@ -190,6 +195,12 @@ inline void atomicAdd(T* to, T value) {
     *to += value;
 }
 
+using std::exp;
+using std::fabs;
+using std::fmax;
+using std::log;
+using std::log1p;
+using std::sqrt;
 inline float __expf(float x) { return std::exp(x); }
 inline float __ldcg(const float* from) { return *from; }
 inline float __fdividef(float x, float y) { return x / y; }

@@ -18,12 +18,17 @@ import numpy as np
 
 from xw2v.errors import BackendError
 from xw2v.gpu import gpu_problem
+from xw2v.kernels import NOTHING, THREADS, ArrayKernels, blocks_of
 
 __all__ = ["Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 
 Array = Any
 
 _TF32_TENSOR_OP_MATH = 3  # of cublasMath_t; CuPy has no name for it
+_CUBLAS_TYPES = {"float32": (0, 68), "float64": (1, 70)}  # of cudaDataType_t, and of cublasComputeType_t
+_COMPUTE_TF32 = 77
+_GEMM_DEFAULT = -1
+_COEFFICIENTS = np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float64)
 
 
 class Backend:
@@ -219,29 +224,104 @@ class CupyBackend(Backend):
             raise BackendError(msg) from None
         super().__init__("cupy", xp, on, why)
         self._cupy = cupy
-        self._slots = cupy.empty(0, dtype=cupy.int32)
         self._side_stream: Any = None
-        self._tf32 = tf32
+        self._tf32 = tf32 and int(on.compute_capability) >= 80
+        self._set_up()
         self.attach()
+
+    def _set_up(self) -> None:
+        self._scratch = threading.local()
+        self._compiled: dict[tuple[str, str], Any] = {}
+
+    def kernels(self, real: Any, ids: Any = "int32") -> Any:
+        """The hand-written kernels for a dtype of numbers and one of ids; compiled at first use."""
+        wanted = str(real), str(ids)
+        if wanted not in self._compiled:
+            self._compiled[wanted] = ArrayKernels(*wanted)
+        return self._compiled[wanted]
 
     def scatter_add(
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
     ) -> None:
         """See `Backend.scatter_add`. Never waits for the device."""
-        cp = self._cupy
-        if max_norm is None:
-            cp.add.at(table, ids, rows if scale == 1.0 else scale * rows)
+        cp, N, D = self._cupy, ids.shape[0], table.shape[1]
+        if N == 0:
             return
-        if self._slots.shape[0] < table.shape[0]:
-            self._slots = cp.empty(table.shape[0], dtype=cp.int32)
+        if not table.flags.c_contiguous:
+            whole = cp.ascontiguousarray(table)
+            self.scatter_add(whole, ids, rows, scale=scale, max_norm=max_norm)
+            table[...] = whole
+            return
+        rows = cp.ascontiguousarray(rows, dtype=table.dtype)
+        ids = cp.ascontiguousarray(ids, dtype=None if str(ids.dtype) in ("int32", "int64") else "int64")
+        launch, blocks = self.kernels(table.dtype, ids.dtype).launch, blocks_of(N)
+        size, factor = (np.int64(N), np.int32(D)), np.float64(scale)
+        if max_norm is None:
+            launch("sum_rows", blocks, THREADS, 0, (rows, ids, NOTHING, *size, factor, table))
+            return
         # The number of distinct ids stays unknown to the host: each id's sum is gathered at the position of
-        # the id's representative, and the other positions add zeros.
-        self._slots[ids] = cp.arange(ids.shape[0], dtype=cp.int32)
-        sums = cp.zeros_like(rows)
-        cp.add.at(sums, self._slots[ids], rows)
-        sums *= scale
-        sums *= _shortening(sums, max_norm, xp=self.xp)
-        cp.add.at(table, ids, sums)
+        # the id's representative.
+        slots, sums = self._slots(table.shape[0]), cp.empty_like(rows)
+        launch("claim_slots", blocks, THREADS, 0, (ids, *size, slots, sums))
+        launch("sum_rows", blocks, THREADS, 0, (rows, ids, slots, *size, np.float64(1), sums))
+        launch("add_shortened", blocks, THREADS, 0, (sums, ids, slots, *size, factor, np.float64(max_norm), table))
+
+    def take_rows(self, table: Array, ids: Array) -> Array:
+        """(..., D) rows of a contiguous table for (...) int32 or int64 ids."""
+        ids, D = self._cupy.ascontiguousarray(ids), table.shape[1]
+        rows = self._cupy.empty((*ids.shape, D), dtype=table.dtype)
+        if ids.size > 0:
+            self.kernels(table.dtype, ids.dtype).launch(
+                "take_rows", blocks_of(ids.size), THREADS, 0, (table, ids, np.int64(ids.size), np.int32(D), rows)
+            )
+        return rows
+
+    def add_table(self, table: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None) -> None:
+        """See `Backend.add_table`."""
+        if not table.flags.c_contiguous:
+            super().add_table(table, rows, scale=scale, max_norm=max_norm)
+            return
+        rows = self._cupy.ascontiguousarray(rows, dtype=table.dtype)
+        size, bound = (np.int64(table.shape[0]), np.int32(table.shape[1])), -1.0 if max_norm is None else max_norm
+        self.kernels(table.dtype).launch("add_shortened", blocks_of(table.shape[0]), THREADS, 0, (
+            rows, NOTHING, NOTHING, *size, np.float64(scale), np.float64(bound), table,
+        ))  # fmt: skip
+
+    def _slots(self, V: int) -> Array:
+        """A number for each word, of any content, for this thread alone."""
+        slots = getattr(self._scratch, "slots", None)
+        if slots is None or slots.shape[0] < V:
+            slots = self._scratch.slots = self._cupy.empty(V, dtype="int32")
+        return slots
+
+    def multiply(self, a: Array, b: Array, out: Array, *, add: bool = False) -> None:
+        """Have `out` be a b, or get it added, by cuBLAS. Nothing is copied, and rows may be padded.
+
+        Parameters
+        ----------
+        a, b, out : (n, k), (k, m), (n, m) arrays, or (batch, ...)
+            of one dtype, float32 or float64; in `out` the last axis is contiguous, in `a` and `b` one of the last two
+        """
+        from cupy.cuda.device import get_cublas_handle
+        from cupy_backends.cuda.libs import cublas
+
+        kind, computed = _CUBLAS_TYPES[str(out.dtype)]
+        if self._tf32 and kind == 0:
+            computed = _COMPUTE_TF32
+        numbers = _COEFFICIENTS[kind].ctypes.data, _COEFFICIENTS[kind].itemsize
+        one, beta = numbers[0] + numbers[1], numbers[0] + add * numbers[1]
+        # cuBLAS counts along columns: what lies in rows is the transpose to it, so it is asked for out' = b' a'.
+        (first, b_step), (second, a_step), (_, step) = _layout(b), _layout(a), _layout(out)
+        sizes = (first, second, out.shape[-1], out.shape[-2], a.shape[-1])
+        left, right, to = (b.data.ptr, kind, b_step), (a.data.ptr, kind, a_step), (out.data.ptr, kind, step)
+        handle, how = get_cublas_handle(), (computed, _GEMM_DEFAULT)
+        if out.ndim == 2:
+            cublas.gemmEx(handle, *sizes, one, *left, *right, beta, *to, *how)
+            return
+        b_next, a_next, next_one = (array.strides[0] // array.itemsize for array in (b, a, out))
+        cublas.gemmStridedBatchedEx(
+            handle, *sizes, one, *left, b_next, *right, a_next, beta, *to, next_one, out.shape[0], *how
+        )
 
     def to_host(self, array: Array) -> np.ndarray:
         """A copy on the host; waits for the device."""
@@ -279,7 +359,7 @@ class CupyBackend(Backend):
     def attach(self) -> None:
         """See `Backend.attach`: CuPy keeps a current device for each thread, and a handle of cuBLAS."""
         self.device.use()
-        if self._tf32 and int(self.device.compute_capability) >= 80:
+        if self._tf32:
             from cupy._core import _routines_linalg as products
             from cupy.cuda.device import get_cublas_handle
             from cupy_backends.cuda.libs import cublas
@@ -360,6 +440,16 @@ def _compiled_loops() -> Any:
         return import_module("xw2v.scatter")
     except ImportError:
         return None
+
+
+def _layout(array: Array) -> tuple[int, int]:
+    """For cuBLAS: whether a matrix is contiguous along its columns, not its rows, and how far apart these lie."""
+    (rows, columns), (down, along) = array.shape[-2:], (step // array.itemsize for step in array.strides[-2:])
+    if along == 1 or columns == 1 == rows:
+        return 0, max(down, columns)
+    if columns == 1 and down != 1:
+        return 0, down
+    return 1, max(along, rows)
 
 
 def _shortening(sums: Array, max_norm: float, *, xp: Any) -> Array:

@@ -1,0 +1,170 @@
+// What CuPy's arrays are short of, in one launch each: rows added with repeats, a step's slopes, a softmax of scores.
+//
+// REAL is the type of numbers and ID that of word ids; xw2v/kernels.py compiles the text once for each pair. Kernels
+// that say "a warp a row" work for any grid and block (a multiple of LANES); offsets of rows have 64 bits.
+//
+// Letters: N rows, V words, D vector size; T centres, C contexts and S noise words of each.
+
+typedef long long i64;
+
+#ifndef REAL
+#define REAL float
+#define ID int
+#endif
+#ifndef LANES
+#define LANES 32  // threads of a warp; the host build has 1 too
+#endif
+#ifndef HOST_BUILD
+extern __shared__ float4 shared_memory[];
+#endif
+
+__device__ inline int lane() { return threadIdx.x % LANES; }
+__device__ inline i64 warp() { return (i64)blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES; }
+__device__ inline i64 warps() { return (i64)gridDim.x * (blockDim.x / LANES); }
+
+template <class T>
+__device__ inline T warp_sum(T own) {
+    for (int bit = LANES / 2; bit > 0; bit /= 2) own += __shfl_xor_sync(0xFFFFFFFFu, own, bit);
+    return own;
+}
+
+// ---- rows: a warp a row ---------------------------------------------------------------------------------------
+
+extern "C" __global__ void take_rows(const REAL* table, const ID* ids, i64 N, int D, REAL* rows) {
+    for (i64 i = warp(); i < N; i += warps())
+        for (int k = lane(); k < D; k += LANES) rows[i * D + k] = table[(i64)ids[i] * D + k];
+}
+
+// One of the places of each id is left in `slots`: the place represents the id, and its row of `sums` will be the
+// id's sum. All rows of `sums` become zero.
+extern "C" __global__ void claim_slots(const ID* ids, i64 N, int D, int* slots, REAL* sums) {
+    for (i64 i = warp(); i < N; i += warps()) {
+        if (lane() == 0) slots[ids[i]] = (int)i;
+        for (int k = lane(); k < D; k += LANES) sums[i * D + k] = 0;
+    }
+}
+
+// Add `scale` times each row to the row of `into` that its id, or its id's slot, gives.
+extern "C" __global__ void sum_rows(
+    const REAL* rows, const ID* ids, const int* slots, i64 N, int D, double scale, REAL* into) {
+    for (i64 i = warp(); i < N; i += warps()) {
+        const i64 at = slots ? slots[ids[i]] : (i64)ids[i];
+        for (int k = lane(); k < D; k += LANES) atomicAdd(into + at * D + k, (REAL)scale * rows[i * D + k]);
+    }
+}
+
+// Add `scale` times a row to the table's row of its id, where it represents the id: no other warp adds there. A step
+// longer than `max_norm`, if it is not negative, is shortened to it. Without ids and slots row i is that of word i.
+extern "C" __global__ void add_shortened(
+    const REAL* rows, const ID* ids, const int* slots, i64 N, int D, double scale, double max_norm, REAL* table) {
+    const REAL bound = (REAL)max_norm * (REAL)max_norm;
+    for (i64 i = warp(); i < N; i += warps()) {
+        const i64 word = ids ? (i64)ids[i] : i;
+        if (slots && slots[word] != i) continue;
+        REAL factor = 1;
+        if (max_norm >= 0) {
+            REAL square = 0;
+            for (int k = lane(); k < D; k += LANES) {
+                const REAL step = (REAL)scale * rows[i * D + k];
+                square += step * step;
+            }
+            square = warp_sum(square);
+            if (!(square <= bound)) factor = sqrt(bound / square);  // NaN, too
+        }
+        for (int k = lane(); k < D; k += LANES) table[word * D + k] += factor * ((REAL)scale * rows[i * D + k]);
+    }
+}
+
+// ---- the steps of negative sampling: a warp a centre -----------------------------------------------------------
+
+// Scores (T, C + S) become slopes dJ/dscore of xw2v.losses.signed_sampling, with weight 1 for a context that is an
+// outside word, and for a noise word `share` times their number. Loss and pairs are added to `totals`.
+extern "C" __global__ void score_slopes(
+    REAL* scores, const bool* positives, i64 T, int C, int S, double share, double* totals) {
+    double loss = 0, all_pairs = 0;
+    for (i64 t = warp(); t < T; t += warps()) {
+        const bool* observed = positives + t * C;
+        int own_pairs = 0;
+        for (int c = lane(); c < C; c += LANES) own_pairs += observed[c];
+        const int pairs = warp_sum(own_pairs);
+        all_pairs += own_pairs;
+        const REAL push = (REAL)pairs * (REAL)share;
+        REAL* row = scores + t * (C + S);
+        for (int r = lane(); r < C + S; r += LANES) {
+            const REAL sign = r < C ? 1 : -1, weight = r < C ? (REAL)observed[r] : push;
+            const REAL signed_score = sign * row[r];
+            const REAL shared = log1p(exp(-fabs(signed_score)));  // as in xw2v.losses: no step overflows
+            const REAL log_right = (signed_score > 0 ? 0 : signed_score) - shared;
+            const REAL wrong = exp((signed_score > 0 ? -signed_score : 0) - shared);
+            row[r] = wrong * weight * -sign;
+            loss -= weight * log_right;
+        }
+    }
+    loss = warp_sum(loss);
+    all_pairs = warp_sum(all_pairs);
+    if (lane() == 0) {
+        atomicAdd(totals, loss);
+        atomicAdd(totals + 1, all_pairs);
+    }
+}
+
+// ---- the exact softmax: a block a row --------------------------------------------------------------------------
+
+#define AT_ONCE 8  // scores that a thread has on their way
+
+// The largest of all threads' numbers, or their sum. `scratch` has room for a number of each warp.
+__device__ inline REAL block_result(REAL own, bool sum, REAL* scratch) {
+    for (int bit = LANES / 2; bit > 0; bit /= 2) {
+        const REAL other = __shfl_xor_sync(0xFFFFFFFFu, own, bit);
+        own = sum ? own + other : fmax(own, other);
+    }
+    __syncthreads();
+    if (lane() == 0) scratch[threadIdx.x / LANES] = own;
+    __syncthreads();
+    REAL all = scratch[0];
+    for (int w = 1; w < (int)blockDim.x / LANES; ++w) all = sum ? all + scratch[w] : fmax(all, scratch[w]);
+    return all;
+}
+
+// Scores (N, V), rows `pitch` apart, become odds exp(score - maximum). Of each row also the log-normalizer, the factor
+// weight / total that makes probabilities of odds, and its centre times that factor.
+// Shared memory: a REAL a warp.
+extern "C" __global__ void
+#ifndef HOST_BUILD
+__launch_bounds__(1024)
+#endif
+odds_of_scores(
+    REAL* scores, i64 N, int V, i64 pitch, const REAL* weights, const REAL* centers, int D, REAL* log_normalizers,
+    REAL* factors, REAL* scaled) {
+    REAL* scratch = (REAL*)shared_memory;
+    const int threads = blockDim.x;
+    for (i64 i = blockIdx.x; i < N; i += gridDim.x) {
+        REAL* row = scores + i * pitch;
+        REAL maximum = row[0], total = 0;
+        for (int first = threadIdx.x; first < V; first += AT_ONCE * threads) {
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; ++j)
+                if (first + j * threads < V) maximum = fmax(maximum, row[first + j * threads]);
+        }
+        maximum = block_result(maximum, false, scratch);
+        for (int first = threadIdx.x; first < V; first += AT_ONCE * threads) {
+            REAL own[AT_ONCE];  // all are read before one is written
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; ++j) own[j] = first + j * threads < V ? row[first + j * threads] : 0;
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; ++j)
+                if (first + j * threads < V) {
+                    const REAL odds = exp(own[j] - maximum);
+                    row[first + j * threads] = odds;
+                    total += odds;
+                }
+        }
+        total = block_result(total, true, scratch);
+        const REAL factor = weights[i] / total;
+        for (int k = threadIdx.x; k < D; k += threads) scaled[i * D + k] = factor * centers[i * D + k];
+        if (threadIdx.x == 0) {
+            log_normalizers[i] = maximum + log(total);
+            factors[i] = factor;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+"""Hand-written kernels for CuPy's arrays: `kernels.cu`, compiled at first use for a type of numbers and one of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+__all__ = ["NOTHING", "THREADS", "ArrayKernels", "blocks_of", "options", "source"]
+
+THREADS = 256  # of a block whose warps take a row each
+NOTHING = np.uint64(0)
+"""An array that is not there, as an argument of a kernel."""
+
+_WARPS = THREADS // 32
+_MOST_BLOCKS = 1 << 20  # a grid has fewer than 2^31; a warp takes more rows then
+_REALS = {"float32": "float", "float64": "double"}
+_IDS = {"int32": "int", "int64": "long long"}
+
+
+def source() -> str:
+    """The text of `kernels.cu`."""
+    return files("xw2v").joinpath("kernels.cu").read_text(encoding="utf-8")
+
+
+def options(real: str, ids: str) -> tuple[str, ...]:
+    """What NVRTC is told beside the architecture, for dtypes by name."""
+    return ("--std=c++17", f"-DREAL={_REALS[real]}", f"-DID={_IDS[ids]}")
+
+
+class ArrayKernels:
+    """The kernels for one pair of dtypes, on the current CuPy device. CuPy keeps what it compiled in a cache on disk.
+
+    Parameters
+    ----------
+    real : str    "float32" or "float64"
+    ids : str     "int32" or "int64"
+    """
+
+    def __init__(self, real: str, ids: str) -> None:
+        import cupy
+
+        self.multiprocessors = int(cupy.cuda.Device().attributes["MultiProcessorCount"])
+        self._module = cupy.RawModule(code=source(), options=options(real, ids))
+        self._kernels: dict[str, Any] = {}
+
+    def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
+        """Start a kernel; contiguous arrays and NumPy scalars are its arguments."""
+        kernel = self._kernels.get(name)
+        if kernel is None:
+            kernel = self._kernels[name] = self._module.get_function(name)
+        kernel((grid,), (threads,), tuple(arguments), shared_mem=shared_bytes)
+
+
+def blocks_of(rows: int) -> int:
+    """Blocks that give each of so many rows a warp."""
+    return max(1, min(-(-rows // _WARPS), _MOST_BLOCKS))
