@@ -13,7 +13,7 @@ import numpy as np
 
 from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.losses import negative_sampling, signed_sampling
+from xw2v.losses import negative_sampling
 from xw2v.training.batches import (
     Chunk,
     Kept,
@@ -26,6 +26,7 @@ from xw2v.training.batches import (
 )
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
+from xw2v.training.engines.sampled import sampling_of
 from xw2v.training.engines.scratch import scratch_bytes
 from xw2v.training.engines.softmax import block_size, expectation_of
 from xw2v.training.sampling import (
@@ -57,7 +58,7 @@ class ArrayEngine:
         self._thresholds = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         self._noise = AliasTable(*map(backend.from_host, noise))
-        self._expectation = expectation_of(backend)
+        self._sampling, self._expectation = sampling_of(backend), expectation_of(backend)
 
     def compile(self) -> None:
         """Nothing: the backend's arrays are ready."""
@@ -135,16 +136,11 @@ class ArrayEngine:
         self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, scale: float
     ) -> tuple[Array, Array]:
         """One step of groups that share noise words, which stand behind the contexts in `outside_ids`."""
-        xp, S = self.backend.xp, self.group_negatives
-        centers = take_rows(tables.center_vectors, center_ids, xp=xp)
-        rows = take_rows(tables.outside_vectors, outside_ids, xp=xp)
-        pulls = xp.astype(positives, centers.dtype)
-        pairs = xp.sum(pulls, axis=-1, keepdims=True)
-        pushes = xp.broadcast_to(pairs * (self.config.negative / S), (*pairs.shape[:-1], S))
-        result = signed_sampling(centers, rows, xp.concat([pulls, pushes], axis=-1), positives.shape[-1])
-        self._add(tables.center_vectors, center_ids, result.d_centers, scale)
-        self._add(tables.outside_vectors, outside_ids, result.d_rows, scale)
-        return xp.sum(result.loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
+        share = self.config.negative / self.group_negatives
+        step = self._sampling(tables, center_ids, outside_ids, positives, share)
+        self._add(tables.center_vectors, center_ids, step.d_centers, scale)
+        self._add(tables.outside_vectors, outside_ids, step.d_rows, scale)
+        return step.loss, step.pairs
 
     def _softmax_step(
         self, tables: Tables, center_ids: Array, context_ids: Array, positives: Array, scale: float

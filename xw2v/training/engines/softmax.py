@@ -9,20 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from xw2v.backend import Backend
+from xw2v.backend import Backend, CupyBackend
 from xw2v.losses import SoftmaxExpectation, softmax_expectation
 
-__all__ = ["BufferedExpectation", "block_size", "expectation_in_blocks", "expectation_of"]
+__all__ = ["BufferedExpectation", "CupyExpectation", "block_size", "expectation_in_blocks", "expectation_of"]
 
 Array = Any
 
 _ROWS = 128  # a product with fewer rows is slow
 _FEW = {"cupy": 512 << 20, "numpy": 8 << 20}  # bytes of scores that are worth more rows: a cache holds them
+_PITCH = 32  # rows of scores on a GPU begin at multiples of it: else cuBLAS has no tensor cores for them
+_ODDS_THREADS = 1024
 _MOST = 32 << 20  # bytes of scores beyond which words are taken in tiles, though that is a product more
 
 
 def expectation_of(backend: Backend) -> Callable[[Array, Array, Array], SoftmaxExpectation]:
     """What computes `softmax_expectation(centers, weights, outside_vectors)` on a backend."""
+    if isinstance(backend, CupyBackend):
+        return CupyExpectation(backend)
     return BufferedExpectation(backend) if backend.name == "numpy" else partial(expectation_in_blocks, backend=backend)
 
 
@@ -94,3 +98,39 @@ class BufferedExpectation:
             setattr(self._kept, name, buffer)
         taken: np.ndarray = buffer[:size].reshape(shape)
         return taken
+
+
+class CupyExpectation:
+    """The same on a GPU: scores become odds in place, in one kernel; the rest is three products a block of rows."""
+
+    def __init__(self, backend: CupyBackend) -> None:
+        self._backend = backend
+
+    def __call__(self, centers: Array, weights: Array, outside_vectors: Array) -> SoftmaxExpectation:
+        """See `softmax_expectation`."""
+        xp, multiply = self._backend.xp, self._backend.multiply
+        (T, D), V = centers.shape, outside_vectors.shape[0]
+        most, tile = block_size(self._backend.name, V)
+        if tile < V or T == 0:
+            return expectation_in_blocks(centers, weights, outside_vectors, backend=self._backend)
+        rows = -(-T // -(-T // most))  # blocks of one size, no small one behind them
+        centers, weights = xp.ascontiguousarray(centers), xp.ascontiguousarray(weights)
+        pitch = -(-V // _PITCH) * _PITCH
+        scores = xp.empty((rows, pitch), dtype=centers.dtype)
+        log_normalizers, factors, scaled = xp.empty_like(weights), xp.empty_like(weights), xp.empty_like(centers)
+        d_centers, d_outside = xp.empty_like(centers), xp.empty((V, D), dtype=centers.dtype)
+        kernels = self._backend.kernels(centers.dtype)
+        for start in range(0, T, rows):
+            some = slice(start, min(start + rows, T))
+            n = some.stop - start
+            odds = scores[:n, :V]
+            multiply(centers[some], outside_vectors.T, odds)
+            # A block a multiprocessor, so that the second read of a row finds it in the cache.
+            kernels.launch("odds_of_scores", min(n, kernels.multiprocessors), _ODDS_THREADS, 32 * centers.itemsize, (
+                scores, np.int64(n), np.int32(V), np.int64(pitch), weights[some], centers[some], np.int32(D),
+                log_normalizers[some], factors[some], scaled[some],
+            ))  # fmt: skip
+            multiply(odds, outside_vectors, d_centers[some])
+            multiply(odds.T, scaled[some], d_outside, add=start > 0)
+        d_centers *= factors[:, None]
+        return SoftmaxExpectation(log_normalizers, d_centers, d_outside)

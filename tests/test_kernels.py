@@ -1,0 +1,320 @@
+"""kernels.cu and what launches it, against the array-API definition: built for the host here, and on a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import array_api_compat.numpy
+import numpy as np
+import pytest
+
+from bench.nvrtc import Nvrtc
+from bench.ptxas_report import usages
+from tests.conftest import Library
+from tests.cuda_build import HostKernels, build
+from tests.test_array_engine import MODES, by_engine, by_loops
+from tests.test_backend import summed
+from xw2v.backend import Backend, CupyBackend, NumpyBackend
+from xw2v.config import Config
+from xw2v.errors import BackendError
+from xw2v.kernels import options, source
+from xw2v.losses import softmax_expectation
+from xw2v.training import batches
+from xw2v.training.engines import Tables, softmax
+from xw2v.training.engines.sampled import CupySampling, sampled, sampling_of
+
+TYPES = [(real, ids) for real in ("float32", "float64") for ids in ("int32", "int64")]
+
+
+class HostCupy(CupyBackend):
+    """CuPy's backend with NumPy's arrays and kernels built for the host; products are NumPy's."""
+
+    def __init__(self, folder: Path, threads: int, order: int) -> None:
+        Backend.__init__(self, "cupy", array_api_compat.numpy, "cpu", "a test")
+        self._cupy, self._tf32 = np, False
+        self._folder, self._threads, self._order = folder, threads, order
+        self._set_up()
+
+    def kernels(self, real: Any, ids: Any = "int32") -> Any:
+        wanted = str(real), str(ids)
+        if wanted not in self._compiled:
+            given = tuple(option for option in options(*wanted) if option.startswith("-D"))
+            library = build(self._folder, 1 if self._threads == 1 else 32, types=given)
+            if library is None:
+                pytest.skip("no C++ compiler (g++ or clang++)")
+            self._compiled[wanted] = HostKernels(library, threads=self._threads, order=self._order)
+        return self._compiled[wanted]
+
+    def multiply(self, a: Any, b: Any, out: Any, *, add: bool = False) -> None:
+        out[...] = np.matmul(a, b) + (out if add else 0)
+
+    def to_host(self, array: Any) -> np.ndarray:
+        return np.asarray(array)
+
+    def from_host(self, array: np.ndarray) -> Any:
+        return array.copy()
+
+
+@pytest.fixture(scope="module", params=[(1, 0), (64, 0), (64, 1), (96, 7), "gpu"], ids=str)
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CupyBackend:
+    """By threads of a block and their order on the host, and a real GPU."""
+    if request.param != "gpu":
+        return HostCupy(tmp_path_factory.mktemp("kernels"), *request.param)
+    try:
+        return CupyBackend("a test")
+    except BackendError as error:
+        if "cupy" in os.environ.get("XW2V_REQUIRE", "").split(","):
+            pytest.fail(f"cupy is required by XW2V_REQUIRE: {error}")
+        pytest.skip(str(error))
+
+
+def close(found: Any, wanted: Any, dtype: str) -> None:
+    assert found.dtype == dtype
+    rtol, atol = (1e-4, 1e-5) if dtype == "float32" else (1e-9, 0)
+    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize("D", [1, 7, 33, 128])
+@pytest.mark.parametrize("max_norm", [None, 0.3, 1e9])
+@pytest.mark.parametrize("types", TYPES, ids=str)
+def test_rows_are_added(backend: CupyBackend, types: tuple[str, str], D: int, max_norm: float | None) -> None:
+    rng, (real, kind) = np.random.default_rng(D), types
+    table, rows, ids = rng.standard_normal((9, D)), rng.standard_normal((40, D)), rng.integers(1, 9, 40)
+    rows[ids == 3] = 0
+    ours = backend.from_host(table.astype(real))
+    there, at = backend.from_host(rows.astype(real)), backend.from_host(ids.astype(kind))
+    backend.scatter_add(ours, at[:0], there[:0], max_norm=max_norm)
+    backend.scatter_add(ours, at, there, scale=-0.5, max_norm=max_norm)
+    wanted = summed(table, ids, rows, -0.5, max_norm)
+    close(backend.to_host(ours), wanted, real)
+    close(backend.to_host(there), rows.astype(real), real)
+    np.testing.assert_array_equal(backend.to_host(backend.take_rows(ours, at[4:])), backend.to_host(ours)[ids[4:]])
+    backend.add_table(ours, there[:9, :], scale=-0.5, max_norm=max_norm)
+    close(backend.to_host(ours), summed(wanted, range(9), rows[:9], -0.5, max_norm), real)
+
+
+@pytest.mark.parametrize("max_norm", [None, 0.3])
+def test_tables_ids_and_rows_that_are_not_contiguous(backend: CupyBackend, dtype: str, max_norm: float | None) -> None:
+    rng = np.random.default_rng(1)
+    table, rows, ids = rng.standard_normal((9, 14)), rng.standard_normal((40, 14)), rng.integers(0, 9, 40)
+    ours, there = backend.from_host(table.astype(dtype)), backend.from_host(rows.astype(dtype))
+    at = backend.from_host(ids.astype("int16"))
+    backend.scatter_add(ours[:, ::2], at[::2], there[::2, ::2], max_norm=max_norm)
+    wanted = table.copy()
+    wanted[:, ::2] = summed(table[:, ::2], ids[::2], rows[::2, ::2], 1.0, max_norm)
+    close(backend.to_host(ours), wanted, dtype)
+    backend.add_table(ours[:, ::2], there[:9, ::2], max_norm=max_norm)
+    wanted[:, ::2] = summed(wanted[:, ::2], range(9), rows[:9, ::2], 1.0, max_norm)
+    close(backend.to_host(ours), wanted, dtype)
+
+
+def test_a_row_that_is_nan_stays_so(backend: CupyBackend, dtype: str) -> None:
+    ours = backend.from_host(np.ones((3, 4), dtype))
+    rows = np.zeros((2, 4), dtype)
+    rows[1, 2] = np.nan
+    backend.scatter_add(ours, backend.from_host(np.array([0, 1])), backend.from_host(rows), max_norm=0.5)
+    np.testing.assert_array_equal(np.isnan(backend.to_host(ours)).any(axis=1), [False, True, False])
+
+
+@pytest.mark.parametrize(("G", "b", "C", "S", "D"), [(1, 1, 1, 1, 1), (5, 4, 7, 3, 33), (9, 16, 26, 32, 128)])
+def test_a_step_is_the_definitions(backend: CupyBackend, dtype: str, G: int, b: int, C: int, S: int, D: int) -> None:
+    """Also where ids are a view of every other group, and scores are large."""
+    rng = np.random.default_rng(G)
+    tables = Tables(*(rng.standard_normal((50, D)) * 4 / D**0.25 for _ in range(2)))
+    center_ids, outside_ids = (rng.integers(0, 50, (2 * G, n)).astype("int32") for n in (b, C + S))
+    positives = rng.random((2 * G, b, C)) < 0.4
+    wanted = sampled(tables, center_ids[::2], outside_ids[::2], positives[::2], 5 / S, xp=array_api_compat.numpy)
+    there = Tables(*(backend.from_host(table.astype(dtype)) for table in tables))
+    arrays = [backend.from_host(array)[::2] for array in (center_ids, outside_ids, positives)]
+    found = sampling_of(backend)(there, arrays[0], arrays[1], arrays[2], 5 / S)
+    assert float(found.loss) == pytest.approx(float(wanted.loss), rel=1e-5 if dtype == "float32" else 1e-12)
+    assert float(found.pairs) == positives[::2].sum()
+    close(backend.to_host(found.d_centers), wanted.d_centers, dtype)
+    close(backend.to_host(found.d_rows), wanted.d_rows, dtype)
+
+
+@pytest.mark.parametrize(("T", "V", "D"), [(1, 1, 1), (20, 30, 5), (20, 1500, 33), (0, 9, 4)])
+@pytest.mark.parametrize("few", [4 * 3 * 1500, 1 << 29])
+def test_softmax_in_place_is_the_definitions(
+    backend: CupyBackend, dtype: str, T: int, V: int, D: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(softmax, "_ROWS", 3)
+    monkeypatch.setattr(softmax, "_FEW", {"cupy": few, "numpy": few})
+    rng = np.random.default_rng(T + V)
+    arrays = rng.standard_normal((T, D)), rng.integers(0, 4, T).astype(float), 2 * rng.standard_normal((V, D))
+    found = softmax.expectation_of(backend)(*(backend.from_host(array.astype(dtype)) for array in arrays))
+    for ours, theirs in zip(found, softmax_expectation(*arrays), strict=True):
+        assert ours.dtype == dtype
+        atol = 1e-4 if dtype == "float32" else 1e-10
+        np.testing.assert_allclose(backend.to_host(ours), theirs, rtol=1e-4 if dtype == "float32" else 1e-9, atol=atol)
+
+
+@pytest.mark.parametrize("options", MODES, ids=lambda o: ",".join(map(str, o.values())))
+def test_the_engine_equals_loops(
+    backend: CupyBackend, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole chunks by the array engine, as tests/test_array_engine.py has it for each library."""
+    monkeypatch.setattr(batches, "SEGMENT", 64)
+    defaults = {"vector_size": 7, "window": 3, "negative": 2, "sample": 0.2, "max_update_norm": None, "seed": 5}
+    config = Config(**(defaults | options))
+    centers, outside, loss, pairs = by_loops(config, 7, epoch=2)
+    ours_centers, ours_outside, result = by_engine(Library("cupy", backend), config, 7, epoch=2)
+    assert (result.pairs, result.loss) == (pairs, pytest.approx(loss, rel=1e-9))
+    np.testing.assert_allclose(ours_centers, centers, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ours_outside, outside, rtol=1e-9, atol=1e-12)
+
+
+def test_which_backend_takes_which_way(backend: CupyBackend) -> None:
+    assert isinstance(sampling_of(backend), CupySampling)
+    assert isinstance(softmax.expectation_of(backend), softmax.CupyExpectation)
+    assert not isinstance(sampling_of(NumpyBackend("a test")), CupySampling)
+
+
+SHAPES = [
+    ((4, 3), (3, 5)), ((1, 3), (3, 5)), ((4, 1), (1, 5)), ((4, 3), (3, 1)), ((1, 1), (1, 1)), ((1, 4), (4, 1)),
+    ((2, 4, 3), (2, 3, 5)), ((2, 1, 3), (2, 3, 1)), ((2, 4, 1), (2, 1, 5)),
+]  # fmt: skip
+
+
+def operand(rng: Any, shape: tuple[int, ...], how: str, dtype: str) -> np.ndarray:
+    """An array as it is, the transpose of one, or the head of longer rows."""
+    *lead, n, k = shape
+    lines, length = (k, n) if how == "transposed" else (n, k + 3 * (how == "padded"))
+    numbers: np.ndarray = rng.standard_normal((*lead, lines, length)).astype(dtype)
+    return numbers.swapaxes(-1, -2) if how == "transposed" else numbers[..., :k]
+
+
+def test_products(backend: CupyBackend, dtype: str) -> None:
+    if isinstance(backend, HostCupy):
+        pytest.skip("a GPU's; what cuBLAS is asked for is tested below")
+    for shapes in SHAPES:
+        for add in (False, True):
+            check_products(backend, dtype, shapes, add)
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+@pytest.mark.parametrize("add", [False, True])
+def test_what_cublas_is_asked_for(dtype: str, shapes: Any, add: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    cublas = SimpleNamespace(gemmEx=fake_gemm, gemmStridedBatchedEx=fake_batched)
+    fake_device = SimpleNamespace(get_cublas_handle=lambda: 42)
+    for name, module in {"cupy.cuda.device": fake_device, "cupy_backends.cuda.libs": ModuleType("libs")}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    for name in ("cupy", "cupy.cuda", "cupy_backends", "cupy_backends.cuda"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setattr(sys.modules["cupy_backends.cuda.libs"], "cublas", cublas, raising=False)
+    backend = HostCupy(Path(), 1, 0)
+    for tf32 in (False, True):
+        backend._tf32 = tf32
+        ASKED.clear()
+        check_products(backend, dtype, shapes, add)
+        assert set(ASKED) == {70 if dtype == "float64" else 77 if tf32 else 68}
+
+
+class Pointed(np.ndarray):
+    """NumPy's array with CuPy's way to tell its address."""
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self.ctypes.data)
+
+
+def check_products(backend: CupyBackend, dtype: str, shapes: Any, add: bool) -> None:
+    rng = np.random.default_rng(3)
+    on_host = isinstance(backend, HostCupy)
+    for how in ("plain", "transposed", "padded"):
+        for other in ("plain", "transposed", "padded"):
+            a, b = operand(rng, shapes[0], how, dtype), operand(rng, shapes[1], other, dtype)
+            whole = rng.standard_normal((*a.shape[:-1], b.shape[-1] + 5)).astype(dtype)
+            before = whole.copy()
+            if on_host:
+                CupyBackend.multiply(
+                    backend, *(one.view(Pointed) for one in (a, b, whole[..., : b.shape[-1]])), add=add
+                )
+                found = whole
+            else:
+                there = there_as(backend, a), there_as(backend, b), backend.from_host(whole)
+                backend.multiply(there[0], there[1], there[2][..., : b.shape[-1]], add=add)
+                found = backend.to_host(there[2])
+            wanted = before.copy()
+            wanted[..., : b.shape[-1]] = a @ b + (before[..., : b.shape[-1]] if add else 0)
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def there_as(backend: CupyBackend, array: np.ndarray) -> Any:
+    """The array on the device, its numbers as far apart as here."""
+    base = array.base if array.base is not None else array
+    there = backend.from_host(np.asarray(base))
+    if array.shape == base.shape:
+        return there
+    return there[..., : array.shape[-1]] if array.strides[-1] == array.itemsize else there.swapaxes(-1, -2)
+
+
+ASKED: list[int] = []
+
+
+def fake_gemm(
+    handle: int, op_a: int, op_b: int, m: int, n: int, k: int, alpha: int, a: int, a_type: int, lda: int, b: int,
+    b_type: int, ldb: int, beta: int, c: int, c_type: int, ldc: int, computed: int, how: int,
+) -> None:  # fmt: skip
+    """C = alpha op(A) op(B) + beta C by addresses, in columns, as cuBLAS's manual has it."""
+    assert handle == 42
+    assert a_type == b_type == c_type
+    assert how == -1
+    ASKED.append(computed)
+
+    def matrix(address: int, rows: int, columns: int, lead: int) -> np.ndarray:
+        assert lead >= max(1, rows)
+        kind: Any = ctypes.c_double if c_type == 1 else ctypes.c_float
+        size = lead * (columns - 1) + rows
+        flat = np.ctypeslib.as_array((kind * size).from_address(address))
+        return np.lib.stride_tricks.as_strided(flat, (rows, columns), (flat.itemsize, lead * flat.itemsize))
+
+    def factor(address: int, op: int, rows: int, columns: int, lead: int) -> np.ndarray:
+        return matrix(address, columns, rows, lead).T if op else matrix(address, rows, columns, lead)
+
+    one, other = matrix(alpha, 1, 1, 1)[0, 0], matrix(beta, 1, 1, 1)[0, 0]
+    to = matrix(c, m, n, ldc)
+    to[...] = one * (factor(a, op_a, m, k, lda) @ factor(b, op_b, k, n, ldb)) + (other * to if other else 0)
+
+
+def fake_batched(
+    handle: int, op_a: int, op_b: int, m: int, n: int, k: int, alpha: int, a: int, a_type: int, lda: int, a_next: int,
+    b: int, b_type: int, ldb: int, b_next: int, beta: int, c: int, c_type: int, ldc: int, c_next: int, count: int,
+    computed: int, how: int,
+) -> None:  # fmt: skip
+    size = 8 if c_type == 1 else 4
+    for i in range(count):
+        at = [address + i * step * size for address, step in ((a, a_next), (b, b_next), (c, c_next))]
+        fake_gemm(handle, op_a, op_b, m, n, k, alpha, at[0], a_type, lda, at[1], b_type, ldb, beta, at[2], c_type, ldc,
+                  computed, how)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def nvrtc() -> Nvrtc:
+    try:
+        return Nvrtc()
+    except FileNotFoundError as error:
+        if "nvrtc" in os.environ.get("XW2V_REQUIRE", "").split(","):
+            pytest.fail(f"NVRTC is required by XW2V_REQUIRE: {error}")
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("capability", ["75", "80", "90", "100"])
+@pytest.mark.parametrize("types", TYPES, ids=str)
+def test_it_compiles_without_warnings_and_spills(nvrtc: Nvrtc, capability: str, types: tuple[str, str]) -> None:
+    given = (f"--gpu-architecture=sm_{capability}", "--ptxas-options=-v", *options(*types))
+    found = usages(nvrtc.compile(source(), given).log)
+    assert set(found) == {"take_rows", "claim_slots", "sum_rows", "add_shortened", "score_slopes", "odds_of_scores"}
+    for name, usage in found.items():
+        assert usage.stack == usage.stores == usage.loads == 0, name
+    assert found["odds_of_scores"].registers <= 64  # a block of 1024 threads
+
+
+def test_it_compiles_with_what_cupy_adds(nvrtc: Nvrtc) -> None:
+    added = ("-ftz=true", "-arch=sm_90", "--device-as-default-execution-space")
+    assert nvrtc.compile(source(), (*options("float32", "int32"), *added)).code
