@@ -10,6 +10,7 @@
     softmax    centres/s of the exact softmax, V = 68 k, D = 100
     job        from text to saved vectors, and where the time goes
     quality    scores and words/s of some seeds
+    losses     the same of the array engine, and of the exact softmax
     gensim     the same of gensim, with a worker a core
 
 FOLDER holds wiki100.txt.xz or any other .txt or .txt.xz, and eval/ with the sets that `quality` wants; without it
@@ -341,6 +342,18 @@ def quality(bench: Bench) -> None:
             score(bench, "xw2v" + ", tf32" * tf32, seed, model.history[-1].words_per_second, model.wv, sets)
 
 
+def losses(bench: Bench) -> None:
+    """Both losses by the array engine."""
+    sets = None if bench.text is None else bench.args.data / "eval"
+    if bench.text is None or sets is None or not sets.is_dir():
+        print("skipped: no text or no eval/; give --data FOLDER")
+        return
+    backend = "numpy" if bench.fake else "cupy"
+    for loss, tf32 in (("negative_sampling", False), ("softmax", True)):
+        model = Word2Vec(**_SETTING, seed=1, backend=backend, engine="array", loss=loss, tf32=tf32).fit(bench.text)
+        score(bench, f"xw2v, {loss}" + ", tf32" * tf32, 1, model.history[-1].words_per_second, model.wv, sets)
+
+
 def gensim(bench: Bench) -> None:
     sets = None if bench.text is None else bench.args.data / "eval"
     if bench.text is None or sets is None or not sets.is_dir():
@@ -348,7 +361,7 @@ def gensim(bench: Bench) -> None:
         return
     from bench.bench_train import run_gensim
 
-    for seed in bench.args.seeds:
+    for seed in bench.args.seeds[:1]:  # with a worker a core it takes long; two epochs tell its speed
         options = {**_SETTING, "seed": seed, "sample": 1e-3, "workers": machine()["cores"]}
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -369,7 +382,7 @@ def score(bench: Bench, program: str, seed: int, rate: float, wv: Any, sets: Pat
     bench.keep("quality", "words/s", rate, (rate, rate), program=program, seed=seed, **rounded)
 
 
-PARTS = {part.__name__: part for part in (ceilings, fused, tf32, array, softmax, questions, job, quality, gensim)}
+PARTS = {part.__name__: part for part in (ceilings, fused, tf32, array, softmax, questions, job, quality, losses, gensim)}
 
 
 def main() -> None:

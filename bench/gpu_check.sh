@@ -81,6 +81,8 @@ except Exception as error:
     sys.exit(" ".join(str(error).split()))' 2>&1 | tail -1)
 # Other versions of CuPy and NumPy than those of the developers may warn of each other: that is shown, and is no failure.
 pytest=("$python" -m pytest -q -p no:cacheprovider --continue-on-collection-errors -W default::DeprecationWarning)
+side_by_side=()
+"$python" -c 'import xdist' 2>/dev/null && side_by_side=(-p no:benchmark -n 5)  # pytest-benchmark warns beside xdist
 arguments=(--out "$out")
 [ -n "$data" ] && arguments+=(--data "$data")
 
@@ -97,28 +99,43 @@ on_gpu() {
         step "$name" "$most" env XW2V_REQUIRE=cupy "$@"
     fi
 }
+# What takes the host's time rather than the GPU's runs side by side; what each printed comes when all are done.
+begun=() processes=()
+beside() {
+    local name=$1
+    wanted "$name" || return 0
+    "$@" --basetemp "$packages/$name" >"$packages/$name.txt" 2>&1 &
+    begun+=("$name") processes+=($!)
+}
+all_done() {
+    [ ${#begun[@]} -gt 0 ] || return 0
+    wait "${processes[@]}"
+    for name in "${begun[@]}"; do cat "$packages/$name.txt"; done
+}
+tests() { on_gpu "$1" 150 - "${pytest[@]}" "${@:2}"; }
+equal() { tests equal "${@:2}" "${side_by_side[@]}" tests/test_cuda_gpu.py tests/test_kernels.py; }
+matrix() { tests matrix "${@:2}" "${side_by_side[@]}" -m "not slow" -k cupy; }
 sanitized() {
     on_gpu "$1" 90 compute-sanitizer env XW2V_NO_POOL=1 compute-sanitizer --tool "$1" --error-exitcode 9 \
-        "${pytest[@]}" tests/test_cuda_gpu.py -k "($2) and (7 or 100)"
+        "${pytest[@]}" "${@:3}" tests/test_cuda_gpu.py -k "($2) and (7 or 100)"
 }
+racecheck() { sanitized racecheck one_block "${@:2}"; }
+synccheck() { sanitized synccheck one_block "${@:2}"; }
+initcheck() { sanitized initcheck one_block "${@:2}"; }
+memcheck() { sanitized memcheck "one_block or many_blocks" "${@:2}"; }
 # The benches say themselves why they do not run.
-bench() { step "$1" "$2" "$python" -m bench.bench_gpu "$1" "${arguments[@]}"; }
+bench() { step "$1" "$2" "$python" -m bench.bench_gpu "${@:3}" "${arguments[@]}"; }
 
 # What matters most comes first: the end may be left out.
-on_gpu equal 120 - "${pytest[@]}" tests/test_cuda_gpu.py
-on_gpu matrix 90 - "${pytest[@]}" -m "not slow" -k cupy
-sanitized racecheck one_block
-bench fused 90
-bench quality 150
-sanitized memcheck "one_block or many_blocks"
-bench job 60
-sanitized initcheck one_block
-bench tf32 40
-bench questions 60
-for part in ceilings array softmax; do bench "$part" 50; done
+for check in equal matrix racecheck memcheck initcheck synccheck; do beside $check; done
+all_done
+bench engines 90 fused array softmax
+bench quality 90 quality gensim
+bench job 60 job tf32
+bench losses 120 losses
+bench ceilings 90 ceilings questions
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
-sanitized synccheck one_block
-on_gpu tests 240 - "${pytest[@]}" -m "not slow"
+tests tests "${side_by_side[@]}" -m "not slow"
 printf '\n== summary, %s s\n' "$SECONDS"
 cat "$out/summary.txt"
