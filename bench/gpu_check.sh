@@ -130,7 +130,8 @@ bench() { step "$1" "$2" "$python" -m bench.bench_gpu "${@:3}" "${arguments[@]}"
 for check in equal matrix racecheck memcheck initcheck synccheck; do beside $check; done
 all_done
 bench engines 90 fused array softmax
-bench quality 90 quality gensim
+bench quality 60 quality
+bench gensim 60 gensim
 bench job 60 job tf32
 bench losses 120 losses
 bench ceilings 90 ceilings questions

@@ -27,9 +27,9 @@ def test_it_runs_to_its_end_without_a_gpu(tmp_path: Path) -> None:
     assert steps["machine"] == "skipped: no nvidia-smi"
     for name in ("equal", "matrix", "memcheck", "initcheck", "racecheck", "synccheck", "ncu", "tests"):
         assert steps[name].startswith("skipped: backend 'cupy'"), name
-    for name in ("fused", "tf32", "questions", "job", "quality", "array", "softmax", "ceilings"):
+    for name in ("engines", "quality", "gensim", "job", "losses", "ceilings"):
         assert steps[name].startswith("done"), name
-    assert (tmp_path / "log.txt").read_text().count("skipped: backend 'cupy'") >= 8
+    assert (tmp_path / "log.txt").read_text().count("skipped: backend 'cupy'") >= 5
 
 
 @pytest.mark.parametrize("part", ["ceilings", "fused", "tf32", "questions", "array", "softmax"])
