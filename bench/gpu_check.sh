@@ -104,7 +104,7 @@ begun=() processes=()
 beside() {
     local name=$1
     wanted "$name" || return 0
-    "$@" --basetemp "$packages/$name" >"$packages/$name.txt" 2>&1 &
+    "$name" --basetemp "$packages/$name" >"$packages/$name.txt" 2>&1 &
     begun+=("$name") processes+=($!)
 }
 all_done() {
@@ -112,24 +112,25 @@ all_done() {
     wait "${processes[@]}"
     for name in "${begun[@]}"; do cat "$packages/$name.txt"; done
 }
-tests() { on_gpu "$1" 150 - "${pytest[@]}" "${@:2}"; }
-equal() { tests equal "${@:2}" "${side_by_side[@]}" tests/test_cuda_gpu.py tests/test_kernels.py; }
-matrix() { tests matrix "${@:2}" "${side_by_side[@]}" -m "not slow" -k cupy; }
+# Each is given what else pytest is to be told.
+tested() { on_gpu "$1" 150 - "${pytest[@]}" "${side_by_side[@]}" "${@:2}"; }
+equal() { tested equal "$@" tests/test_cuda_gpu.py tests/test_kernels.py; }
+matrix() { tested matrix "$@" -m "not slow" -k cupy; }
 sanitized() {
     on_gpu "$1" 90 compute-sanitizer env XW2V_NO_POOL=1 compute-sanitizer --tool "$1" --error-exitcode 9 \
         "${pytest[@]}" "${@:3}" tests/test_cuda_gpu.py -k "($2) and (7 or 100)"
 }
-racecheck() { sanitized racecheck one_block "${@:2}"; }
-synccheck() { sanitized synccheck one_block "${@:2}"; }
-initcheck() { sanitized initcheck one_block "${@:2}"; }
-memcheck() { sanitized memcheck "one_block or many_blocks" "${@:2}"; }
+racecheck() { sanitized racecheck one_block "$@"; }
+synccheck() { sanitized synccheck one_block "$@"; }
+initcheck() { sanitized initcheck one_block "$@"; }
+memcheck() { sanitized memcheck "one_block or many_blocks" "$@"; }
 # The benches say themselves why they do not run.
 bench() { step "$1" "$2" "$python" -m bench.bench_gpu "${@:3}" "${arguments[@]}"; }
 
 # What matters most comes first: the end may be left out.
 for check in equal matrix racecheck memcheck initcheck synccheck; do beside $check; done
 all_done
-bench engines 90 fused array softmax
+bench engines 90 fused softmax array
 bench quality 60 quality
 bench gensim 60 gensim
 bench job 60 job tf32
@@ -137,6 +138,6 @@ bench losses 120 losses
 bench ceilings 90 ceilings questions
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
-tests tests "${side_by_side[@]}" -m "not slow"
+tested tests -m "not slow"
 printf '\n== summary, %s s\n' "$SECONDS"
 cat "$out/summary.txt"

@@ -32,6 +32,32 @@ def test_it_runs_to_its_end_without_a_gpu(tmp_path: Path) -> None:
     assert (tmp_path / "log.txt").read_text().count("skipped: backend 'cupy'") >= 5
 
 
+def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
+    """Python and the sanitizer are stood in for by a program that notes what it is asked for."""
+    if shutil.which("bash") is None or os.name != "posix":
+        pytest.skip("no bash")
+    asked = tmp_path / "asked.txt"
+    for name in ("python", "compute-sanitizer"):
+        stub = tmp_path / name
+        stub.write_text(f'#!/bin/sh\necho "{name} $*" >>{asked}\n')
+        stub.chmod(0o755)
+    environment = {**ENVIRONMENT, "PYTHON": str(tmp_path / "python"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["bash", str(ROOT / "bench" / "gpu_check.sh"), "--out", str(tmp_path / "out"), "--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in asked.read_text().splitlines() if "-m pytest" in line]
+    folders = [line.split("--basetemp ")[1].split()[0] for line in lines if "--basetemp" in line]
+    names = ["equal", "initcheck", "matrix", "memcheck", "racecheck", "synccheck"]
+    assert sorted(Path(folder).name for folder in folders) == names
+    for name in names:
+        (line,) = [line for line in lines if f"/{name} " in line]
+        assert ("tests/test_cuda_gpu.py" in line) == (name != "matrix")
+        assert line.startswith("compute-sanitizer --tool " + name if name.endswith("check") else "python -m pytest")
+        assert "-n 5" in line or name.endswith("check")
+    assert sum("-m not slow" in line for line in lines) == 2
+    assert "bench.bench_gpu fused softmax array" in asked.read_text()
+
+
 @pytest.mark.parametrize("part", ["ceilings", "fused", "tf32", "questions", "array", "softmax"])
 def test_benches_run_on_the_host(part: str) -> None:
     if part == "fused" and not (shutil.which("g++") or shutil.which("clang++")):

@@ -249,9 +249,9 @@ def there_as(backend: CupyBackend, array: np.ndarray) -> Any:
     """The array on the device, its numbers as far apart as here."""
     base = array.base if array.base is not None else array
     there = backend.from_host(np.asarray(base))
-    if array.shape == base.shape:
-        return there
-    return there[..., : array.shape[-1]] if array.strides[-1] == array.itemsize else there.swapaxes(-1, -2)
+    if array.shape[:-1] == base.shape[:-1] and array.shape[-1] <= base.shape[-1]:
+        return there[..., : array.shape[-1]]
+    return there.swapaxes(-1, -2)
 
 
 ASKED: list[int] = []

@@ -25,10 +25,12 @@ __all__ = ["Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 Array = Any
 
 _TF32_TENSOR_OP_MATH = 3  # of cublasMath_t; CuPy has no name for it
-_CUBLAS_TYPES = {"float32": (0, 68), "float64": (1, 70)}  # of cudaDataType_t, and of cublasComputeType_t
+_CUBLAS_TYPES = {np.dtype("float32"): (0, 68), np.dtype("float64"): (1, 70)}  # cudaDataType_t, cublasComputeType_t
 _COMPUTE_TF32 = 77
 _GEMM_DEFAULT = -1
 _COEFFICIENTS = np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float64)
+_ZERO_AND_ONE = tuple((array.ctypes.data, array.ctypes.data + array.itemsize) for array in _COEFFICIENTS)
+_INT32, _ID_TYPES = np.dtype("int32"), (np.dtype("int32"), np.dtype("int64"))
 
 
 class Backend:
@@ -231,13 +233,13 @@ class CupyBackend(Backend):
 
     def _set_up(self) -> None:
         self._scratch = threading.local()
-        self._compiled: dict[tuple[str, str], Any] = {}
+        self._compiled: dict[tuple[Any, Any], Any] = {}
 
-    def kernels(self, real: Any, ids: Any = "int32") -> Any:
+    def kernels(self, real: Any, ids: Any = _INT32) -> Any:
         """The hand-written kernels for a dtype of numbers and one of ids; compiled at first use."""
-        wanted = str(real), str(ids)
+        wanted = real, ids
         if wanted not in self._compiled:
-            self._compiled[wanted] = ArrayKernels(*wanted)
+            self._compiled[wanted] = ArrayKernels(str(real), str(ids))
         return self._compiled[wanted]
 
     def scatter_add(
@@ -253,7 +255,7 @@ class CupyBackend(Backend):
             table[...] = whole
             return
         rows = cp.ascontiguousarray(rows, dtype=table.dtype)
-        ids = cp.ascontiguousarray(ids, dtype=None if str(ids.dtype) in ("int32", "int64") else "int64")
+        ids = cp.ascontiguousarray(ids, dtype=None if ids.dtype in _ID_TYPES else "int64")
         launch, blocks = self.kernels(table.dtype, ids.dtype).launch, blocks_of(N)
         size, factor = (np.int64(N), np.int32(D)), np.float64(scale)
         if max_norm is None:
@@ -305,11 +307,10 @@ class CupyBackend(Backend):
         from cupy.cuda.device import get_cublas_handle
         from cupy_backends.cuda.libs import cublas
 
-        kind, computed = _CUBLAS_TYPES[str(out.dtype)]
+        kind, computed = _CUBLAS_TYPES[out.dtype]
         if self._tf32 and kind == 0:
             computed = _COMPUTE_TF32
-        numbers = _COEFFICIENTS[kind].ctypes.data, _COEFFICIENTS[kind].itemsize
-        one, beta = numbers[0] + numbers[1], numbers[0] + add * numbers[1]
+        one, beta = _ZERO_AND_ONE[kind][1], _ZERO_AND_ONE[kind][add]
         # cuBLAS counts along columns: what lies in rows is the transpose to it, so it is asked for out' = b' a'.
         (first, b_step), (second, a_step), (_, step) = _layout(b), _layout(a), _layout(out)
         sizes = (first, second, out.shape[-1], out.shape[-2], a.shape[-1])

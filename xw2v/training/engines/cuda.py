@@ -32,7 +32,7 @@ Array = Any
 
 LOSS_EVERY = 16  # groups, a power of two
 _GROUP_NEGATIVES = 32  # with steps taken at once, fewer cost analogies (bench/README.md)
-_MOST_GROUPS = 100  # in flight; with 132 SimLex-999 lost a hundredth (bench/README.md)
+_MOST_GROUPS = 66  # in flight; with 100 and 132 SimLex-999 loses a hundredth (bench/README.md)
 SLACK = 4  # steps of a row point different ways, their sum is shorter than they are (bench/README.md)
 _THREADS = 256
 _TRAIN_THREADS = 512  # `__launch_bounds__` of train_groups: with few groups in flight, each wants many threads
@@ -155,7 +155,7 @@ class CudaEngine:
     Parameters
     ----------
     blocks : int or None
-        Groups in flight at once; None: one a multiprocessor, and 100 at most.
+        Groups in flight at once; None: one a multiprocessor, and 66 at most.
     kernels : Kernels or None
         None: of the backend's GPU.
     """

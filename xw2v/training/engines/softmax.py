@@ -116,6 +116,9 @@ class CupyExpectation:
         rows = -(-T // -(-T // most))  # blocks of one size, no small one behind them
         centers, weights = xp.ascontiguousarray(centers), xp.ascontiguousarray(weights)
         pitch = -(-V // _PITCH) * _PITCH
+        # The last few words by themselves: cuBLAS is slower with tensor cores where a size is no multiple of 4.
+        even = V // _PITCH * _PITCH
+        parts = [words for words in (slice(0, even), slice(even, V)) if words.start < words.stop]
         scores = xp.empty((rows, pitch), dtype=centers.dtype)
         log_normalizers, factors, scaled = xp.empty_like(weights), xp.empty_like(weights), xp.empty_like(centers)
         d_centers, d_outside = xp.empty_like(centers), xp.empty((V, D), dtype=centers.dtype)
@@ -123,14 +126,16 @@ class CupyExpectation:
         for start in range(0, T, rows):
             some = slice(start, min(start + rows, T))
             n = some.stop - start
-            odds = scores[:n, :V]
-            multiply(centers[some], outside_vectors.T, odds)
+            for words in parts:
+                multiply(centers[some], outside_vectors[words, :].T, scores[:n, words])
             # A block a multiprocessor, so that the second read of a row finds it in the cache.
             kernels.launch("odds_of_scores", min(n, kernels.multiprocessors), _ODDS_THREADS, 32 * centers.itemsize, (
                 scores, np.int64(n), np.int32(V), np.int64(pitch), weights[some], centers[some], np.int32(D),
                 log_normalizers[some], factors[some], scaled[some],
             ))  # fmt: skip
-            multiply(odds, outside_vectors, d_centers[some])
-            multiply(odds.T, scaled[some], d_outside, add=start > 0)
+            for words in parts:
+                odds = scores[:n, words]
+                multiply(odds, outside_vectors[words, :], d_centers[some], add=words.start > 0)
+                multiply(odds.T, scaled[some], d_outside[words, :], add=start > 0)
         d_centers *= factors[:, None]
         return SoftmaxExpectation(log_normalizers, d_centers, d_outside)
