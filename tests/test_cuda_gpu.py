@@ -102,7 +102,7 @@ def test_many_blocks_draw_the_same_and_go_the_same_way(D: int, gpu: Backend) -> 
     """In what order they add is not fixed, and they read what others have not added to yet."""
     config, theirs = exact(D), tables(D)
     array = by_array_engine(config, theirs)
-    ours, cuda = on_gpu(config, gpu, None)
+    ours, cuda = on_gpu(config.replace(batch_size=None), gpu, None)
     assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
     for table, other, before in zip(ours, theirs, tables(D), strict=True):
         moved, wanted = (table - before).ravel(), (other - before).ravel()

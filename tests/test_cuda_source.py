@@ -203,6 +203,18 @@ def test_rows_in_parts_equal_the_array_engine(threads: int, D: int, tf32: bool, 
     assert engine.tile % 4 == 0
 
 
+def test_centres_in_flight(kernels: Make) -> None:
+    def blocks(multiprocessors: int, **options: Any) -> int:
+        device = kernels()
+        device.multiprocessors = multiprocessors
+        config = Config(vector_size=4, backend="cupy", **options)
+        return CudaEngine(config, corpus()[2], NumpyBackend("a test"), kernels=device).blocks
+
+    assert [blocks(132), blocks(40)] == [66, 40]
+    assert [blocks(132, batch_size=size) for size in (8, 1600, 4096)] == [1, 100, 132]
+    assert blocks(132, batch_size=1600, group_size=32) == 50
+
+
 def test_too_little_shared_memory(kernels: Make) -> None:
     with pytest.raises(ConfigError, match=r"group_size=512.* KiB"):
         CudaEngine(exact(100, group_size=512), corpus()[2], NumpyBackend("a test"), kernels=kernels())

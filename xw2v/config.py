@@ -132,7 +132,7 @@ class Config:
     )
     reduction: str = _choice("sum", "A step follows the sum of its centres' losses, or their mean.", "sum", "mean")
     batch_size: int | None = _option(
-        None, "Centres a step reads before it writes (array engine); by default the engine's choice.",
+        None, "Centres a step reads before it writes (engine cuda: about so many); by default the engine's choice.",
         low=1, high=2**24, optional=True,
     )  # fmt: skip
     group_size: int = _option(16, "Consecutive centres b that share noise words.", low=1, high=2**15)

@@ -135,6 +135,6 @@ def _only_array(config: Config, backend: Backend) -> str | None:
         f"reduction={config.reduction!r}": config.reduction != "sum",
         f"schedule={config.schedule!r}": config.schedule != "linear",
         "steps": config.steps is not None,
-        "batch_size": config.batch_size is not None,
+        "batch_size": config.batch_size is not None and backend.name != "cupy",
     }
     return next((thing for thing, is_wanted in wanted.items() if is_wanted), None)

@@ -6,7 +6,7 @@ stale updates add up, so a group's step of a row is shortened to four times `max
 of rows of the word that the groups in flight are expected to hold.
 
 With `tf32=True`, and where the chip can (compute capability 8.0), the products are taken on tensor cores: their factors
-are rounded to ten bits of fraction, sums are float32. What that costs was simulated on the CPU (bench/README.md).
+are rounded to ten bits of fraction, sums are float32 (what that costs: bench/README.md).
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class CudaEngine:
     Parameters
     ----------
     blocks : int or None
-        Groups in flight at once; None: one a multiprocessor, and 66 at most.
+        Groups in flight at once; None: with `batch_size` as many as have so many centres, else 66, and one a
+        multiprocessor at most.
     kernels : Kernels or None
         None: of the backend's GPU.
     """
@@ -189,7 +190,8 @@ class CudaEngine:
         self._noise_below, self._noise_alias = backend.from_host(table.thresholds), backend.from_host(table.alias)
         kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
         self._shares, self._noise = kept / kept.sum(), noise
-        self.set_blocks(blocks or min(self.multiprocessors, _MOST_GROUPS))
+        wanted = _MOST_GROUPS if config.batch_size is None else max(1, config.batch_size // config.group_size)
+        self.set_blocks(blocks or min(self.multiprocessors, wanted))
         self._chunks: dict[tuple[int, int], Chunk] = {}
         self._source: np.ndarray | None = None
 
