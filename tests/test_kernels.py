@@ -30,6 +30,8 @@ from xw2v.training.engines.sampled import CupySampling, sampled, sampling_of
 
 TYPES = [(real, ids) for real in ("float32", "float64") for ids in ("int32", "int64")]
 
+BUILT: dict[tuple[int, tuple[str, ...]], Path | None] = {}  # by lanes of a warp and types: each takes a second
+
 
 class HostCupy(CupyBackend):
     """CuPy's backend with NumPy's arrays and kernels built for the host; products are NumPy's."""
@@ -44,7 +46,10 @@ class HostCupy(CupyBackend):
         wanted = str(real), str(ids)
         if wanted not in self._compiled:
             given = tuple(option for option in options(*wanted) if option.startswith("-D"))
-            library = build(self._folder, 1 if self._threads == 1 else 32, types=given)
+            lanes = 1 if self._threads == 1 else 32
+            if (lanes, given) not in BUILT:
+                BUILT[lanes, given] = build(self._folder, lanes, types=given)
+            library = BUILT[lanes, given]
             if library is None:
                 pytest.skip("no C++ compiler (g++ or clang++)")
             self._compiled[wanted] = HostKernels(library, threads=self._threads, order=self._order)
