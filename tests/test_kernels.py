@@ -26,7 +26,9 @@ from xw2v.kernels import options, source
 from xw2v.losses import softmax_expectation
 from xw2v.training import batches
 from xw2v.training.engines import Tables, softmax
+from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.sampled import CupySampling, sampled, sampling_of
+from xw2v.training.walk import chunk_size
 
 TYPES = [(real, ids) for real in ("float32", "float64") for ids in ("int32", "int64")]
 
@@ -172,6 +174,15 @@ def test_the_engine_equals_loops(
     assert (result.pairs, result.loss) == (pairs, pytest.approx(loss, rel=1e-9))
     np.testing.assert_allclose(ours_centers, centers, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(ours_outside, outside, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["negative_sampling", "softmax"])
+def test_chunks_are_long_on_a_gpu(backend: CupyBackend, loss: str) -> None:
+    config, counts = Config(vector_size=100, loss=loss, engine="array"), np.ones(9, dtype=np.int64)
+    there, here = (ArrayEngine(config, counts, one) for one in (backend, NumpyBackend("a test")))
+    assert chunk_size(10**8, config, there) == 64 * batches.SEGMENT
+    assert chunk_size(10**8, config, here) == (1 if loss == "softmax" else 8) * batches.SEGMENT
+    assert chunk_size(10**5, config, there) == batches.SEGMENT
 
 
 def test_which_backend_takes_which_way(backend: CupyBackend) -> None:

@@ -42,6 +42,7 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 
 Array = Any
 
+_CHUNK_SEGMENTS = 64  # of a GPU: to begin a chunk takes it as long as several steps; half a second of exact softmax
 _GROUP_NEGATIVES = 32  # with steps of many groups, fewer cost SimLex a little (bench/README.md)
 
 
@@ -58,6 +59,7 @@ class ArrayEngine:
         self._thresholds = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         self._noise = AliasTable(*map(backend.from_host, noise))
+        self.chunk_segments = _CHUNK_SEGMENTS if backend.name == "cupy" else None
         self._sampling, self._expectation = sampling_of(backend), expectation_of(backend)
 
     def compile(self) -> None:
