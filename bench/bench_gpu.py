@@ -88,6 +88,14 @@ class Bench:
         return copy
 
     @functools.cached_property
+    def sets(self) -> Path | None:
+        """The folder of the test sets that go with the text; says so where there is no text or none."""
+        if self.text is not None and (folder := Path(self.args.data) / "eval").is_dir():
+            return folder
+        print("skipped: no text or no eval/; give --data FOLDER")
+        return None
+
+    @functools.cached_property
     def corpus(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Ids, sentence offsets and counts: of the text, else drawn."""
         if self.text is not None:
@@ -331,33 +339,27 @@ def job(bench: Bench) -> None:
 
 
 def quality(bench: Bench) -> None:
-    sets = None if bench.text is None else bench.args.data / "eval"
-    if bench.text is None or sets is None or not sets.is_dir():
-        print("skipped: no text or no eval/; give --data FOLDER")
+    if bench.sets is None:
         return
     backend = "numpy" if bench.fake else "cupy"
     for seed in bench.args.seeds:
         for tf32 in (False, True)[: 1 if bench.fake else 2]:
             model = Word2Vec(**_SETTING, seed=seed, backend=backend, tf32=tf32).fit(bench.text)
-            score(bench, "xw2v" + ", tf32" * tf32, seed, model.history[-1].words_per_second, model.wv, sets)
+            score(bench, "xw2v" + ", tf32" * tf32, seed, model.history[-1].words_per_second, model.wv)
 
 
 def losses(bench: Bench) -> None:
     """Both losses by the array engine."""
-    sets = None if bench.text is None else bench.args.data / "eval"
-    if bench.text is None or sets is None or not sets.is_dir():
-        print("skipped: no text or no eval/; give --data FOLDER")
+    if bench.sets is None:
         return
     backend = "numpy" if bench.fake else "cupy"
     for loss, tf32 in (("negative_sampling", False), ("softmax", True)):
         model = Word2Vec(**_SETTING, seed=1, backend=backend, engine="array", loss=loss, tf32=tf32).fit(bench.text)
-        score(bench, f"xw2v, {loss}" + ", tf32" * tf32, 1, model.history[-1].words_per_second, model.wv, sets)
+        score(bench, f"xw2v, {loss}" + ", tf32" * tf32, 1, model.history[-1].words_per_second, model.wv)
 
 
 def gensim(bench: Bench) -> None:
-    sets = None if bench.text is None else bench.args.data / "eval"
-    if bench.text is None or sets is None or not sets.is_dir():
-        print("skipped: no text or no eval/; give --data FOLDER")
+    if bench.text is None or bench.sets is None:
         return
     from bench.bench_train import run_gensim
 
@@ -369,12 +371,12 @@ def gensim(bench: Bench) -> None:
         except ImportError as error:
             print(f"skipped: gensim ({error})")
             return
-        score(
-            bench, "gensim, 2 epochs", seed, done.words / done.seconds, WordVectors(done.vocabulary, done.vectors), sets
-        )
+        score(bench, "gensim, 2 epochs", seed, done.words / done.seconds, WordVectors(done.vocabulary, done.vectors))
 
 
-def score(bench: Bench, program: str, seed: int, rate: float, wv: Any, sets: Path) -> None:
+def score(bench: Bench, program: str, seed: int, rate: float, wv: Any) -> None:
+    sets = bench.sets
+    assert sets is not None
     scores = {
         "ws353": float(wv.evaluate_word_pairs(sets / "wordsim353.tsv").spearman),
         "simlex999": float(wv.evaluate_word_pairs(sets / "simlex999.txt").spearman),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.nvrtc import Nvrtc
 from xw2v.backend import Backend, CupyBackend, NumpyBackend
 from xw2v.errors import BackendError
 
@@ -76,6 +77,17 @@ def library(request: pytest.FixtureRequest) -> Library:
         if name.split("-")[0] in os.environ.get("XW2V_REQUIRE", "").split(","):
             pytest.fail(f"{name} is required by XW2V_REQUIRE: {error}")
         pytest.skip(f"{name}: {error}")
+
+
+@pytest.fixture(scope="session")
+def nvrtc() -> Nvrtc:
+    """The compiler of CUDA source that needs no GPU."""
+    try:
+        return Nvrtc()
+    except FileNotFoundError as error:
+        if "nvrtc" in os.environ.get("XW2V_REQUIRE", "").split(","):
+            pytest.fail(f"NVRTC is required by XW2V_REQUIRE: {error}")
+        pytest.skip(str(error))
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from importlib.resources import files
 
@@ -14,16 +13,6 @@ from xw2v.training.engines.cuda import _FLOAT32, _TF32, Tiles, options, source
 
 KERNELS = {"keep_tokens", "count_groups", "draw_noise", "train_groups"}
 ENGINES = files("xw2v.training.engines")
-
-
-@pytest.fixture(scope="module")
-def nvrtc() -> Nvrtc:
-    try:
-        return Nvrtc()
-    except FileNotFoundError as error:
-        if "nvrtc" in os.environ.get("XW2V_REQUIRE", "").split(","):
-            pytest.fail(f"NVRTC is required by XW2V_REQUIRE: {error}")
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

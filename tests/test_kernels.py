@@ -310,16 +310,6 @@ def fake_batched(
                   computed, how)  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def nvrtc() -> Nvrtc:
-    try:
-        return Nvrtc()
-    except FileNotFoundError as error:
-        if "nvrtc" in os.environ.get("XW2V_REQUIRE", "").split(","):
-            pytest.fail(f"NVRTC is required by XW2V_REQUIRE: {error}")
-        pytest.skip(str(error))
-
-
 @pytest.mark.parametrize("capability", ["75", "80", "90", "100"])
 @pytest.mark.parametrize("types", TYPES, ids=str)
 def test_it_compiles_without_warnings_and_spills(nvrtc: Nvrtc, capability: str, types: tuple[str, str]) -> None:
