@@ -1,19 +1,29 @@
-"""Texts at an address, read from servers on this machine that speak S3's and Google's languages."""
+"""Texts at an address, read from servers on this machine that speak S3's and Google's languages, and from HDFS.
+
+HDFS is a real one where XW2V_HDFS names its host and port, and JAVA_HOME, CLASSPATH, ARROW_LIBHDFS_DIR its client; else
+`tests/hdfs_host.c` stands in for the client.
+"""
 
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet as pq
 import pytest
 
@@ -43,18 +53,19 @@ FILES = {
 
 
 class Store(NamedTuple):
-    """A server on the loopback address, which holds `FILES` in the bucket "texts"."""
+    """A server on the loopback address, which holds `FILES` in the bucket or folder "texts"."""
 
     scheme: str
     user: str
     options: str
     any_place: bool = True  # whether pyarrow can open a file there to read at any place, as Parquet wants
+    host: str = ""  # and a slash
 
     def address(self, path: str, user: str = "") -> str:
-        return f"{self.scheme}://{user or self.user}{path}?{self.options}"
+        return f"{self.scheme}://{user or self.user}{self.host}{path}?{self.options}"
 
     def shown(self, path: str) -> str:
-        return f"{self.scheme}://{path}"
+        return f"{self.scheme}://{self.host}{path}"
 
 
 @contextmanager
@@ -93,13 +104,43 @@ def google() -> Iterator[Store]:
     running.stop()
 
 
-def fill(client: Any) -> None:
+@contextmanager
+def hadoop() -> Iterator[Store]:
+    from pyarrow.fs import HadoopFileSystem
+
+    host, _, port = os.environ.get("XW2V_HDFS", "127.0.0.1:8020").rpartition(":")
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if "XW2V_HDFS" not in os.environ:
+            build_hadoop(Path(folder))
+            patch.setenv("XW2V_HDFS_ROOT", f"{folder}/root")
+            patch.setenv("ARROW_LIBHDFS_DIR", folder)
+            patch.setenv("JAVA_HOME", f"{folder}/java")
+        client = HadoopFileSystem(host, int(port))
+        for path in FILES:
+            client.create_dir(f"/texts/{path}".rpartition("/")[0], recursive=True)
+        fill(client, "/texts")
+        yield Store("hdfs", "", "replication=1", host=f"{host}:{port}/")
+
+
+def build_hadoop(folder: Path) -> None:
+    """A libhdfs of files in a folder, and a libjvm of nothing, which pyarrow loads before it."""
+    compiler = shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler (gcc or clang)")
+    source = Path(__file__).with_name("hdfs_host.c")
+    java = folder / "java" / "lib" / "server" / "libjvm.so"
+    java.parent.mkdir(parents=True)
+    for library, what in ((folder / "libhdfs.so", [str(source)]), (java, ["-xc", "/dev/null"])):
+        subprocess.run([compiler, "-Wall", "-Wextra", "-shared", "-fPIC", "-o", str(library), *what], check=True)
+
+
+def fill(client: Any, root: str = "texts") -> None:
     for path, data in FILES.items():
-        with client.open_output_stream(f"texts/{path}", compression=None) as stream:
+        with client.open_output_stream(f"{root}/{path}", compression=None) as stream:
             stream.write(data)
 
 
-@pytest.fixture(scope="module", params=[amazon, google])
+@pytest.fixture(scope="module", params=[amazon, google, hadoop])
 def server(request: pytest.FixtureRequest) -> Iterator[Store]:
     with request.param() as store:
         yield store
@@ -157,8 +198,8 @@ def test_reused_while_the_objects_are_the_same(store: Store, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("path", "kind", "message"),
     [
-        ("texts/none.txt", MissingFileError, "there is no file or folder {}; check the bucket"),
-        ("nobucket/a.txt", MissingFileError, "there is no file or folder {}; check the bucket"),
+        ("texts/none.txt", MissingFileError, "there is no file or folder {}; check the "),
+        ("nobucket/a.txt", MissingFileError, "there is no file or folder {}; check the "),
         ("texts/t/*.csv", MissingFileError, "no file has the pattern {}"),
         (
             "texts/packed/cut.txt.gz",
@@ -180,14 +221,16 @@ def test_errors_name_the_address(store: Store, path: str, kind: type[Exception],
     [
         ("s3", "AWS Error ACCESS_DENIED during ListObjectsV2 operation: Forbidden", "AWS_ACCESS_KEY_ID and AWS_SECRET"),
         ("gs", "Permanent error, with a last message of 403 [google.cloud]", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("hdfs", "HDFS read failed. Detail: [errno 255] Unknown error 255", "what Hadoop printed above says why"),
     ],
 )
-def test_credentials_that_do_not_do(scheme: str, said: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_to_do_about_it(scheme: str, said: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from xw2v.text import remote
 
     def refused(*_: Any) -> Any:
         raise OSError(said)
 
+    monkeypatch.setattr(remote, "_system", lambda *_: (SimpleNamespace(type_name=scheme), "texts/t"))
     monkeypatch.setattr(remote, "_listing", refused)
     place = Store(scheme, "", "endpoint_override=127.0.0.1:9&scheme=http").address("texts/t")
     with pytest.raises(FileAccessError, match=rf"{scheme}://texts/t cannot be read: .*{advice}"):
@@ -200,11 +243,63 @@ def test_stores_that_want_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_hdfs_without_hadoop() -> None:
-    for name in ("HADOOP_HOME", "JAVA_HOME", "CLASSPATH"):
-        if importlib.import_module("os").environ.get(name):
-            pytest.skip(f"{name} is set: Hadoop may be here")
-    with pytest.raises(FileAccessError, match=r"hdfs://127.0.0.1:9/x cannot be read: .*set JAVA_HOME, HADOOP_HOME"):
-        encode("hdfs://127.0.0.1:9/x")
+    """In a process of its own: pyarrow keeps a libhdfs that it has loaded."""
+    code = (
+        "import sys; sys.modules['hdfs_native'] = None\n"
+        "from xw2v.text import encode; from xw2v.errors import FileAccessError\n"
+        "try: encode('hdfs://127.0.0.1:9/x')\n"
+        "except FileAccessError as error: print(error)"
+    )
+    gone = {"HADOOP_HOME", "JAVA_HOME", "CLASSPATH", "ARROW_LIBHDFS_DIR"}
+    env = {key: value for key, value in os.environ.items() if key not in gone} | {"PYTHONPATH": ":".join(sys.path)}
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("hdfs://127.0.0.1:9/x cannot be read: ")
+    assert "set JAVA_HOME, HADOOP_HOME, CLASSPATH" in said
+    assert "pip install hdfs-native" in said
+    assert said.count("\n") == 1
+
+
+def test_hdfs_without_hadoop_but_with_hdfs_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    from xw2v.text import remote
+
+    class NoHadoop:
+        @staticmethod
+        def from_uri(_: str) -> Any:
+            msg = "Unable to load libhdfs"
+            raise OSError(msg)
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/t/a.txt", b"hello world\n")
+    monkeypatch.setattr(pyarrow.fs, "FileSystem", NoHadoop)
+    monkeypatch.setattr(remote, "find_spec", lambda _: True)
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda address: (memory, address.removeprefix("hdfs://h:1")))
+    assert encode("hdfs://h:1/t/*.txt", min_count=1).vocabulary.words == ["hello", "world"]
+    monkeypatch.setattr(remote, "find_spec", lambda _: None)
+    with pytest.raises(FileAccessError, match="cannot be read: Unable to load libhdfs; hdfs:// needs Java"):
+        encode("hdfs://h:1/t/*.txt")
+
+
+@pytest.mark.parametrize("server", [hadoop], indirect=True)
+def test_hosts_of_hdfs(store: Store) -> None:
+    nobody = "127.0.0.1:9"  # the port of discard: nothing listens
+    with pytest.raises(
+        FileAccessError, match=rf"^hdfs://{nobody}/t cannot be read: HDFS does not answer .*host and port"
+    ):
+        encode(f"hdfs://{nobody}/t")
+    with pytest.raises(
+        FileAccessError, match=r"^hdfs://no\.invalid:1/t cannot be read: .* failed; check host and port"
+    ):
+        encode("hdfs://no.invalid:1/t")
+    with pytest.raises(FileAccessError, match=r"^hdfs:///t cannot be read: .*unexpected keyword .*'size'"):
+        encode("hdfs:///t?size=1")
+    assert encode("hdfs:///texts/t/a.txt?user=me", min_count=1).raw_words == 2  # the host of core-site.xml
+    top = f"hdfs://{store.host}".rstrip("/")
+    for address in (f"{top}/texts/t*/[ab].txt", f"{top}/*/t/?.txt"):
+        assert encode(address, min_count=1).vocabulary.words[0] == "hello"
+    for address in (top, f"{top}/"):
+        with pytest.raises(CorpusError, match=rf"^{top}/(texts/)?binary/a\.txt is not UTF-8"):
+            encode(address)
 
 
 def test_addresses_of_local_files(tmp_path: Path) -> None:

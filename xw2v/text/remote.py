@@ -1,8 +1,9 @@
 """Texts at an address: s3://, gs:// and hdfs:// through pyarrow, others through fsspec where it is installed.
 
 Credentials are looked for where the store's own tools look: for S3 the variables AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY, ~/.aws, or the machine's role; for Google GOOGLE_APPLICATION_CREDENTIALS; for HDFS HADOOP_HOME
-and CLASSPATH. Another store that speaks S3 is named in the address: s3://bucket/text?endpoint_override=host:port&scheme=http
+AWS_SECRET_ACCESS_KEY, ~/.aws, or the machine's role; for Google GOOGLE_APPLICATION_CREDENTIALS; for HDFS JAVA_HOME,
+HADOOP_HOME and CLASSPATH, or, where pyarrow finds no libhdfs but the package hdfs-native is installed, HADOOP_CONF_DIR.
+Another store that speaks S3 is named in the address: s3://bucket/text?endpoint_override=host:port&scheme=http
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 import pyarrow as pa
 
@@ -23,8 +26,13 @@ from xw2v.text.paths import File, find_files, split_options, without_secrets
 __all__ = ["RemoteFile", "find_remote"]
 
 _MAGIC = re.compile(r"[*?\[]")
-_IN_PYARROW = ("s3", "gs", "gcs", "hdfs", "viewfs", "file")
+_HADOOP = ("hdfs", "viewfs")
+_IN_PYARROW = ("s3", "gs", "gcs", *_HADOOP, "file")
+_NO_HADOOP = re.compile(r"libhdfs|libjvm|HADOOP|CLASSPATH")
 _ASKED_FOR = 4 << 20  # bytes at once: each question costs the time there and back
+_CHECK_HOST = (
+    "; check host and port, those of fs.defaultFS in core-site.xml, or leave them out: hdfs:///folder/text.txt"
+)
 _GOOGLE_SECONDS = "retry_limit_seconds=20"  # pyarrow would try for a quarter of an hour
 
 
@@ -110,13 +118,13 @@ def find_remote(address: str) -> list[File]:
     system, path = _system(base, query, shown)
     if system.type_name == "local":  # which gives paths without the slash at their end
         return find_files(Path(path) / bare[len(base) :])
-    prefix = shown.partition("://")[0] + "://"
     with _errors_named(shown):
         found = _listing(system, path, shown)
     root = path.rstrip("/")
+    top = without_secrets(base).rstrip("/")
     pattern = f"{root}/{bare[len(base) :]}" if magic else None
     files: list[RemoteFile] = [
-        RemoteFile(prefix + info.path, system, info.path, int(info.size), info.mtime_ns)
+        RemoteFile(top + info.path[len(root) :], system, info.path, int(info.size), info.mtime_ns)
         for info in found
         if (_fits(info.path, pattern) if pattern else not _is_hidden(info.path[len(root) :]))
     ]
@@ -138,11 +146,27 @@ def _system(base: str, query: str, shown: str) -> tuple[Any, str]:
         query = f"{query}&{_GOOGLE_SECONDS}" if query else _GOOGLE_SECONDS
     with _errors_named(shown):
         try:
-            system, path = pyarrow.fs.FileSystem.from_uri(f"{scheme}://{rest}" + (f"?{query}" if query else ""))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            if scheme in _HADOOP:
+                return _hadoop(scheme, rest, query, shown)
+            return pyarrow.fs.FileSystem.from_uri(f"{scheme}://{rest}" + (f"?{query}" if query else ""))  # type: ignore[no-any-return]
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError) as error:
             msg = f"{shown} cannot be read: {_line(error)}; wanted an address such as s3://bucket/folder/text.txt"
             raise FileAccessError(msg) from error
-    return system, path
+
+
+def _hadoop(scheme: str, rest: str, query: str, shown: str) -> tuple[Any, str]:
+    """Hadoop's file system through pyarrow, which wants Java; else through hdfs-native, which does not."""
+    from pyarrow.fs import FileSystem, HadoopFileSystem
+
+    try:
+        if rest.startswith("/"):  # the host of core-site.xml; from_uri looks for one without a name
+            return HadoopFileSystem("default", 0, **dict(parse_qsl(query))), unquote(rest)
+        system, path = FileSystem.from_uri(f"{scheme}://{rest}" + (f"?{query}" if query else ""))
+    except OSError as error:
+        if not (_NO_HADOOP.search(str(error)) and find_spec("hdfs_native") and find_spec("fsspec")):
+            raise
+        system, path = _fsspec_system(scheme, f"{scheme}://{rest}", shown)
+    return system, path or "/"
 
 
 def _fsspec_system(scheme: str, base: str, shown: str) -> tuple[Any, str]:
@@ -166,13 +190,17 @@ def _listing(system: Any, path: str, shown: str) -> list[Any]:
     """The file at a path, or all files of the folder there."""
     from pyarrow.fs import FileSelector, FileType
 
-    info = system.get_file_info(path.rstrip("/") or path)
+    top = path.rstrip("/") or path
+    info = system.get_file_info(top)
     if info.type == FileType.File:
         return [info]
     if info.type == FileType.NotFound:
-        msg = f"there is no file or folder {shown}; check the bucket and the path"
-        raise MissingFileError(msg)
-    found = system.get_file_info(FileSelector(path.rstrip("/"), recursive=True))
+        # pyarrow says so of everything where the NameNode does not answer.
+        if system.type_name == "hdfs" and system.get_file_info("/").type == FileType.NotFound:
+            msg = f"{shown} cannot be read: HDFS does not answer there{_CHECK_HOST}"
+            raise FileAccessError(msg)
+        raise _missing(shown)
+    found = system.get_file_info(FileSelector(top, recursive=True))
     return [info for info in found if info.type == FileType.File and not info.path.endswith("/")]
 
 
@@ -193,6 +221,11 @@ def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") for part in path.split("/"))
 
 
+def _missing(shown: str) -> MissingFileError:
+    place = "path" if shown.lower().startswith(_HADOOP) else "bucket and the path"
+    return MissingFileError(f"there is no file or folder {shown}; check the {place}")
+
+
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
@@ -205,21 +238,23 @@ def _errors_named(shown: str) -> Iterator[None]:
     except (FileAccessError, MissingFileError):
         raise
     except FileNotFoundError as error:
-        msg = f"there is no file or folder {shown}; check the bucket and the path"
-        raise MissingFileError(msg) from error
-    except (OSError, pa.ArrowException) as error:
+        raise _missing(shown) from error
+    except (OSError, RuntimeError, pa.ArrowException) as error:
         text = _line(error)
         if re.search(r"NoSuchBucket|NO_SUCH_BUCKET|does not exist", text):
-            msg = f"there is no file or folder {shown}; check the bucket and the path"
-            raise MissingFileError(msg) from error
+            raise _missing(shown) from error
         msg = f"{shown} cannot be read: {text}{_advice(shown, text)}"
         raise FileAccessError(msg) from error
 
 
 def _advice(shown: str, text: str) -> str:
     """What to do about an error, where that is known."""
-    if re.search(r"libhdfs|libjvm|HADOOP|CLASSPATH", text):
-        return "; hdfs:// needs Java and Hadoop's client: set JAVA_HOME, HADOOP_HOME and CLASSPATH"
+    if _NO_HADOOP.search(text):
+        client = "Java and Hadoop's client (set JAVA_HOME, HADOOP_HOME, CLASSPATH)"
+        return f"; hdfs:// needs {client}, or: pip install hdfs-native fsspec"
+    if shown.lower().startswith(_HADOOP):
+        connecting = re.search(r"connection|lookup|NameNode|defaultFS", text, re.IGNORECASE)
+        return _CHECK_HOST if connecting else "; what Hadoop printed above says why"
     if shown.startswith("s3") and re.search(r"ACCESS_DENIED|403|Forbidden|credential|INVALID_ACCESS|SIGNATURE", text):
         return "; check the credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws"
     if shown.startswith("g") and re.search(r"401|403|PERMISSION|UNAUTH|credential", text, re.IGNORECASE):
