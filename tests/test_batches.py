@@ -18,6 +18,7 @@ from xw2v.errors import FormatError
 from xw2v.training import batches
 from xw2v.training.batches import (
     Chunk,
+    Groups,
     Kept,
     group_tokens,
     keep_tokens,
@@ -25,6 +26,7 @@ from xw2v.training.batches import (
     random_centers,
     read_chunk,
     sentence_begins,
+    spread_groups,
     windows_of,
 )
 from xw2v.training.draws import draw, low_half
@@ -121,6 +123,18 @@ def test_kept_tokens_and_windows(library: Library, sample: float, shrink: bool) 
     assert not library.to_host(ours.windows)[: ours.pad].any()
 
 
+@pytest.mark.parametrize(("G", "steps"), [(1, 1), (6, 2), (7, 3), (5, 5)])
+def test_a_step_takes_every_so_many_th_group(library: Library, G: int, steps: int) -> None:
+    first = np.arange(100, 100 + G)
+    groups = Groups(library.asarray(first), library.asarray(first + 4))
+    spread, ends = spread_groups(groups, steps, xp=library.xp)
+    ours, limits = library.to_host(spread.first), library.to_host(spread.limit)
+    for step in range(steps):
+        np.testing.assert_array_equal(ours[ends[step] : ends[step + 1]], first[step::steps])
+    np.testing.assert_array_equal(limits, ours + 4)
+    assert ends[-1] == G
+
+
 @pytest.mark.parametrize("b", [1, 3, 16, 100])
 @pytest.mark.parametrize("window", [1, 4])
 def test_windows_of_groups(library: Library, b: int, window: int) -> None:
@@ -180,7 +194,10 @@ def test_nothing_kept_is_no_group(library: Library) -> None:
         library.asarray(chunk.ids), library.asarray(chunk.sentences), 0, thresholds=library.asarray([0]),
         key=1, window=2, shrink=True, pad=4, xp=library.xp,
     )  # fmt: skip
-    assert group_tokens(kept, 0, 5, 2, xp=library.xp).first.shape == (0,)
+    groups = group_tokens(kept, 0, 5, 2, xp=library.xp)
+    assert groups.first.shape == (0,)
+    groups, ends = spread_groups(groups, 0, xp=library.xp)
+    assert (groups.first.shape, ends.tolist()) == ((0,), [0])
     assert library.to_host(list_pairs(kept, 2, xp=library.xp).ends).tolist() == [0]
 
 

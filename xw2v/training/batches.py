@@ -32,6 +32,7 @@ __all__ = [
     "random_centers",
     "read_chunk",
     "sentence_begins",
+    "spread_groups",
     "take_rows",
     "windows_of",
 ]
@@ -183,6 +184,24 @@ def group_tokens(kept: Kept, start: int, size: int, b: int, *, xp: Any) -> Group
     return Groups(
         xp.take(edges, segment, axis=0) + within * b + kept.pad, xp.take(edges, segment + 1, axis=0) + kept.pad
     )
+
+
+def spread_groups(groups: Groups, steps: int, *, xp: Any) -> tuple[Groups, np.ndarray]:
+    """The groups in the order in which `steps` steps take them, every so many-th in each, and where each step ends.
+
+    A step has groups from all over the chunk: those of one place repeat its topic's words, whose updates would add up.
+
+    Returns
+    -------
+    groups
+    (steps + 1,) int64 array on the host: step i has the groups ends[i] .. ends[i + 1] - 1
+    """
+    G = int(groups.first.shape[0])
+    rows = -(-G // max(1, steps))
+    order = np.arange(rows * steps).reshape(rows, steps).T.reshape(-1)
+    order = xp.asarray(order[order < G], device=device(groups.first))
+    ends = np.concatenate([[0], np.cumsum(-(-(G - np.arange(steps)) // steps))])
+    return Groups(xp.take(groups.first, order, axis=0), xp.take(groups.limit, order, axis=0)), ends
 
 
 def windows_of(kept: Kept, groups: Groups, b: int, window: int, *, xp: Any) -> Windows:

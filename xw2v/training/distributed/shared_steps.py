@@ -51,8 +51,6 @@ class SharedArrayEngine(ArrayEngine):
 
     def _share(self, some: slice) -> slice:
         rank, size = self.ranks.rank, self.ranks.size
-        if some.step is not None:
-            return slice(some.start + rank * some.step, None, size * some.step)
         length = some.stop - some.start
         return slice(some.start + length * rank // size, some.start + length * (rank + 1) // size)
 

@@ -21,6 +21,7 @@ from xw2v.training.batches import (
     keep_tokens,
     list_pairs,
     random_centers,
+    spread_groups,
     take_rows,
     windows_of,
 )
@@ -90,7 +91,7 @@ class ArrayEngine:
         else:
             steps = self._group_steps(tables, kept, chunk, epoch, b)
         N = int(kept.ids.shape[0]) - 2 * kept.pad
-        loss = pairs = xp.zeros((), dtype=xp.float64, device=self.backend.device)
+        totals = [xp.zeros(2, dtype=xp.float64, device=self.backend.device)]
         done = skipped = taken = 0
         for step, (centers, train) in enumerate(steps):
             if step < skip:
@@ -100,17 +101,18 @@ class ArrayEngine:
             alpha = rate(len(chunk.ids) * done // max(N, 1), step)
             if alpha is None:
                 break
-            step_loss, step_pairs = train(alpha)
-            loss = loss + step_loss
-            pairs = pairs + step_pairs
+            totals.append(train(alpha))
             done += centers
             taken += 1
-        return ChunkResult(float(loss), int(pairs), done - skipped, taken)
+        loss, pairs = self.backend.to_host(xp.sum(xp.stack(totals), axis=0)).tolist()
+        return ChunkResult(loss, int(pairs), done - skipped, taken)
 
     def _group_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int, b: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of whole groups."""
         config, xp = self.config, self.backend.xp
         groups = group_tokens(kept, chunk.start, len(chunk.ids), b, xp=xp)
+        n_steps = -(-int(groups.first.shape[0]) // max(1, self.batch_size // b))
+        groups, ends = spread_groups(groups, n_steps, xp=xp)
         windows = windows_of(kept, groups, b, config.window, xp=xp)
         outside_ids = windows.context_ids
         if config.loss != "softmax":
@@ -119,13 +121,11 @@ class ArrayEngine:
             bits = draw(stream_key(config.seed, Purpose.NOISE, epoch), counters, xp=xp)
             outside_ids = xp.concat([outside_ids, draw_words(self._noise, bits, xp=xp)], axis=1)
         sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
-        n_steps = -(-len(sizes) // max(1, self.batch_size // b))
-        for first in range(n_steps):
-            # Groups from all over the chunk: those of one place repeat its topic's words, whose steps would add up.
-            some = slice(first, None, n_steps)
+        for first, last in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+            some = slice(first, last)
             centers = int(sizes[some].sum())
 
-            def train(alpha: float, some: slice = some, centers: int = centers) -> tuple[Array, Array]:
+            def train(alpha: float, some: slice = some, centers: int = centers) -> Array:
                 take_step = self._softmax_step if config.loss == "softmax" else self._shared_step
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
                 some = self._share(some)
@@ -136,17 +136,21 @@ class ArrayEngine:
 
     def _shared_step(
         self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, scale: float
-    ) -> tuple[Array, Array]:
-        """One step of groups that share noise words, which stand behind the contexts in `outside_ids`."""
+    ) -> Array:
+        """One step of groups that share noise words, which stand behind the contexts in `outside_ids`.
+
+        As all steps do, it returns (2,) float64: the loss summed over the pairs, and their number.
+        """
         share = self.config.negative / self.group_negatives
         step = self._sampling(tables, center_ids, outside_ids, positives, share)
         self._add(tables.center_vectors, center_ids, step.d_centers, scale)
         self._add(tables.outside_vectors, outside_ids, step.d_rows, scale)
-        return step.loss, step.pairs
+        totals: Array = step.totals
+        return totals
 
     def _softmax_step(
         self, tables: Tables, center_ids: Array, context_ids: Array, positives: Array, scale: float
-    ) -> tuple[Array, Array]:
+    ) -> Array:
         """One step of exact softmax: for each centre, J = n logsumexp(U v) - Σ_o u_o·v."""
         xp = self.backend.xp
         centers = take_rows(tables.center_vectors, center_ids, xp=xp)
@@ -162,7 +166,7 @@ class ArrayEngine:
         self._add(d_outside, context_ids, d_contexts, 1.0, bounded=False)
         self._add(tables.center_vectors, center_ids, xp.reshape(expected.d_centers, centers.shape) - observed, scale)
         self._add_table(tables.outside_vectors, d_outside, scale)
-        return xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)
+        return xp.stack([xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)])
 
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of pairs, with noise words of their own."""
@@ -180,7 +184,7 @@ class ArrayEngine:
             stop = min(start + self.batch_size, N)
             some = slice(int(ends[start]), int(ends[stop]))
 
-            def train(alpha: float, some: slice = some, centers: int = stop - start) -> tuple[Array, Array]:
+            def train(alpha: float, some: slice = some, centers: int = stop - start) -> Array:
                 some = self._share(some)
                 counters = pairs.counters[some][:, None] * config.negative + places
                 noise_ids = draw_words(self._noise, draw(key, counters, xp=xp), xp=xp)
@@ -196,7 +200,8 @@ class ArrayEngine:
                 ids = xp.concat([outside_ids[:, None], noise_ids], axis=1)
                 rows = xp.concat([result.d_outside[:, None, :], result.d_negatives], axis=1)
                 self._add(tables.outside_vectors, ids, rows, scale)
-                return xp.sum(result.loss, dtype=xp.float64), some.stop - some.start
+                loss = xp.sum(result.loss, dtype=xp.float64)
+                return xp.stack([loss, xp.full_like(loss, some.stop - some.start)])
 
             yield stop - start, train
 

@@ -22,8 +22,7 @@ Array = Any
 class Sampled(NamedTuple):
     """What a step of G groups came to; b centres, C contexts and S noise words a group, R = C + S."""
 
-    loss: Array  # () float64: sum over the pairs
-    pairs: Array  # () float64
+    totals: Array  # (2,) float64: the loss summed over the pairs, and their number
     d_centers: Array  # (G, b, D)
     d_rows: Array  # (G, R, D): of contexts, then of noise words
 
@@ -52,8 +51,8 @@ def sampled(
     pairs = xp.sum(pulls, axis=-1, keepdims=True)
     pushes = xp.broadcast_to(pairs * share, (*pairs.shape[:-1], S))
     result = signed_sampling(centers, rows, xp.concat([pulls, pushes], axis=-1), C)
-    loss = xp.sum(result.loss, dtype=xp.float64)
-    return Sampled(loss, xp.sum(pairs, dtype=xp.float64), result.d_centers, result.d_rows)
+    totals = xp.stack([xp.sum(result.loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)])
+    return Sampled(totals, result.d_centers, result.d_rows)
 
 
 class CupySampling:
@@ -85,4 +84,4 @@ class CupySampling:
         d_centers, d_rows = xp.empty_like(centers), xp.empty_like(rows)
         multiply(slopes, rows, d_centers)
         multiply(slopes.swapaxes(1, 2), centers, d_rows)
-        return Sampled(totals[0], totals[1], d_centers, d_rows)
+        return Sampled(totals, d_centers, d_rows)
