@@ -16,6 +16,7 @@ extern "C" int launch_kernel(
     if (wanted == "take_rows") return launch(take_rows, grid, threads, shared_bytes, order, arguments);
     if (wanted == "claim_slots") return launch(claim_slots, grid, threads, shared_bytes, order, arguments);
     if (wanted == "sum_rows") return launch(sum_rows, grid, threads, shared_bytes, order, arguments);
+    if (wanted == "sum_repeats") return launch(sum_repeats, grid, threads, shared_bytes, order, arguments);
     if (wanted == "add_shortened") return launch(add_shortened, grid, threads, shared_bytes, order, arguments);
     if (wanted == "score_slopes") return launch(score_slopes, grid, threads, shared_bytes, order, arguments);
     if (wanted == "odds_of_scores") return launch(odds_of_scores, grid, threads, shared_bytes, order, arguments);

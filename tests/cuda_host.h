@@ -64,10 +64,10 @@ struct Fiber {
 static std::vector<Fiber> fibers;
 static ucontext_t unused;
 static jmp_buf scheduler;
-static const std::function<void()>* body;
+static std::function<void()> body;
 
 static void run_fiber() {
-    (*body)();
+    body();
     fibers[threadIdx.x].state = done;
     _longjmp(scheduler, 1);
 }
@@ -165,8 +165,7 @@ static void call(void (*kernel)(A...), void** arguments, std::index_sequence<I..
 // 0, 1 where threads wait for each other for ever, 2 where shared memory was overrun.
 template <class... A>
 static int launch(void (*kernel)(A...), int grid, int threads, size_t bytes, unsigned order, void** arguments) {
-    const std::function<void()> run = [&] { call(kernel, arguments, std::index_sequence_for<A...>()); };
-    body = &run;
+    body = [&] { call(kernel, arguments, std::index_sequence_for<A...>()); };
     gridDim.x = grid;
     blockDim.x = threads;
     const unsigned char mark = 0xA5;
@@ -178,7 +177,7 @@ static int launch(void (*kernel)(A...), int grid, int threads, size_t bytes, uns
         if (threads == 1) {
             fibers.resize(1);
             threadIdx.x = 0;
-            run();
+            body();
         } else if (!run_block(order)) {
             return 1;
         }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import array_api_compat.numpy
@@ -19,6 +18,7 @@ from tests.conftest import Library
 from tests.cuda_build import HostKernels, build
 from tests.test_array_engine import MODES, by_engine, by_loops
 from tests.test_backend import summed
+from xw2v import backend as backend_module
 from xw2v.backend import Backend, CupyBackend, NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import BackendError
@@ -31,6 +31,8 @@ from xw2v.training.engines.sampled import CupySampling, sampled, sampling_of
 from xw2v.training.walk import chunk_size
 
 TYPES = [(real, ids) for real in ("float32", "float64") for ids in ("int32", "int64")]
+
+ROW_KERNELS = ("take_rows", "claim_slots", "sum_rows", "sum_repeats", "add_shortened")
 
 BUILT: dict[tuple[int, tuple[str, ...]], Path | None] = {}  # by lanes of a warp and types: each takes a second
 
@@ -100,9 +102,32 @@ def test_rows_are_added(backend: CupyBackend, types: tuple[str, str], D: int, ma
     wanted = summed(table, ids, rows, -0.5, max_norm)
     close(backend.to_host(ours), wanted, real)
     close(backend.to_host(there), rows.astype(real), real)
-    np.testing.assert_array_equal(backend.to_host(backend.take_rows(ours, at[4:])), backend.to_host(ours)[ids[4:]])
+    np.testing.assert_array_equal(
+        backend.to_host(backend.take_rows([ours], [at[4:]])[0]), backend.to_host(ours)[ids[4:]]
+    )
     backend.add_table(ours, there[:9, :], scale=-0.5, max_norm=max_norm)
     close(backend.to_host(ours), summed(wanted, range(9), rows[:9], -0.5, max_norm), real)
+
+
+@pytest.mark.parametrize("max_norm", [None, 0.3])
+@pytest.mark.parametrize("sizes", [(40, 7), (0, 7), (40, 0), (0, 0)], ids=str)
+def test_rows_of_two_tables_at_once(
+    backend: CupyBackend, dtype: str, sizes: tuple[int, int], max_norm: float | None
+) -> None:
+    """Ids of any dimensions; the tables have sizes of their own."""
+    rng = np.random.default_rng(2)
+    tables = [rng.standard_normal((V, 33)) for V in (9, 12)]
+    ids = [rng.integers(0, len(table), (n, 2)) for table, n in zip(tables, sizes, strict=True)]
+    rows = [rng.standard_normal((*some.shape, 33)) for some in ids]
+    ours = [backend.from_host(table.astype(dtype)) for table in tables]
+    at = [backend.from_host(some.astype("int32")) for some in ids]
+    for taken, table, some in zip(backend.take_rows(ours, at), tables, ids, strict=True):
+        np.testing.assert_array_equal(backend.to_host(taken), table.astype(dtype)[some])
+    there = [backend.from_host(added.astype(dtype)) for added in rows]
+    backend.add_rows(ours, at, there, scale=-0.5, max_norm=max_norm)
+    for found, table, some, added in zip(ours, tables, ids, rows, strict=True):
+        wanted = summed(table, some.reshape(-1), added.reshape(-1, 33), -0.5, max_norm)
+        close(backend.to_host(found), wanted, dtype)
 
 
 @pytest.mark.parametrize("max_norm", [None, 0.3])
@@ -135,11 +160,14 @@ def test_a_step_is_the_definitions(backend: CupyBackend, dtype: str, G: int, b: 
     tables = Tables(*(rng.standard_normal((50, D)) * 4 / D**0.25 for _ in range(2)))
     center_ids, outside_ids = (rng.integers(0, 50, (2 * G, n)).astype("int32") for n in (b, C + S))
     positives = rng.random((2 * G, b, C)) < 0.4
-    wanted = sampled(tables, center_ids[::2], outside_ids[::2], positives[::2], 5 / S, xp=array_api_compat.numpy)
+    totals = np.ones(2)
+    given = center_ids[::2], outside_ids[::2], positives[::2], 5 / S, totals
+    wanted = sampled(tables, *given, xp=array_api_compat.numpy)
     there = Tables(*(backend.from_host(table.astype(dtype)) for table in tables))
     arrays = [backend.from_host(array)[::2] for array in (center_ids, outside_ids, positives)]
-    found = sampling_of(backend)(there, arrays[0], arrays[1], arrays[2], 5 / S)
-    assert found.totals.tolist() == pytest.approx(wanted.totals.tolist(), rel=1e-5 if dtype == "float32" else 1e-12)
+    found_totals = backend.from_host(np.ones(2))
+    found = sampling_of(backend)(there, arrays[0], arrays[1], arrays[2], 5 / S, found_totals)
+    assert found_totals.tolist() == pytest.approx(totals.tolist(), rel=1e-5 if dtype == "float32" else 1e-12)
     close(backend.to_host(found.d_centers), wanted.d_centers, dtype)
     close(backend.to_host(found.d_rows), wanted.d_rows, dtype)
 
@@ -216,12 +244,7 @@ def test_products(backend: CupyBackend, dtype: str) -> None:
 @pytest.mark.parametrize("add", [False, True])
 def test_what_cublas_is_asked_for(dtype: str, shapes: Any, add: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     cublas = SimpleNamespace(gemmEx=fake_gemm, gemmStridedBatchedEx=fake_batched)
-    fake_device = SimpleNamespace(get_cublas_handle=lambda: 42)
-    for name, module in {"cupy.cuda.device": fake_device, "cupy_backends.cuda.libs": ModuleType("libs")}.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    for name in ("cupy", "cupy.cuda", "cupy_backends", "cupy_backends.cuda"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setattr(sys.modules["cupy_backends.cuda.libs"], "cublas", cublas, raising=False)
+    monkeypatch.setattr(backend_module, "_cublas", lambda: (cublas, lambda: 42))
     backend = HostCupy(Path(), 1, 0)
     for tf32 in (False, True):
         backend._tf32 = tf32
@@ -314,7 +337,7 @@ def fake_batched(
 def test_it_compiles_without_warnings_and_spills(nvrtc: Nvrtc, capability: str, types: tuple[str, str]) -> None:
     given = (f"--gpu-architecture=sm_{capability}", "--ptxas-options=-v", *options(*types))
     found = usages(nvrtc.compile(source(), given).log)
-    assert set(found) == {"take_rows", "claim_slots", "sum_rows", "add_shortened", "score_slopes", "odds_of_scores"}
+    assert set(found) == {*ROW_KERNELS, "score_slopes", "odds_of_scores"}
     for name, usage in found.items():
         assert usage.stack == usage.stores == usage.loads == 0, name
     assert found["odds_of_scores"].registers <= 64  # a block of 1024 threads

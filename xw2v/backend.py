@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
@@ -74,6 +75,20 @@ class Backend:
             sums = sums * _shortening(sums, max_norm, xp=xp)
         to_table = xp.arange(table.shape[0], dtype=unique.dtype, device=self.device)[:, None] == unique[None, :]
         table += xp.astype(to_table, rows.dtype) @ sums
+
+    def add_rows(
+        self, tables: Sequence[Array], ids: Sequence[Array], rows: Sequence[Array], *, scale: float = 1.0,
+        max_norm: float | None = None,
+    ) -> None:  # fmt: skip
+        """`scatter_add` to one or two tables, of (...) ids and (..., D) rows in each. May overwrite the rows."""
+        for table, some, added in zip(tables, ids, rows, strict=True):
+            self.scatter_add(
+                table,
+                self.xp.reshape(some, (-1,)),
+                self.xp.reshape(added, (-1, table.shape[1])),
+                scale=scale,
+                max_norm=max_norm,
+            )
 
     def add_table(self, table: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None) -> None:
         """Add `scale` times a row of its own to each row of a table, in place: `scatter_add` of every id once."""
@@ -199,6 +214,18 @@ class NumpyBackend(Backend):
             return None
 
 
+class RowSet(NamedTuple):
+    """Rows of a table, as the kernels take them; NOTHING where there are no ids (row i is that of word i) or slots."""
+
+    table: Any  # (V, D), contiguous
+    ids: Any  # (...), contiguous
+    slots: Any  # (V,) int32
+    rows: Any  # (..., D), contiguous
+
+
+_NO_ROWS = RowSet(NOTHING, NOTHING, NOTHING, NOTHING)
+
+
 class CupyBackend(Backend):
     """CuPy on an NVIDIA GPU. Rows are added by atomics, so the last bits of a sum may differ between runs.
 
@@ -246,37 +273,56 @@ class CupyBackend(Backend):
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
     ) -> None:
         """See `Backend.scatter_add`. Never waits for the device."""
-        cp, N, D = self._cupy, ids.shape[0], table.shape[1]
-        if N == 0:
-            return
         if not table.flags.c_contiguous:
-            whole = cp.ascontiguousarray(table)
+            whole = self._cupy.ascontiguousarray(table)
             self.scatter_add(whole, ids, rows, scale=scale, max_norm=max_norm)
             table[...] = whole
             return
-        rows = cp.ascontiguousarray(rows, dtype=table.dtype)
-        ids = cp.ascontiguousarray(ids, dtype=None if ids.dtype in _ID_TYPES else "int64")
-        launch, blocks = self.kernels(table.dtype, ids.dtype).launch, blocks_of(N)
-        size, factor = (np.int64(N), np.int32(D)), np.float64(scale)
-        if max_norm is None:
-            launch("sum_rows", blocks, THREADS, 0, (rows, ids, NOTHING, *size, factor, table))
-            return
-        # The number of distinct ids stays unknown to the host: each id's sum is gathered at the position of
-        # the id's representative.
-        slots, sums = self._slots(table.shape[0]), cp.empty_like(rows)
-        launch("claim_slots", blocks, THREADS, 0, (ids, *size, slots, sums))
-        launch("sum_rows", blocks, THREADS, 0, (rows, ids, slots, *size, np.float64(1), sums))
-        launch("add_shortened", blocks, THREADS, 0, (sums, ids, slots, *size, factor, np.float64(max_norm), table))
+        rows = rows.astype(table.dtype, copy=max_norm is not None)
+        self.add_rows([table], [ids], [rows], scale=scale, max_norm=max_norm)
 
-    def take_rows(self, table: Array, ids: Array) -> Array:
-        """(..., D) rows of a contiguous table for (...) int32 or int64 ids."""
-        ids, D = self._cupy.ascontiguousarray(ids), table.shape[1]
-        rows = self._cupy.empty((*ids.shape, D), dtype=table.dtype)
-        if ids.size > 0:
-            self.kernels(table.dtype, ids.dtype).launch(
-                "take_rows", blocks_of(ids.size), THREADS, 0, (table, ids, np.int64(ids.size), np.int32(D), rows)
-            )
-        return rows
+    def add_rows(
+        self, tables: Sequence[Array], ids: Sequence[Array], rows: Sequence[Array], *, scale: float = 1.0,
+        max_norm: float | None = None,
+    ) -> None:  # fmt: skip
+        """See `Backend.add_rows`; of contiguous tables of one dtype, all in the same launches. Never waits."""
+        cp = self._cupy
+        sets = []
+        for number, (table, some, added) in enumerate(zip(tables, ids, rows, strict=True)):
+            some = cp.ascontiguousarray(some, dtype=None if some.dtype in _ID_TYPES else "int64")
+            slots = NOTHING if max_norm is None else self._slots(number, table.shape[0])
+            sets.append(RowSet(table, some, slots, cp.ascontiguousarray(added)))
+        if max_norm is None:
+            self._launch_rows("sum_rows", sets, scale)
+            return
+        # How many ids are distinct stays unknown to the host: an id's sum is gathered in its representative's row.
+        self._launch_rows("claim_slots", sets)
+        self._launch_rows("sum_repeats", sets)
+        self._launch_rows("add_shortened", sets, scale, max_norm)
+
+    def take_rows(self, tables: Sequence[Array], ids: Sequence[Array]) -> list[Array]:
+        """(..., D) rows of one or two contiguous tables of a dtype, for (...) int32 or int64 ids in each."""
+        empty, contiguous = self._cupy.empty, self._cupy.ascontiguousarray
+        sets = [
+            RowSet(table, contiguous(some), NOTHING, empty((*some.shape, table.shape[1]), dtype=table.dtype))
+            for table, some in zip(tables, ids, strict=True)
+        ]
+        self._launch_rows("take_rows", sets)
+        return [some.rows for some in sets]
+
+    def _launch_rows(self, name: str, sets: Sequence[RowSet], scale: float = 1.0, max_norm: float = -1.0) -> None:
+        """Launch a kernel of rows for one table or two; see ROWS in `kernels.cu`."""
+        rows = sets[0].rows
+        D = rows.shape[-1]
+        first, second = rows.size // D, sets[1].rows.size // D if len(sets) > 1 else 0
+        if first + second == 0:
+            return
+        ids = sets[0].ids
+        kernels = self.kernels(rows.dtype, _INT32 if ids is NOTHING else ids.dtype)
+        kernels.launch(name, blocks_of(first + second), THREADS, 0, (
+            np.int64(first), np.int64(second), np.int32(D), np.float64(scale), np.float64(max_norm),
+            *sets[0], *(sets[1] if len(sets) > 1 else _NO_ROWS),
+        ))  # fmt: skip
 
     def add_table(self, table: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None) -> None:
         """See `Backend.add_table`."""
@@ -284,16 +330,15 @@ class CupyBackend(Backend):
             super().add_table(table, rows, scale=scale, max_norm=max_norm)
             return
         rows = self._cupy.ascontiguousarray(rows, dtype=table.dtype)
-        size, bound = (np.int64(table.shape[0]), np.int32(table.shape[1])), -1.0 if max_norm is None else max_norm
-        self.kernels(table.dtype).launch("add_shortened", blocks_of(table.shape[0]), THREADS, 0, (
-            rows, NOTHING, NOTHING, *size, np.float64(scale), np.float64(bound), table,
-        ))  # fmt: skip
+        one = [RowSet(table, NOTHING, NOTHING, rows)]
+        self._launch_rows("add_shortened", one, scale, -1.0 if max_norm is None else max_norm)
 
-    def _slots(self, V: int) -> Array:
-        """A number for each word, of any content, for this thread alone."""
-        slots = getattr(self._scratch, "slots", None)
+    def _slots(self, number: int, V: int) -> Array:
+        """A number for each word of the first table or of a second, of any content, for this thread alone."""
+        slots = getattr(self._scratch, f"slots_{number}", None)
         if slots is None or slots.shape[0] < V:
-            slots = self._scratch.slots = self._cupy.empty(V, dtype="int32")
+            slots = self._cupy.empty(V, dtype="int32")
+            setattr(self._scratch, f"slots_{number}", slots)
         return slots
 
     def multiply(self, a: Array, b: Array, out: Array, *, add: bool = False) -> None:
@@ -304,15 +349,15 @@ class CupyBackend(Backend):
         a, b, out : (n, k), (k, m), (n, m) arrays, or (batch, ...)
             of one dtype, float32 or float64; in `out` the last axis is contiguous, in `a` and `b` one of the last two
         """
-        from cupy.cuda.device import get_cublas_handle
-        from cupy_backends.cuda.libs import cublas
-
+        cublas, get_cublas_handle = _cublas()
         kind, computed = _CUBLAS_TYPES[out.dtype]
         if self._tf32 and kind == 0:
             computed = _COMPUTE_TF32
         one, beta = _ZERO_AND_ONE[kind][1], _ZERO_AND_ONE[kind][add]
         # cuBLAS counts along columns: what lies in rows is the transpose to it, so it is asked for out' = b' a'.
-        (first, b_step), (second, a_step), (_, step) = _layout(b), _layout(a), _layout(out)
+        (first, b_step), (second, a_step), (_, step) = (
+            _layout(array.shape[-2:], array.strides[-2:], array.itemsize) for array in (b, a, out)
+        )
         sizes = (first, second, out.shape[-1], out.shape[-2], a.shape[-1])
         left, right, to = (b.data.ptr, kind, b_step), (a.data.ptr, kind, a_step), (out.data.ptr, kind, step)
         handle, how = get_cublas_handle(), (computed, _GEMM_DEFAULT)
@@ -362,9 +407,8 @@ class CupyBackend(Backend):
         self.device.use()
         if self._tf32:
             from cupy._core import _routines_linalg as products
-            from cupy.cuda.device import get_cublas_handle
-            from cupy_backends.cuda.libs import cublas
 
+            cublas, get_cublas_handle = _cublas()
             # The type is heeded in products of two dimensions only; those of more do as the handle says.
             products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
             cublas.setMathMode(get_cublas_handle(), _TF32_TENSOR_OP_MATH)
@@ -443,9 +487,19 @@ def _compiled_loops() -> Any:
         return None
 
 
-def _layout(array: Array) -> tuple[int, int]:
+@cache
+def _cublas() -> tuple[Any, Callable[[], int]]:
+    """CuPy's cuBLAS, and what gives the calling thread's handle."""
+    from cupy.cuda.device import get_cublas_handle
+    from cupy_backends.cuda.libs import cublas
+
+    return cublas, get_cublas_handle
+
+
+@lru_cache(1024)  # the same few matrices are multiplied thousands of times
+def _layout(shape: tuple[int, int], strides: tuple[int, int], itemsize: int) -> tuple[int, int]:
     """For cuBLAS: whether a matrix is contiguous along its columns, not its rows, and how far apart these lie."""
-    (rows, columns), (down, along) = array.shape[-2:], (step // array.itemsize for step in array.strides[-2:])
+    (rows, columns), (down, along) = shape, (step // itemsize for step in strides)
     if along == 1 or columns == 1 == rows:
         return 0, max(down, columns)
     if columns == 1 and down != 1:

@@ -30,48 +30,79 @@ __device__ inline T warp_sum(T own) {
 
 // ---- rows: a warp a row ---------------------------------------------------------------------------------------
 
-extern "C" __global__ void take_rows(const REAL* table, const ID* ids, i64 N, int D, REAL* rows) {
-    for (i64 i = warp(); i < N; i += warps())
-        for (int k = lane(); k < D; k += LANES) rows[i * D + k] = table[(i64)ids[i] * D + k];
-}
+// Rows of a table, or of two of them in one launch: row j is one of the first N, or else one of the M after them.
+struct Row {
+    i64 i;  // its number among those of its table
+    REAL* table;
+    const ID* ids;
+    int* slots;  // one of the places of each id: the place represents the id
+    REAL* rows;
 
-// One of the places of each id is left in `slots`: the place represents the id, and its row of `sums` will be the
-// id's sum. All rows of `sums` become zero.
-extern "C" __global__ void claim_slots(const ID* ids, i64 N, int D, int* slots, REAL* sums) {
-    for (i64 i = warp(); i < N; i += warps()) {
-        if (lane() == 0) slots[ids[i]] = (int)i;
-        for (int k = lane(); k < D; k += LANES) sums[i * D + k] = 0;
+    __device__ i64 word() const { return ids ? (i64)ids[i] : i; }
+};
+
+#define ROWS                                                                                             \
+    i64 N, i64 M, int D, double scale, double max_norm, REAL *table, const ID *ids, int *slots, REAL *rows, \
+        REAL *table_2, const ID *ids_2, int *slots_2, REAL *rows_2
+#define ROW(j) ((j) < N ? Row{j, table, ids, slots, rows} : Row{(j) - N, table_2, ids_2, slots_2, rows_2})
+
+// Add `scale` times each row to the table's row of its id.
+extern "C" __global__ void sum_rows(ROWS) {
+    for (i64 j = warp(); j < N + M; j += warps()) {
+        const Row row = ROW(j);
+        REAL* to = row.table + row.word() * D;
+        for (int k = lane(); k < D; k += LANES) atomicAdd(to + k, (REAL)scale * row.rows[row.i * D + k]);
     }
 }
 
-// Add `scale` times each row to the row of `into` that its id, or its id's slot, gives.
-extern "C" __global__ void sum_rows(
-    const REAL* rows, const ID* ids, const int* slots, i64 N, int D, double scale, REAL* into) {
-    for (i64 i = warp(); i < N; i += warps()) {
-        const i64 at = slots ? slots[ids[i]] : (i64)ids[i];
-        for (int k = lane(); k < D; k += LANES) atomicAdd(into + at * D + k, (REAL)scale * rows[i * D + k]);
+// Copy rows out of the tables.
+extern "C" __global__ void take_rows(ROWS) {
+    for (i64 j = warp(); j < N + M; j += warps()) {
+        const Row row = ROW(j);
+        const REAL* from = row.table + row.word() * D;
+        for (int k = lane(); k < D; k += LANES) row.rows[row.i * D + k] = from[k];
+    }
+}
+
+// Have one place of each id stand in its slot.
+extern "C" __global__ void claim_slots(ROWS) {
+    for (i64 j = (i64)blockIdx.x * blockDim.x + threadIdx.x; j < N + M; j += (i64)gridDim.x * blockDim.x) {
+        const Row row = ROW(j);
+        row.slots[row.word()] = (int)row.i;
+    }
+}
+
+// Add each row to the one that represents its id, where that is another.
+extern "C" __global__ void sum_repeats(ROWS) {
+    for (i64 j = warp(); j < N + M; j += warps()) {
+        const Row row = ROW(j);
+        const i64 at = row.slots[row.word()];
+        if (at == row.i) continue;
+        for (int k = lane(); k < D; k += LANES) atomicAdd(row.rows + at * D + k, row.rows[row.i * D + k]);
     }
 }
 
 // Add `scale` times a row to the table's row of its id, where it represents the id: no other warp adds there. A step
 // longer than `max_norm`, if it is not negative, is shortened to it. Without ids and slots row i is that of word i.
-extern "C" __global__ void add_shortened(
-    const REAL* rows, const ID* ids, const int* slots, i64 N, int D, double scale, double max_norm, REAL* table) {
+extern "C" __global__ void add_shortened(ROWS) {
     const REAL bound = (REAL)max_norm * (REAL)max_norm;
-    for (i64 i = warp(); i < N; i += warps()) {
-        const i64 word = ids ? (i64)ids[i] : i;
-        if (slots && slots[word] != i) continue;
+    for (i64 j = warp(); j < N + M; j += warps()) {
+        const Row row = ROW(j);
+        const i64 word = row.word();
+        if (row.slots && row.slots[word] != row.i) continue;
+        const REAL* step = row.rows + row.i * D;
         REAL factor = 1;
         if (max_norm >= 0) {
             REAL square = 0;
             for (int k = lane(); k < D; k += LANES) {
-                const REAL step = (REAL)scale * rows[i * D + k];
-                square += step * step;
+                const REAL part = (REAL)scale * step[k];
+                square += part * part;
             }
             square = warp_sum(square);
             if (!(square <= bound)) factor = sqrt(bound / square);  // NaN, too
         }
-        for (int k = lane(); k < D; k += LANES) table[word * D + k] += factor * ((REAL)scale * rows[i * D + k]);
+        REAL* to = row.table + word * D;
+        for (int k = lane(); k < D; k += LANES) to[k] += factor * ((REAL)scale * step[k]);
     }
 }
 

@@ -6,7 +6,7 @@ step's updates travel, so this is for checking, and for large steps on a fast ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -54,13 +54,10 @@ class SharedArrayEngine(ArrayEngine):
         length = some.stop - some.start
         return slice(some.start + length * rank // size, some.start + length * (rank + 1) // size)
 
-    def _add(self, table: Array, ids: Array, rows: Array, scale: float, *, bounded: bool = True) -> None:
-        if not bounded:  # part of this rank's gradient
-            super()._add(table, ids, rows, scale, bounded=bounded)
-            return
-        ids = self.ranks.concatenate(ids.reshape(-1))
-        rows = self.ranks.concatenate(rows.reshape(-1, table.shape[1]))
-        super()._add(table, ids, rows, scale)
+    def _add(self, tables: Sequence[Array], ids: Sequence[Array], rows: Sequence[Array], scale: float) -> None:
+        all_ids = [self.ranks.concatenate(some.reshape(-1)) for some in ids]
+        all_rows = [self.ranks.concatenate(some.reshape(-1, some.shape[-1])) for some in rows]
+        super()._add(tables, all_ids, all_rows, scale)
 
     def _add_table(self, table: Array, rows: Array, scale: float) -> None:
         self.ranks.sum(rows)

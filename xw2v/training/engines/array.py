@@ -6,7 +6,7 @@ With as many centres as a group has, that is one group after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ class ArrayEngine:
         else:
             steps = self._group_steps(tables, kept, chunk, epoch, b)
         N = int(kept.ids.shape[0]) - 2 * kept.pad
-        totals = [xp.zeros(2, dtype=xp.float64, device=self.backend.device)]
+        totals = xp.zeros((2,), dtype=xp.float64, device=self.backend.device)  # loss and pairs
         done = skipped = taken = 0
         for step, (centers, train) in enumerate(steps):
             if step < skip:
@@ -101,10 +101,10 @@ class ArrayEngine:
             alpha = rate(len(chunk.ids) * done // max(N, 1), step)
             if alpha is None:
                 break
-            totals.append(train(alpha))
+            train(alpha, totals)
             done += centers
             taken += 1
-        loss, pairs = self.backend.to_host(xp.sum(xp.stack(totals), axis=0)).tolist()
+        loss, pairs = self.backend.to_host(totals).tolist()
         return ChunkResult(loss, int(pairs), done - skipped, taken)
 
     def _group_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int, b: int) -> Iterator[Any]:
@@ -125,32 +125,26 @@ class ArrayEngine:
             some = slice(first, last)
             centers = int(sizes[some].sum())
 
-            def train(alpha: float, some: slice = some, centers: int = centers) -> Array:
+            def train(alpha: float, totals: Array, some: slice = some, centers: int = centers) -> None:
                 take_step = self._softmax_step if config.loss == "softmax" else self._shared_step
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
                 some = self._share(some)
                 center_ids, positives = windows.center_ids[some, ...], windows.positives[some, ...]
-                return take_step(tables, center_ids, outside_ids[some, ...], positives, scale)
+                take_step(tables, center_ids, outside_ids[some, ...], positives, scale, totals)
 
             yield centers, train
 
     def _shared_step(
-        self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, scale: float
-    ) -> Array:
-        """One step of groups that share noise words, which stand behind the contexts in `outside_ids`.
-
-        As all steps do, it returns (2,) float64: the loss summed over the pairs, and their number.
-        """
+        self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, scale: float, totals: Array
+    ) -> None:
+        """One step of groups that share noise words, which stand behind the contexts in `outside_ids`."""
         share = self.config.negative / self.group_negatives
-        step = self._sampling(tables, center_ids, outside_ids, positives, share)
-        self._add(tables.center_vectors, center_ids, step.d_centers, scale)
-        self._add(tables.outside_vectors, outside_ids, step.d_rows, scale)
-        totals: Array = step.totals
-        return totals
+        step = self._sampling(tables, center_ids, outside_ids, positives, share, totals)
+        self._add(tables, (center_ids, outside_ids), (step.d_centers, step.d_rows), scale)
 
     def _softmax_step(
-        self, tables: Tables, center_ids: Array, context_ids: Array, positives: Array, scale: float
-    ) -> Array:
+        self, tables: Tables, center_ids: Array, context_ids: Array, positives: Array, scale: float, totals: Array
+    ) -> None:
         """One step of exact softmax: for each centre, J = n logsumexp(U v) - Σ_o u_o·v."""
         xp = self.backend.xp
         centers = take_rows(tables.center_vectors, center_ids, xp=xp)
@@ -163,10 +157,11 @@ class ArrayEngine:
         loss = pairs * expected.log_normalizer - xp.sum(flat * xp.reshape(observed, flat.shape), axis=-1)
         d_contexts = -xp.matmul(xp.matrix_transpose(pulls), centers)
         d_outside = expected.d_outside_vectors
-        self._add(d_outside, context_ids, d_contexts, 1.0, bounded=False)
-        self._add(tables.center_vectors, center_ids, xp.reshape(expected.d_centers, centers.shape) - observed, scale)
+        self.backend.add_rows([d_outside], [context_ids], [d_contexts])
+        d_centers = xp.reshape(expected.d_centers, centers.shape) - observed
+        self._add([tables.center_vectors], [center_ids], [d_centers], scale)
         self._add_table(tables.outside_vectors, d_outside, scale)
-        return xp.stack([xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)])
+        totals += xp.stack([xp.sum(loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)])
 
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of pairs, with noise words of their own."""
@@ -184,7 +179,7 @@ class ArrayEngine:
             stop = min(start + self.batch_size, N)
             some = slice(int(ends[start]), int(ends[stop]))
 
-            def train(alpha: float, some: slice = some, centers: int = stop - start) -> Array:
+            def train(alpha: float, totals: Array, some: slice = some, centers: int = stop - start) -> None:
                 some = self._share(some)
                 counters = pairs.counters[some][:, None] * config.negative + places
                 noise_ids = draw_words(self._noise, draw(key, counters, xp=xp), xp=xp)
@@ -195,13 +190,12 @@ class ArrayEngine:
                     take_rows(tables.outside_vectors, noise_ids, xp=xp),
                 )
                 scale = -alpha / centers if config.reduction == "mean" else -alpha
-                self._add(tables.center_vectors, center_ids, result.d_center, scale)
                 # A word may be drawn and observed in one step: its rows belong in one sum.
                 ids = xp.concat([outside_ids[:, None], noise_ids], axis=1)
                 rows = xp.concat([result.d_outside[:, None, :], result.d_negatives], axis=1)
-                self._add(tables.outside_vectors, ids, rows, scale)
+                self._add(tables, (center_ids, ids), (result.d_center, rows), scale)
                 loss = xp.sum(result.loss, dtype=xp.float64)
-                return xp.stack([loss, xp.full_like(loss, some.stop - some.start)])
+                totals += xp.stack([loss, xp.full_like(loss, some.stop - some.start)])
 
             yield stop - start, train
 
@@ -209,16 +203,9 @@ class ArrayEngine:
         """What of a step's groups or pairs is trained here: all of it."""
         return some
 
-    def _add(self, table: Array, ids: Array, rows: Array, scale: float, *, bounded: bool = True) -> None:
-        """Add `scale` times gradient rows of any leading dimensions to the table."""
-        xp = self.backend.xp
-        self.backend.scatter_add(
-            table,
-            xp.reshape(ids, (-1,)),
-            xp.reshape(rows, (-1, table.shape[1])),
-            scale=scale,
-            max_norm=self.config.max_update_norm if bounded else None,
-        )
+    def _add(self, tables: Sequence[Array], ids: Sequence[Array], rows: Sequence[Array], scale: float) -> None:
+        """Add `scale` times gradient rows of any leading dimensions to each table; they are not needed afterwards."""
+        self.backend.add_rows(tables, ids, rows, scale=scale, max_norm=self.config.max_update_norm)
 
     def _add_table(self, table: Array, rows: Array, scale: float) -> None:
         """Add `scale` times a gradient row to each row of the table."""

@@ -22,20 +22,19 @@ Array = Any
 class Sampled(NamedTuple):
     """What a step of G groups came to; b centres, C contexts and S noise words a group, R = C + S."""
 
-    totals: Array  # (2,) float64: the loss summed over the pairs, and their number
     d_centers: Array  # (G, b, D)
     d_rows: Array  # (G, R, D): of contexts, then of noise words
 
 
-def sampling_of(backend: Backend) -> Callable[[Tables, Array, Array, Array, float], Sampled]:
-    """What computes `sampled(tables, center_ids, outside_ids, positives, share)` on a backend."""
+def sampling_of(backend: Backend) -> Callable[[Tables, Array, Array, Array, float, Array], Sampled]:
+    """What computes `sampled(tables, center_ids, outside_ids, positives, share, totals)` on a backend."""
     return CupySampling(backend) if isinstance(backend, CupyBackend) else partial(sampled, xp=backend.xp)
 
 
 def sampled(
-    tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, share: float, *, xp: Any
+    tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, share: float, totals: Array, *, xp: Any
 ) -> Sampled:
-    """Loss and gradients of a step, at the tables as they are.
+    """Gradients of a step, at the tables as they are.
 
     Parameters
     ----------
@@ -43,6 +42,7 @@ def sampled(
     outside_ids : (G, R) integer array    contexts, then noise words
     positives : (G, b, C) bool array      is a context an outside word of the centre
     share : float                         K / S: weight of a noise word for each outside word of a centre
+    totals : (2,) float64 array           to which the loss, summed over the pairs, and their number are added
     """
     centers = take_rows(tables.center_vectors, center_ids, xp=xp)
     rows = take_rows(tables.outside_vectors, outside_ids, xp=xp)
@@ -51,8 +51,8 @@ def sampled(
     pairs = xp.sum(pulls, axis=-1, keepdims=True)
     pushes = xp.broadcast_to(pairs * share, (*pairs.shape[:-1], S))
     result = signed_sampling(centers, rows, xp.concat([pulls, pushes], axis=-1), C)
-    totals = xp.stack([xp.sum(result.loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)])
-    return Sampled(totals, result.d_centers, result.d_rows)
+    totals += xp.stack([xp.sum(result.loss, dtype=xp.float64), xp.sum(pairs, dtype=xp.float64)])
+    return Sampled(result.d_centers, result.d_rows)
 
 
 class CupySampling:
@@ -65,15 +65,14 @@ class CupySampling:
         self._backend = backend
 
     def __call__(
-        self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, share: float
+        self, tables: Tables, center_ids: Array, outside_ids: Array, positives: Array, share: float, totals: Array
     ) -> Sampled:
         """See `sampled`."""
         xp, multiply = self._backend.xp, self._backend.multiply
         positives = xp.ascontiguousarray(positives)
         (G, b, C), R = positives.shape, outside_ids.shape[-1]
-        centers = self._backend.take_rows(tables.center_vectors, center_ids)
-        rows = self._backend.take_rows(tables.outside_vectors, outside_ids)
-        slopes, totals = xp.empty((G, b, R), dtype=centers.dtype), xp.zeros(2, dtype=xp.float64)
+        centers, rows = self._backend.take_rows(tables, (center_ids, outside_ids))
+        slopes = xp.empty((G, b, R), dtype=centers.dtype)
         multiply(centers, rows.swapaxes(1, 2), slopes)  # scores yet
         kernels = self._backend.kernels(centers.dtype)
         # Each warp adds to the same two totals: no more of them than work at once.
@@ -84,4 +83,4 @@ class CupySampling:
         d_centers, d_rows = xp.empty_like(centers), xp.empty_like(rows)
         multiply(slopes, rows, d_centers)
         multiply(slopes.swapaxes(1, 2), centers, d_rows)
-        return Sampled(totals, d_centers, d_rows)
+        return Sampled(d_centers, d_rows)
