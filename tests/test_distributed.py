@@ -810,3 +810,112 @@ def test_ctrl_c_saves_and_ends(text: Path) -> None:
     assert err.count("xw2v: interrupted") == 1
     assert len(Word2Vec.load(out).wv) == 60
     assert list(text.parent.glob("model.checkpoints/checkpoint-*"))
+
+
+# What was wrong once ---------------------------------------------------------------------------------------
+
+
+@needs_mpi
+@pytest.mark.parametrize("what", ["encoded_dir", "corpus"])
+def test_what_one_rank_alone_has_encoded(what: str, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an encoded corpus on the first node's own disk."""
+    monkeypatch.setattr(sys.modules[__name__], "LIMIT", 20)
+    script = f"""
+from xw2v.text.store import encode
+corpus, how = folder / "text.txt", {{}}
+if rank == 0 and "{what}" == "corpus":
+    corpus = encode(corpus, folder / "encoded", min_count=1)
+elif rank == 0:
+    how["encoded_dir"] = folder / "encoded"
+try:
+    Word2Vec(**OPTIONS).fit(corpus, distributed=True, **how)
+except Exception as error:
+    said = comm.gather(f"{{type(error).__name__}}: {{error}}")
+    say(said)
+"""
+    for line in told(2, script, text.parent):
+        assert line.startswith("ConfigError: ")
+        assert "rank" in line
+
+
+@needs_mpi
+def test_models_that_differ_go_on_from_that_of_rank_0(text: Path) -> None:
+    script = """
+model = Word2Vec(**(OPTIONS | {"seed": 1 + rank})).fit(folder / "text.txt")
+model.set_params(seed=1).partial_fit(folder / "text.txt", distributed=True)
+say(facts(model)["alike"])
+"""
+    assert told(2, script, text.parent)
+
+
+@needs_mpi
+def test_a_model_that_one_rank_alone_has_does_not_go_on(text: Path) -> None:
+    script = """
+model = Word2Vec(**OPTIONS)
+if rank == 0:
+    model.fit(folder / "text.txt")
+try:
+    model.partial_fit(folder / "text.txt", distributed=True)
+    said = comm.gather("")
+except Exception as error:
+    said = comm.gather(f"{type(error).__name__}: {error}")
+say(said)
+"""
+    assert all(line.startswith("ConfigError: ") for line in told(2, script, text.parent))
+
+
+@needs_mpi
+def test_nothing_is_kept_where_rare_rows_did_not_meet(text: Path) -> None:
+    """A second Ctrl-C, or a callback that raises one, between two rounds."""
+    lines = text.read_text().splitlines()
+    text.write_text("\n".join(f"{line} rare{n}" for n, line in enumerate(lines)))
+    script = """
+records = []
+def stop(record):
+    records.append(record)
+    if len(records) == 5:
+        raise KeyboardInterrupt
+fit({"checkpoint_dir": folder / "run", "checkpoint_every": 10**9, "on_progress": stop})
+"""
+    status, _, _ = run(2, script, text.parent)
+    assert status != 0
+    assert not list((text.parent / "run").glob("*.safetensors"))
+
+
+@needs_mpi
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_signal_in_the_last_meeting(late: int, text: Path) -> None:
+    script = f"""
+from xw2v.training.distributed.averaging import Averager
+meet = Averager.meet
+def signalled(self, *, everything=False):
+    meet(self, everything=everything)
+    if everything and rank == {late}:
+        os.kill(os.getpid(), signal.SIGINT)
+Averager.meet = signalled
+model = Word2Vec(**OPTIONS)
+try:
+    model.fit(folder / "text.txt", distributed=True)
+except KeyboardInterrupt:
+    pass
+say(facts(model))
+"""
+    facts = told(2, script, text.parent)
+    assert facts["alike"]
+    assert facts["words"] == 90_000
+
+
+@needs_mpi
+def test_a_run_gives_its_communicator_back(text: Path) -> None:
+    script = """
+from xw2v.training.distributed.ranks import MpiRanks
+made = []
+init = MpiRanks.__init__
+def noted(self, *arguments):
+    init(self, *arguments)
+    made.append(self._comm)
+MpiRanks.__init__ = noted
+fit(epochs=1)
+say([one == MPI.COMM_NULL for one in made])
+"""
+    assert told(2, script, text.parent) == [True]

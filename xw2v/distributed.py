@@ -22,7 +22,7 @@ from xw2v.backend import Backend, get_backend
 from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.fitting import Fitting
-from xw2v.gpu import gpu_count
+from xw2v.gpu import gpu_ids
 from xw2v.parallel import usable_cores
 from xw2v.text.store import EncodedCorpus
 from xw2v.training.checkpoint import Checkpoints
@@ -45,6 +45,9 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
     ConfigError    the options do not go together;  BackendError   there is no such backend on some rank
     """
     sharing = sharing_cores(ranks)
+    gpus = gpu_ids() if config.backend != "numpy" else []
+    device = _own_device(config.device, gpus, ranks)
+    taken = ranks.texts(f"{ranks.leader} {gpus[device]}" if gpus else "")
 
     def prepared() -> tuple[Config, Backend]:
         if config.validation_fraction:
@@ -59,13 +62,26 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
             raise ConfigError(msg)
         else:
             changes["workers"] = 1
-        gpus = gpu_count() if config.backend != "numpy" else 0
+        if gpus and taken.count(taken[ranks.rank]) > 1 and os.environ.get("NCCL_MULTI_RANK_GPU_ENABLE") != "1":
+            sharing_it = taken.count(taken[ranks.rank])
+            msg = (
+                f"{sharing_it} ranks of a node would share a GPU, and NCCL wants one for each: start fewer, "
+                "or give backend='numpy'"
+            )
+            raise ConfigError(msg)
         if gpus:
-            changes["device"] = (config.device + ranks.local_rank) % gpus
+            changes["device"] = device
         here = config.replace(**changes)
         return here, get_backend(here.backend, device=here.device, tf32=here.tf32)
 
     return ranks.together(prepared)
+
+
+def _own_device(first: int, gpus: list[str], ranks: MpiRanks) -> int:
+    """The number of this rank's GPU: ranks that see the same ones take one each, in order, from `first` on."""
+    seen = ranks.texts(f"{ranks.leader} {gpus}")
+    before = seen[: ranks.rank].count(seen[ranks.rank])
+    return (first + before) % len(gpus) if gpus else first
 
 
 @contextmanager
@@ -150,7 +166,13 @@ class DistributedFitting(Fitting):
         elif on_note is not None and self.ranks.size == 1:
             on_note("distributed, but there is one process: start several with mpiexec or srun")
         self._check_the_same()
-        super().run(checkpoints, resume, on_progress, on_note, on_epoch)
+        try:
+            super().run(checkpoints, resume, on_progress, on_note, on_epoch)
+        except BaseException:
+            if self.ranks.settled:  # else all are about to be ended
+                self.ranks.let_go()
+            raise
+        self.ranks.let_go()
         if isinstance(self.training, SharedTraining) and on_note is not None:
             averager = self.training.averager
             on_note(f"met {averager.meetings:,} times in {averager.seconds:.1f} s with {averager.bytes / 1e6:,.0f} MB")
@@ -166,6 +188,7 @@ class DistributedFitting(Fitting):
         here = self._identity()
         for name, value in (
             ("corpus", here["corpus"]),
+            ("number of epochs before", here["first_epoch"]),
             ("options", {**here["config"], "workers": 0, "device": 0}),
             ("backend", self.backend.name),
             ("engine", self.engine.name),
@@ -183,6 +206,9 @@ class DistributedFitting(Fitting):
     def _compile(self) -> None:
         self.ranks.in_turn(super()._compile)  # the others find it in the cache
 
+    def _copies(self) -> int:
+        return 1 if self.config.sync == "step" or self.ranks.size == 1 else 2  # as they were at the last meeting
+
     def _choose_engine(self, counts: np.ndarray) -> tuple[Engine, str]:
         if self.config.sync == "step":
             return SharedArrayEngine(self.config, counts, self.backend, self.ranks), "for sync='step'"
@@ -198,11 +224,12 @@ class DistributedFitting(Fitting):
         """What rank 0 begins with, for all."""
         position = self.ranks.together(lambda: super(DistributedFitting, self)._start(checkpoints, resume, on_note))
         told = self.ranks.texts("" if position is None else _packed(position, self.history, self.ends.records))[0]
-        if not told:
+        if not told and self.learned is None:
             return None
-        position, history, ends = _unpacked(told)
-        if self.ranks.rank:  # rank 0's lists are what its checkpoints are written from
-            self.history, self.ends = history, EpochEnds(None, ends)
+        if told:
+            position, history, ends = _unpacked(told)
+            if self.ranks.rank:  # rank 0's lists are what its checkpoints are written from
+                self.history, self.ends = history, EpochEnds(None, ends)
         tables = table_ranks(self.ranks, self.backend)
         for table in self.tables:
             tables.broadcast(table)

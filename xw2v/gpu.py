@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["gpu_count", "gpu_facts", "gpu_problem"]
+__all__ = ["gpu_facts", "gpu_ids", "gpu_problem"]
 
 
-def gpu_count() -> int:
-    """How many GPUs CuPy finds; 0 also where there is no CuPy."""
+def gpu_ids() -> list[str]:
+    """Which GPUs CuPy finds, by where they are on the bus of this machine; none where there is no CuPy."""
     try:
         import cupy
 
-        return int(cupy.cuda.runtime.getDeviceCount())
+        runtime = cupy.cuda.runtime
+        return [str(runtime.deviceGetPCIBusId(gpu)) for gpu in range(runtime.getDeviceCount())]
     except Exception:
-        return 0
+        return []
 
 
 def gpu_problem(cupy: Any, device: int, error: Exception) -> str:
@@ -35,6 +36,8 @@ def gpu_problem(cupy: Any, device: int, error: Exception) -> str:
     except Exception as other:
         del other  # what failed first is the better message
     text = " ".join(str(error).split())
+    if isinstance(error, ImportError) or "libnvrtc" in text:
+        return f"found no libraries of CUDA: {text}; pip install 'xw2v[cuda12]', or 'xw2v[cuda13]', as the CuPy is"
     return f"found no GPU that works: {text}; check the driver with nvidia-smi, or use 'numpy'"
 
 

@@ -87,6 +87,7 @@ def prepared(
     # What one rank alone refuses is refused by all: they would wait for it.
     checkpoints = how.checkpoints() if ranks is None else ranks.together(how.checkpoints)
     if ranks is not None:
+        _check_kinds(ranks, corpus, how)
         config, backend = placed(config, ranks)
     else:
         backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
@@ -100,6 +101,19 @@ def prepared(
     ):
         make = Fitting if ranks is None else partial(DistributedFitting, ranks)
         yield make(encoded, config, backend, learned, how.on_note), checkpoints, how
+    if ranks is not None and ranks is not how.distributed:
+        ranks.close()
+
+
+def _check_kinds(ranks: Any, corpus: Any, how: FitOptions) -> None:
+    """Refuse ranks that would ask each other different things."""
+    here = "an EncodedCorpus" if isinstance(corpus, EncodedCorpus) else "a corpus to be read"
+    told = ranks.texts(here + ("" if how.encoded_dir is None else " and an encoded_dir"))
+    other = next((rank for rank, text in enumerate(told) if text != told[0]), None)
+    if other is not None:
+        msg = f"all ranks must be given the same corpus: rank 0 has {told[0]}, rank {other} has {told[other]}"
+        ranks.settled = True
+        raise ConfigError(msg)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ Array = Any
 _OCCURRENCES, _FEWEST, _MOST = 32.0, 4.0, 8.0
 _LONGEST = 1.0  # B of up to four ranks, of more 4 / N of it; vectors of words are 2 to 10 long
 _PACKET = 1 << 18  # numbers sent at once: bounds the memory for copies, and stays in a cache
+_GPU_PACKET = 1 << 24  # 64 MB: some 30 kernels are started for each, whatever its size
 
 
 def row_limits(expected: np.ndarray, ranks: int) -> list[int]:
@@ -88,7 +89,9 @@ class Averager:
         self._base = Tables(*(backend.xp.asarray(table, copy=True) for table in tables))
         self._all = backend.xp.arange(len(expected), device=backend.device)
         self._moves = _moves(backend)
-        self._rows = max(1, _PACKET // (tables.center_vectors.shape[1] + 1))
+        self._rows = max(
+            1, (_GPU_PACKET if backend.name == "cupy" else _PACKET) // (tables.center_vectors.shape[1] + 1)
+        )
 
     def meet(self, *, everything: bool = False) -> None:
         """Bring rows together: those whose turn it is, which have hardly one that no rank met, or all that changed."""

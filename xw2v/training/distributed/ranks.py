@@ -114,6 +114,24 @@ class MpiRanks:
         self.leader = int(leader[0])
         self.world = int(MPI.Comm.Compare(comm, MPI.COMM_WORLD)) in (MPI.IDENT, MPI.CONGRUENT)
         self.settled = False
+        self._nccl: NcclTables | None = None
+
+    def nccl(self) -> NcclTables:
+        """What brings arrays of GPUs together: one for the run."""
+        if self._nccl is None:
+            self._nccl = NcclTables(self)
+        return self._nccl
+
+    def let_go(self) -> None:
+        """Give NCCL's communicator back, if there is one. All ranks call it: those of a node wait for each other."""
+        if self._nccl is not None:
+            self._nccl.close()
+            self._nccl = None
+
+    def close(self) -> None:
+        """Give MPI's communicator back; nothing may be asked of the ranks any more."""
+        self.let_go()
+        self._comm.Free()
 
     # Arrays
 
@@ -230,16 +248,18 @@ class NcclTables:
     """
 
     def __init__(self, ranks: MpiRanks) -> None:
-        if not ranks.world:
-            msg = "GPUs are brought together over all ranks that were started: give distributed=True, no communicator"
-            raise ConfigError(msg)
+        ranks.together(lambda: _check_nccl(ranks))
         try:
             from cupyx.distributed import NCCLBackend
 
             self._nccl = NCCLBackend(ranks.size, ranks.rank, use_mpi=True)
-        except Exception as error:
-            msg = f"GPUs of several ranks need CuPy with NCCL (pip install nvidia-nccl-cu12 or -cu13): {error}"
+        except Exception as error:  # the others may wait in NCCL: they are ended
+            msg = f"NCCL could not begin: {error}; NCCL_DEBUG=WARN has it say why"
             raise BackendError(msg) from None
+
+    def close(self) -> None:
+        """Give the communicator back; all ranks call it. The garbage collector would do it when it likes."""
+        self._nccl._comm.destroy()
 
     def sum(self, array: Array) -> None:
         """See `TableRanks.sum`."""
@@ -259,6 +279,34 @@ class NcclTables:
         self._nccl.broadcast(array, root=0)
 
 
+def _check_nccl(ranks: MpiRanks) -> None:
+    if not ranks.world:
+        msg = "GPUs are brought together over all ranks that were started: give distributed=True, no communicator"
+        raise ConfigError(msg)
+    try:
+        import cupyx.distributed  # noqa: F401  # where there is no NCCL it warns, with the command that installs it
+        from cupy.cuda import nccl
+    except Exception as error:
+        msg = f"GPUs of several ranks need CuPy's cupyx.distributed: {' '.join(str(error).split())}"
+        raise BackendError(msg) from None
+    if not nccl.available:
+        msg = "GPUs of several ranks need NCCL: pip install nvidia-nccl-cu12, or -cu13, as the CuPy is"
+        raise BackendError(msg)
+
+
+class _Alone:
+    """The only rank: what it has is what all have."""
+
+    def sum(self, array: Array) -> None: ...
+
+    def begin_sum(self, array: Array) -> Callable[[], None]:
+        return lambda: None
+
+    def maximum(self, array: Array) -> None: ...
+
+    def broadcast(self, array: Array) -> None: ...
+
+
 def table_ranks(ranks: Ranks, backend: Backend) -> TableRanks:
     """What brings arrays of a backend together: MPI for those of the host, NCCL for those of GPUs."""
     if backend.name != "cupy":
@@ -266,7 +314,7 @@ def table_ranks(ranks: Ranks, backend: Backend) -> TableRanks:
     if not isinstance(ranks, MpiRanks):
         msg = f"NCCL is introduced by MPI, got {type(ranks).__name__}"
         raise BackendError(msg)
-    return NcclTables(ranks)
+    return ranks.nccl() if ranks.size > 1 else _Alone()
 
 
 def sharing_cores(ranks: Ranks) -> int:

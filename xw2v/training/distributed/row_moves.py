@@ -42,4 +42,6 @@ def shares_of_sums(packet: Array, longest: float) -> Array:
     steps = packet[:, :-1]
     least = xp.asarray(1e-30, dtype=packet.dtype, device=device(packet))  # of rows of zeros
     squares = xp.maximum(xp.vecdot(steps, steps), least)
-    return xp.clip(xp.maximum(longest / xp.sqrt(squares), packet[:, -1] / squares), None, 1.0)
+    one = xp.asarray(1.0, dtype=packet.dtype, device=device(packet))
+    # Not `clip`, which array_api_compat makes of masks: a GPU's host would wait for each.
+    return xp.minimum(xp.maximum(longest / xp.sqrt(squares), packet[:, -1] / squares), one)

@@ -63,19 +63,25 @@ class SharedTraining(Training):
             self._met = False
             failure = self._train_round(pool)
             record, save = self._meet(failure, saver)
-            self._met = True
             yield record
             if save and saver is not None:
                 saver.save(self.tables, self._walk.position([], self._seconds()))
             if self.stopped:
                 return
+        # Who was asked to stop since the last round told the others nothing yet.
+        asked = np.array([self._stop_asked], np.int64)
+        self.ranks.maximum(asked)
+        if asked[0]:
+            self.ranks.settled = True
+            super().stop()
 
     def _read_ahead(self) -> None:
         """The chunk after those that were dealt out may be another rank's."""
 
     def _halt(self) -> list[Progress]:
         late = super()._halt()
-        # Within a round the tables are this rank's alone, and what the others have done of it is not known here.
+        # Within a round the tables are this rank's alone, and what the others have done of it is not known here. After
+        # it they are the same on all ranks only where all rows met.
         self.at_rest = self._met
         return late
 
@@ -104,8 +110,11 @@ class SharedTraining(Training):
         if stop:
             self.ranks.settled = True
             super().stop()
-        if stop or save or walk.over:
+        self._met = bool(stop or save or walk.over)
+        if self._met:
+            self._met = False
             self.averager.meet(everything=True)
+            self._met = True
         result = walk.end_round(told[3:])
         return walk.record(walk.last, result, self._seconds()), bool(save)
 
