@@ -46,7 +46,7 @@ class HostKernels:
 
     Parameters
     ----------
-    threads : int    of a block, a multiple of the lanes the library was built with
+    threads : int    of a block, a multiple of the lanes the library was built with; 0: as many as are asked for
     order : int      of the threads: 0 rising, 1 falling, else the seed of a shuffle
     tf32 : bool      what the library was built with
     shape : ints     what it was built for; empty: for any
@@ -75,12 +75,12 @@ class HostKernels:
         assert self._shape in ((), tuple(shape))
 
     def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
-        """See `Kernels.launch`; `threads` is replaced by our own."""
+        """See `Kernels.launch`; `threads` is replaced by our own, if there are any."""
         self.launched.append(name)
         kept = [_as_argument(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(kept))(*(ctypes.addressof(one) for one in kept))
         status = self._launch(
-            name.encode(), ctypes.c_int(grid), ctypes.c_int(self.threads), ctypes.c_size_t(shared_bytes),
+            name.encode(), ctypes.c_int(grid), ctypes.c_int(self.threads or threads), ctypes.c_size_t(shared_bytes),
             ctypes.c_uint(self.order), pointers,
         )  # fmt: skip
         assert status == 0, f"{name} {FAILURES[status]}"

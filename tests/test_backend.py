@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from types import SimpleNamespace
+from contextlib import nullcontext
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.conftest import Library
-from xw2v.backend import NumpyBackend, get_backend
+from xw2v import backend as backend_module
+from xw2v.backend import CupyBackend, NumpyBackend, get_backend
 from xw2v.errors import BackendError
 
 
@@ -127,10 +129,7 @@ def fake_cupy(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise failure
 
-    device = SimpleNamespace(use=lambda: None)
-    cupy = SimpleNamespace(
-        ones=fail, int32="int32", cuda=SimpleNamespace(Device=lambda number: device), __name__="cupy"
-    )
+    cupy = SimpleNamespace(ones=fail, int32="int32", cuda=SimpleNamespace(Device=nullcontext), __name__="cupy")
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "array_api_compat.cupy", SimpleNamespace())
 
@@ -188,6 +187,81 @@ def test_what_is_wrong_with_the_gpu(
     with pytest.raises(BackendError, match=text) as error:
         get_backend("cupy", device=device)
     assert "\n" not in str(error.value)
+
+
+def test_a_machine_with_a_driver_but_without_cudas_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Any:
+        msg = "libcublasLt.so.13: cannot open shared object file"
+        raise ImportError(msg)
+
+    fake_cupy(monkeypatch, RuntimeError())
+    monkeypatch.setattr(sys.modules["cupy"], "ones", lambda *_, **__: np.ones(8))
+    monkeypatch.setattr(backend_module, "_cublas", missing)
+    with pytest.raises(BackendError, match=r"found no libraries of CUDA: libcublasLt.* pip install 'xw2v\[cuda12\]'"):
+        get_backend("cupy")
+    assert get_backend("auto").name == "numpy"
+
+
+def cupy_without_a_gpu(*, tf32: bool = False, **cupy: Any) -> CupyBackend:
+    """CuPy's backend over what is given in CuPy's place."""
+    backend = object.__new__(CupyBackend)
+    backend._cupy, backend._tf32 = SimpleNamespace(**cupy), tf32
+    backend.device = Context()
+    return backend
+
+
+class Context(nullcontext[None]):
+    def use(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("held", "limit", "wanted"), [(0, 0, (10, 24)), (13, 0, (23, 24)), (2, 8, (5, 8)), (0, 100, (10, 24))]
+)
+def test_what_the_memory_pool_holds_is_free_and_its_limit_is_one(
+    held: int, limit: int, wanted: tuple[int, int]
+) -> None:
+    pool = SimpleNamespace(free_bytes=lambda: held, get_limit=lambda: limit, used_bytes=lambda: 3)
+    runtime = SimpleNamespace(memGetInfo=lambda: (10, 24))
+    backend = cupy_without_a_gpu(get_default_memory_pool=lambda: pool, cuda=SimpleNamespace(runtime=runtime))
+    assert backend.memory() == wanted
+
+
+def test_tf32_ends_with_the_backend_that_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, int]] = []
+    products = SimpleNamespace(
+        COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7, set_compute_type=lambda dtype, which: asked.append((dtype, which))
+    )
+    cublas = SimpleNamespace(setMathMode=lambda handle, mode: asked.append((handle, mode)))
+    for name in ("cupy", "cupy._core"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setattr(sys.modules["cupy._core"], "_routines_linalg", products, raising=False)
+    monkeypatch.setattr(backend_module, "_cublas", lambda: (cublas, lambda: 42))
+    monkeypatch.setattr(CupyBackend, "_had_tf32", False)
+    cupy_without_a_gpu().attach()
+    assert asked == []
+    cupy_without_a_gpu(tf32=True).attach()
+    assert asked == [(np.float32, 7), (42, 3)]
+    asked.clear()
+    cupy_without_a_gpu().attach()
+    assert asked == [(np.float32, 1), (42, 0)]
+
+
+@pytest.mark.parametrize("rows", [0, 5, 7])
+def test_a_table_is_filled_a_part_at_a_time(library: Library, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend_module, "_FILLED_AT_ONCE", 7)  # two rows
+    table, new = np.zeros((7, 3), np.float32), np.arange(3.0 * rows).reshape(rows, 3)
+    there = library.table(table)
+    uploads: list[int] = []
+    from_host = library.backend.from_host
+
+    def upload(array: np.ndarray) -> Any:
+        uploads.append(array.size)
+        return from_host(array)
+
+    monkeypatch.setattr(library.backend, "from_host", upload)
+    library.backend.fill(there, new)
+    np.testing.assert_array_equal(library.to_host(there), np.concatenate([new, table[rows:]]))
+    assert max(uploads, default=0) <= 7
 
 
 def test_work_on_the_side_and_later_reads(library: Library) -> None:

@@ -142,6 +142,8 @@ def test_one_thread_equals_the_array_engine(D: int, options: dict[str, Any], ker
         (256, 128, {"group_size": 16, "group_negatives": 16}),
         (96, 300, {"window": 20, "group_size": 8}),
         (64, 130, {"group_size": 32, "group_negatives": 5}),
+        (0, 100, {}),  # as many as on a GPU
+        (0, 33, {"group_size": 9, "window": 13, "group_negatives": 3}),
     ],
 )
 def test_threads_equal_the_array_engine(
@@ -332,6 +334,17 @@ def test_chunks_are_read_as_the_host_reads_them_and_once(kernels: Make) -> None:
         assert ours.start == theirs.start == start
         assert engine.read_chunk(ids, offsets, start, stop) is ours
     assert engine.read_chunk(ids.copy(), offsets, 0, 512) is not ours
+
+
+def test_chunks_stay_while_half_of_what_the_tables_left_is_enough(kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    gpu = FakeGpu(2 * 8 * 512 + 2)
+    engine = CudaEngine(exact(5), counts, gpu, kernels=kernels())
+    places = ((0, 256), (256, 512), (512, N))
+    first = [engine.read_chunk(ids, offsets, *place) for place in places]
+    gpu.free = 10**9  # later on it says nothing: chunks are in it themselves
+    again = [engine.read_chunk(ids, offsets, *place) is chunk for place, chunk in zip(places, first, strict=True)]
+    assert again == [True, True, False]
 
 
 def test_the_host_build_finds_what_it_is_for(libraries: dict[tuple[int, bool], Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,31 @@ def test_neighbours_are_those_of_the_host(library: Library, monkeypatch: pytest.
     assert there.most_similar_batch([], topn=5) == []
     assert there.most_similar_batch(["w1"], topn=0) == [[]]
     assert len(there.most_similar_batch(["w1"], topn=99)[0]) == V - 1
+
+
+def test_vectors_come_to_length_1_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    wv = WordVectors(WORDS, vectors())
+    wanted = wv.on("numpy").unit_vectors
+    monkeypatch.setattr(device, "_BLOCK_NUMBERS", 7 * D)
+    np.testing.assert_array_equal(wv.on("numpy").unit_vectors, wanted)
+    lengths = np.linalg.norm(wanted, axis=1)
+    np.testing.assert_allclose(lengths, np.arange(V) != 7, rtol=1e-6)
+
+
+def test_questions_are_asked_on_the_vectors_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may have taken another device meanwhile."""
+    there = WordVectors(WORDS, vectors()).on("numpy")
+    calls: list[str] = []
+    monkeypatch.setattr(there._backend, "attach", lambda: calls.append("attach"))
+    from_host = there._backend.from_host
+
+    def asked(array: np.ndarray) -> Any:
+        calls.append("asked")
+        return from_host(array)
+
+    monkeypatch.setattr(there._backend, "from_host", asked)
+    there.nearest([1], 2)
+    assert calls == ["attach", "asked"]
 
 
 def test_analogies_are_those_of_the_host(library: Library) -> None:

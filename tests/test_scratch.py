@@ -68,6 +68,32 @@ def test_what_it_says_is_enough_and_not_far_off(V: int, tokens: int, options: di
     assert held <= said <= 2 * held, (held, said)
 
 
+@pytest.mark.parametrize("options", [{}, {"loss": "softmax"}, {"negatives": "pair", "window": 100}], ids=str)
+def test_chunks_are_short_where_windows_are_wide(options: dict[str, Any]) -> None:
+    """Whole baskets as windows: a long chunk of them would fill a GPU."""
+    counts = np.ones(68_000, dtype=np.int64)
+    wide: dict[str, Any] = {"window": 5000, "engine": "array"}
+    config = Config(**(wide | options))
+    gpu = FakeGpu(23 << 30)
+    check_memory(len(counts), 10**8, config, gpu, ArrayEngine(config, counts, gpu))
+
+
+def test_tables_that_are_there_twice_are_counted_twice() -> None:
+    V, n, config = 500_000, 10**6, Config(vector_size=200)
+    gpu = FakeGpu(12 * V * 200)
+    engine = ArrayEngine(config, np.ones(V, dtype=np.int64), NumpyBackend("a test"))
+    check_memory(V, n, config, gpu, engine)
+    with pytest.raises(BackendError, match="what fits"):
+        check_memory(V, n, config, gpu, engine, copies=2)
+
+
+def test_what_a_run_before_left_behind_is_given_back_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    V, n, config = 500_000, 10**6, Config(vector_size=200)
+    gpu = FakeGpu(0)
+    monkeypatch.setattr(gpu, "free_memory", lambda: setattr(gpu, "free", 12 * V * 200))
+    check_memory(V, n, config, gpu, ArrayEngine(config, np.ones(V, dtype=np.int64), NumpyBackend("a test")))
+
+
 @pytest.mark.parametrize("options", [{}, {"negatives": "pair"}, {"loss": "softmax"}], ids=str)
 def test_what_training_takes_counts_before_it_begins(options: dict[str, Any]) -> None:
     """Tables that would fit alone are refused where a step beside them does not; what the text offers does fit."""

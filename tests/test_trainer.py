@@ -202,6 +202,23 @@ class Fake:
         return ChunkResult(self.loss, 1, 1, 1)
 
 
+def test_the_tables_are_there_before_other_threads_train_them() -> None:
+    """On a GPU they may have been made on a stream that those of the threads do not wait for."""
+    ids, offsets, _ = corpus()
+    calls: list[str] = []
+
+    class Noted(Fake):
+        def train_chunk(self, *arguments: Any) -> ChunkResult:
+            calls.append("train")
+            return super().train_chunk(*arguments)
+
+    backend = NumpyBackend("a test")
+    backend.synchronize = lambda: calls.append("synchronize")  # type: ignore[method-assign]
+    tables = Tables(np.zeros((9, 2), np.float32), np.zeros((9, 2), np.float32))
+    list(train(tables, ids % 9, offsets, Config(workers=1, epochs=1), backend, Noted()))
+    assert calls[:2] == ["synchronize", "train"]
+
+
 def test_divergence_is_one_clear_line() -> None:
     ids, offsets, _ = corpus()
     config = Config(workers=1)

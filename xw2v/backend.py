@@ -25,12 +25,13 @@ __all__ = ["Backend", "CupyBackend", "NumpyBackend", "get_backend"]
 
 Array = Any
 
-_TF32_TENSOR_OP_MATH = 3  # of cublasMath_t; CuPy has no name for it
+_DEFAULT_MATH, _TF32_TENSOR_OP_MATH = 0, 3  # of cublasMath_t; CuPy has no name for the second
 _CUBLAS_TYPES = {np.dtype("float32"): (0, 68), np.dtype("float64"): (1, 70)}  # cudaDataType_t, cublasComputeType_t
 _COMPUTE_TF32 = 77
 _GEMM_DEFAULT = -1
 _COEFFICIENTS = np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float64)
 _ZERO_AND_ONE = tuple((array.ctypes.data, array.ctypes.data + array.itemsize) for array in _COEFFICIENTS)
+_FILLED_AT_ONCE = 1 << 24  # numbers: CuPy keeps page-locked memory of the size of the largest upload
 _INT32, _ID_TYPES = np.dtype("int32"), (np.dtype("int32"), np.dtype("int64"))
 
 
@@ -113,6 +114,13 @@ class Backend:
         """Copy an array to the host as it is now; what is returned waits until the copy is there."""
         host = self.to_host(array)
         return lambda: host
+
+    def fill(self, table: Array, rows: np.ndarray) -> None:
+        """Overwrite a float32 table's first rows with those of the host, some at a time, so that no copy is made."""
+        at_once = max(1, _FILLED_AT_ONCE // table.shape[1])
+        for first in range(0, len(rows), at_once):
+            some = slice(first, min(first + at_once, len(rows)))
+            table[some, :] = self.from_host(np.array(rows[some], dtype=np.float32))
 
     def attach(self) -> None:
         """Have the calling thread use this backend's device; each new thread must."""
@@ -234,6 +242,8 @@ class CupyBackend(Backend):
     BackendError   no GPU works here; the text says why and what to do
     """
 
+    _had_tf32 = False  # whether a backend of this process ever asked for it: CuPy keeps it until the next one
+
     def __init__(self, why: str = "asked for", device: int = 0, *, tf32: bool = False) -> None:
         try:
             import array_api_compat.cupy as xp
@@ -242,12 +252,12 @@ class CupyBackend(Backend):
             msg = f"backend 'cupy' needs CuPy ({error}): pip install 'xw2v[cuda12]', or 'xw2v[cuda13]' for CUDA 13"
             raise BackendError(msg) from None
         try:
-            on = cupy.cuda.Device(device)
-            on.use()
-            # An import proves nothing and neither does a device count: only an allocation and a sum do.
-            if int(cupy.ones(8, dtype=cupy.int32).sum()) != 8:
-                msg = "a sum came out wrong"
-                raise RuntimeError(msg)
+            # An import proves nothing and neither does a device count: only a sum does, and a handle of cuBLAS.
+            with cupy.cuda.Device(device) as on:
+                if int(cupy.ones(8, dtype=cupy.int32).sum()) != 8:
+                    msg = "a sum came out wrong"
+                    raise RuntimeError(msg)
+                _cublas()[1]()
         except Exception as error:
             msg = f"backend 'cupy' {gpu_problem(cupy, device, error)}"
             raise BackendError(msg) from None
@@ -405,22 +415,30 @@ class CupyBackend(Backend):
     def attach(self) -> None:
         """See `Backend.attach`: CuPy keeps a current device for each thread, and a handle of cuBLAS."""
         self.device.use()
-        if self._tf32:
+        if self._tf32 or CupyBackend._had_tf32:
             from cupy._core import _routines_linalg as products
 
+            CupyBackend._had_tf32 = True
             cublas, get_cublas_handle = _cublas()
             # The type is heeded in products of two dimensions only; those of more do as the handle says.
-            products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
-            cublas.setMathMode(get_cublas_handle(), _TF32_TENSOR_OP_MATH)
+            of = products.COMPUTE_TYPE_TF32 if self._tf32 else products.COMPUTE_TYPE_DEFAULT
+            products.set_compute_type(np.float32, of)
+            cublas.setMathMode(get_cublas_handle(), _TF32_TENSOR_OP_MATH if self._tf32 else _DEFAULT_MATH)
 
     def synchronize(self) -> None:
         """Wait until the device has done what it was asked."""
         self._cupy.cuda.get_current_stream().synchronize()
 
     def memory(self) -> tuple[int, int] | None:
-        """Free and total bytes of the GPU."""
-        free, total = self._cupy.cuda.runtime.memGetInfo()
-        return int(free), int(total)
+        """Free and total bytes of the GPU, or of what CuPy's memory pool may take of it."""
+        with self.device:
+            free, total = map(int, self._cupy.cuda.runtime.memGetInfo())
+            pool = self._cupy.get_default_memory_pool()
+            free += int(pool.free_bytes())
+            limit = int(pool.get_limit())
+            if limit > 0:  # 0: none is set
+                free, total = min(free, limit - int(pool.used_bytes())), min(total, limit)
+        return free, total
 
     def free_memory(self) -> None:
         """Give the memory pool's unused blocks back to the driver."""
@@ -437,7 +455,7 @@ def get_backend(which: Any = "auto", *, device: int = 0, tf32: bool = False) -> 
     device : int
         number of the GPU, for "cupy" and "auto"
     tf32 : bool
-        CuPy's float32 matrix products in TF32, 10 bits of each factor's fraction, for the rest of the process. A
+        CuPy's float32 matrix products in TF32, 10 bits of each factor's fraction, until another backend is made. A
         product of rows u and v is off by at most 2^-10 Σ|u_i v_i|
 
     Raises

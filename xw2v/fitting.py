@@ -79,7 +79,7 @@ class Fitting:
         self.engine_note = f"{self.engine.name}: {why}"
         with noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
             self._compile()
-        check_memory(len(counts), len(corpus.ids), config, backend, self.engine)
+        check_memory(len(counts), len(corpus.ids), config, backend, self.engine, copies=self._copies())
         self.tables = self._first_tables()
         self.first_epoch = learned.epochs if learned is not None else 0
         self.history: list[Progress] = []
@@ -114,6 +114,10 @@ class Fitting:
     def _compile(self) -> None:
         self.engine.compile()
 
+    def _copies(self) -> int:
+        """How often the tables are there while they are trained."""
+        return 1
+
     def _opened(self, checkpoints: Checkpoints | None) -> AbstractContextManager[Any]:
         return checkpoints.opened() if checkpoints is not None else nullcontext()
 
@@ -129,9 +133,13 @@ class Fitting:
         if self.learned is None:
             return new
         old = Tables(self.learned.center_vectors, self.learned.outside_vectors)
-        for table, rows in zip(new, old, strict=True):
-            table[: len(rows), :] = self.backend.from_host(np.array(rows, dtype=np.float32))
+        self._fill(new, old)
         return new
+
+    def _fill(self, tables: Tables, rows: Tables) -> None:
+        """Overwrite tables where they are: a GPU may have no room for others beside them."""
+        for table, some in zip(tables, rows, strict=True):
+            self.backend.fill(table, some)
 
     @property
     def epochs_trained(self) -> int:
@@ -247,7 +255,7 @@ class Fitting:
     def _take_best(self) -> None:
         """Go back to the best tables, if later ones were not better."""
         if self.ends.best is not None and not self.ends.records[-1].improved:
-            self.tables = Tables(*map(self.backend.from_host, self.ends.best))
+            self._fill(self.tables, self.ends.best)
 
     def _begin(self, checkpoints: Checkpoints, resume: bool | None, on_note: Note | None) -> Position | None:
         """Take over from a checkpoint, if that is wanted."""
@@ -265,7 +273,7 @@ class Fitting:
             check_same_run(found, self._identity())
             self._check_whole(found)
             position, self.history = found.position, found.history
-            self.tables = Tables(*map(self.backend.from_host, found.tables))
+            self._fill(self.tables, found.tables)
             self.ends = EpochEnds(self.config.patience, found.epochs, found.best)
         else:
             checkpoints.clear()
@@ -304,7 +312,8 @@ class Fitting:
             self.usable = False
             error.args = (f"{error}; no earlier state was kept",)
             return
-        self.tables, self.history = Tables(*map(self.backend.from_host, found.tables)), found.history
+        self._fill(self.tables, found.tables)
+        self.history = found.history
         self.ends = EpochEnds(self.config.patience, found.epochs, found.best)
         words = self.history[-1].words if self.history else 0
         error.args = (f"{error}; what was learned from the first {words:,} words is kept",)

@@ -9,7 +9,8 @@ from xw2v.training.engines import Tables
 
 __all__ = ["initial_tables"]
 
-_NUMBERS = 2**18  # drawn at a time: their int64 bits take many times what the table does
+# Drawn at a time: their int64 bits take many times what the table does. A GPU is to have something to do.
+_NUMBERS, _GPU_NUMBERS = 2**18, 2**23
 
 
 def initial_tables(V: int, config: Config, backend: Backend) -> Tables:
@@ -17,7 +18,7 @@ def initial_tables(V: int, config: Config, backend: Backend) -> Tables:
     xp, D = backend.xp, config.vector_size
     key = stream_key(config.seed, Purpose.INITIAL)
     centers = xp.empty((V, D), dtype=xp.float32, device=backend.device)
-    rows = max(1, _NUMBERS // D)
+    rows = max(1, (_GPU_NUMBERS if backend.name == "cupy" else _NUMBERS) // D)
     for first in range(0, V, rows):
         last = min(first + rows, V)
         bits = draw(key, xp.arange(first * D, last * D, dtype=xp.int64, device=backend.device), xp=xp)

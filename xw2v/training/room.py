@@ -15,26 +15,30 @@ __all__ = ["check_memory"]
 _LIBRARIES = 64 << 20  # bytes that a GPU's libraries take: cuBLAS wants 32 MiB on some
 
 
-def check_memory(V: int, n: int, config: Config, backend: Backend, engine: Engine) -> None:
+def check_memory(V: int, n: int, config: Config, backend: Backend, engine: Engine, *, copies: int = 1) -> None:
     """Refuse before training what a GPU has no room for.
 
     Parameters
     ----------
-    V, n : int   words of the vocabulary, tokens of the corpus
+    V, n : int     words of the vocabulary, tokens of the corpus
+    copies : int   how often both tables are there
 
     Raises
     ------
     BackendError   the tables and what training on them takes do not fit; the text says what would
     """
     # A host's free memory is no measure: caches are given back, and pages swapped.
-    memory = None if backend.name == "numpy" else backend.memory()
+    if backend.name == "numpy":
+        return
+    backend.free_memory()  # what runs before this one left behind
+    memory = backend.memory()
     if memory is None:
         return
     D, tokens, free = config.vector_size, chunk_size(n, config, engine), memory[0]
 
     def wanted(V: int, D: int) -> int:
         scratch = engine.scratch_bytes(V, D, tokens) if isinstance(engine, DeviceEngine) else 0
-        return 8 * V * D + scratch + _LIBRARIES
+        return 8 * copies * V * D + scratch + _LIBRARIES
 
     if wanted(V, D) <= free:
         return

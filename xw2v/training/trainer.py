@@ -124,6 +124,7 @@ class Training:
 
     def __iter__(self) -> Generator[Progress, None, None]:
         self.at_rest = False
+        self.backend.synchronize()  # other threads, whose streams need not wait for this one's, train what it made
         with ExitStack() as stack:
             if self.workers > 1:
                 # Threads of ours share out the work; BLAS threads on top of them would only get in their way.
@@ -247,6 +248,7 @@ class Training:
         self._checks += 1
         if self._ahead is not None and self._checks % _LOOK_EVERY:
             return None
+        self.backend.attach()  # a callback may have taken another device
         xp = self.backend.xp
         stop = min(place.start + self._walk.size, len(self.ids))
         ids = self.backend.from_host(np.asarray(self.ids[max(place.start, stop - _SAMPLE) : stop], dtype=np.int32))

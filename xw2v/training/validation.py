@@ -128,6 +128,7 @@ class Validation:
 
     def loss(self, tables: Tables, stopped: Callable[[], bool] = lambda: False) -> float | None:
         """The mean over the pairs of the loss that training minimises, in nats; None where `stopped` says so."""
+        self.backend.attach()  # a callback may have taken another device
         xp, config, b = self.backend.xp, self.config, self.config.group_size
         softmax = config.loss == "softmax"
         measure, centers = (_softmax, _SOFTMAX_CENTERS) if softmax else (_negative_sampling, _CENTERS)

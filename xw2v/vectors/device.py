@@ -1,7 +1,6 @@
 """Many questions at once, answered where the vectors lie: NumPy, a GPU through CuPy, or any array library.
 
-V rows of D numbers, Q questions. Written against the array API, so that it is tested without a GPU; it has never
-been run on one yet.
+V rows of D numbers, Q questions. Written against the array API, so that it is tested without a GPU.
 """
 
 from __future__ import annotations
@@ -55,12 +54,12 @@ class DeviceVectors(Evaluated):
             raise MixedArraysError(msg)
         self._words = words
         self._backend = get_backend(vectors)
-        # Divided by the largest number first: squares of large or small numbers would leave float32.
-        largest = xp.max(xp.abs(vectors), axis=1, keepdims=True)
-        one = xp.ones((), dtype=vectors.dtype, device=device(vectors))
-        near_one = vectors / xp.where(largest > 0, largest, one)
-        lengths = xp.sqrt(xp.sum(near_one * near_one, axis=1, keepdims=True))
-        self.unit_vectors = near_one / xp.where(lengths > 0, lengths, one)
+        self._backend.attach()
+        self.unit_vectors = xp.empty_like(vectors)
+        some = max(1, _BLOCK_NUMBERS // max(1, vectors.shape[1]))
+        for first in range(0, vectors.shape[0], some):  # no other tables beside these two
+            block = slice(first, min(first + some, vectors.shape[0]))
+            self.unit_vectors[block, :] = _unit(vectors[block, :], xp=xp)
 
     @property
     def index_to_key(self) -> list[str]:
@@ -112,6 +111,7 @@ class DeviceVectors(Evaluated):
         V, k = len(self._words), asked.shape[1]
         # A word that stands twice in a question is left out of the answers once.
         n = max(0, min(n, V - k))
+        self._backend.attach()
         places, cosines = np.empty((len(asked), n), np.int64), np.empty((len(asked), n), np.float32)
         step = max(1, _BLOCK_NUMBERS // V)
         with watched("searching", "questions", progress) as tell:
@@ -139,3 +139,13 @@ class DeviceVectors(Evaluated):
             values.append(xp.take(xp.reshape(cosines, (-1,)), begins + best, axis=0))
             cosines = struck_out(cosines, best[:, None], xp=xp)
         return xp.stack(places, axis=1), xp.stack(values, axis=1)
+
+
+def _unit(rows: Array, *, xp: Any) -> Array:
+    """Rows brought to length 1, but for those of zeros."""
+    # Divided by the largest number first: squares of large or small numbers would leave float32.
+    largest = xp.max(xp.abs(rows), axis=1, keepdims=True)
+    one = xp.ones((), dtype=rows.dtype, device=device(rows))
+    near_one = rows / xp.where(largest > 0, largest, one)
+    lengths = xp.sqrt(xp.sum(near_one * near_one, axis=1, keepdims=True))
+    return near_one / xp.where(lengths > 0, lengths, one)

@@ -154,13 +154,15 @@ class Searches(Similarities):
                 tell(len(answers), len(rows))
         return answers
 
-    def on(self, where: Any = "auto") -> DeviceVectors:
+    def on(self, where: Any = "auto", *, device: int = 0) -> DeviceVectors:
         """These vectors on a device, for a great many questions at once.
 
         Parameters
         ----------
         where : "auto", "numpy", "cupy", or an array (V, D) of any library that follows the array API
             An array stays where it is; its rows stand for the words.
+        device : int
+            number of the GPU
 
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
@@ -170,7 +172,14 @@ class Searches(Similarities):
         from xw2v.backend import get_backend
         from xw2v.vectors.device import DeviceVectors
 
-        vectors = get_backend(where).from_host(self.vectors) if isinstance(where, str) else where
+        if not isinstance(where, str):
+            return DeviceVectors(self, where)
+        backend, rows = get_backend(where, device=device), self.vectors
+        if backend.name == "numpy":
+            return DeviceVectors(self, rows)
+        backend.attach()
+        vectors = backend.xp.empty(rows.shape, dtype=backend.xp.float32, device=backend.device)
+        backend.fill(vectors, rows)
         return DeviceVectors(self, vectors)
 
     def analogy(self, a: Key, b: Key, c: Key, topn: int = 10) -> Answers:

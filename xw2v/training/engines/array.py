@@ -15,6 +15,7 @@ from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.losses import negative_sampling
 from xw2v.training.batches import (
+    SEGMENT,
     Chunk,
     Kept,
     group_tokens,
@@ -28,7 +29,7 @@ from xw2v.training.batches import (
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.engines.sampled import sampling_of
-from xw2v.training.engines.scratch import scratch_bytes
+from xw2v.training.engines.scratch import bytes_a_token, scratch_bytes
 from xw2v.training.engines.softmax import block_size, expectation_of
 from xw2v.training.sampling import (
     AliasTable,
@@ -43,7 +44,8 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 
 Array = Any
 
-_CHUNK_SEGMENTS = 64  # of a GPU: to begin a chunk takes it as long as several steps; half a second of exact softmax
+# Of a GPU: to begin a chunk takes it as long as several steps; half a second of exact softmax.
+_CHUNK_SEGMENTS, _CHUNK_BYTES = 64, 1 << 30
 _GROUP_NEGATIVES = 32  # with steps of many groups, fewer cost SimLex a little (bench/README.md)
 
 
@@ -60,7 +62,10 @@ class ArrayEngine:
         self._thresholds = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         self._noise = AliasTable(*map(backend.from_host, noise))
-        self.chunk_segments = _CHUNK_SEGMENTS if backend.name == "cupy" else None
+        self.chunk_segments = None
+        if backend.name == "cupy":
+            fitting = _CHUNK_BYTES // (SEGMENT * bytes_a_token(config, self.group_negatives))
+            self.chunk_segments = max(1, min(_CHUNK_SEGMENTS, fitting))
         self._sampling, self._expectation = sampling_of(backend), expectation_of(backend)
 
     def compile(self) -> None:

@@ -11,6 +11,7 @@ are rounded to ten bits of fraction, sums are float32 (what that costs: bench/RE
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
@@ -194,6 +195,7 @@ class CudaEngine:
         self.set_blocks(blocks or min(self.multiprocessors, wanted))
         self._chunks: dict[tuple[int, int], Chunk] = {}
         self._source: np.ndarray | None = None
+        self._room: int | None = None  # bytes for chunks that stay
 
     def set_blocks(self, blocks: int) -> None:
         """Have so many groups in flight, and bound the steps for it."""
@@ -207,7 +209,7 @@ class CudaEngine:
     def read_chunk(self, ids: np.ndarray, offsets: np.ndarray, start: int, stop: int) -> Chunk:
         """`batches.read_chunk` with arrays on the device; the upload may still be under way.
 
-        Chunks stay there for the next epoch as long as they take less than a quarter of the device's memory.
+        Chunks stay there for the next epoch as long as they take less than half of what the tables left free.
         """
         if self._source is not ids:
             self._source = ids
@@ -222,8 +224,10 @@ class CudaEngine:
             marks = xp.zeros(stop - start, dtype=xp.int32, device=backend.device)
             marks[backend.from_host(begins)] = 1
             chunk = Chunk(tokens, xp.cumulative_sum(marks, dtype=xp.int32), start)
-        memory = self.backend.memory()
-        if memory is None or 8 * (sum(stop - start for start, stop in self._chunks) + stop - start) < memory[1] // 4:
+        if self._room is None:  # now that the tables are there
+            memory = backend.memory()
+            self._room = sys.maxsize if memory is None else memory[0] // 2
+        if 8 * (sum(stop - start for start, stop in self._chunks) + stop - start) < self._room:
             self._chunks[start, stop] = chunk
         return chunk
 

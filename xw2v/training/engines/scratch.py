@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from xw2v.config import Config
 
-__all__ = ["scratch_bytes"]
+__all__ = ["bytes_a_token", "scratch_bytes"]
 
 _COPIES = 4  # of a step's rows: gathered, their gradients, sums of repeated words, and what is on its way
 
@@ -22,21 +22,29 @@ def scratch_bytes(
     ----------
     softmax_block : (rows, tile) or None    centres and words whose scores are held at a time, for the exact softmax
     """
-    if config.loss == "negative_sampling" and config.negatives == "pair":
-        return _pairs(config, T, D, tokens)
+    chunk = tokens * bytes_a_token(config, S)
+    if _in_pairs(config):
+        pairs_a_center = config.window + 1 if config.shrink_windows else 2 * config.window  # on average
+        return chunk + 4 * T * pairs_a_center * _COPIES * (2 + config.negative) * D
     b, C = config.group_size, config.group_size + 2 * config.window
     S = S if softmax_block is None else 0
-    # Draws are 64 bits, and several of them are alive at once; then windows, a byte for each centre and context.
-    chunk = tokens * (50 + max(80, 5 * C, C + 40 * -(-S // b)))
     groups = -(-T // b)
     step = 4 * groups * (_COPIES * (b + C + S) * D + 6 * b * (C + S))
     return chunk + step + (0 if softmax_block is None else _softmax(T, V, D, *softmax_block))
 
 
-def _pairs(config: Config, T: int, D: int, tokens: int) -> int:
-    slots = 2 * config.window
-    pairs_a_center = config.window + 1 if config.shrink_windows else slots  # on average
-    return tokens * (60 + 50 * slots) + 4 * T * pairs_a_center * _COPIES * (2 + config.negative) * D
+def bytes_a_token(config: Config, S: int) -> int:
+    """What each token of a chunk takes, before subsampling."""
+    if _in_pairs(config):
+        return 60 + 100 * config.window
+    b, C = config.group_size, config.group_size + 2 * config.window
+    S = S if config.loss == "negative_sampling" else 0
+    # Draws are 64 bits, and several of them are alive at once; then windows, a byte for each centre and context.
+    return 50 + max(80, 5 * C, C + 40 * -(-S // b))
+
+
+def _in_pairs(config: Config) -> bool:
+    return config.loss == "negative_sampling" and config.negatives == "pair"
 
 
 def _softmax(T: int, V: int, D: int, rows: int, tile: int) -> int:

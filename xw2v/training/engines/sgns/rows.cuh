@@ -26,7 +26,7 @@ __device__ inline void wait_for_copies() {
 }
 
 __device__ inline void add_four(float* to, float4 step) {
-#if __CUDA_ARCH__ >= 900
+#if __CUDA_ARCH__ >= 900 && __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1201  // whose PTX has the instruction
     asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(step.x), "f"(step.y), "f"(step.z),
                  "f"(step.w));
 #else
