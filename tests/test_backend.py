@@ -226,6 +226,26 @@ def test_what_the_memory_pool_holds_is_free_and_its_limit_is_one(
     assert backend.memory() == wanted
 
 
+def test_one_that_waits_for_a_gpu_can_be_stopped() -> None:
+    class Event:
+        looks = 0
+
+        @property
+        def done(self) -> bool:
+            self.looks += 1
+            if self.looks == 3:
+                raise KeyboardInterrupt  # as a handler of signals does
+            return self.looks > 5
+
+    event = Event()
+    stream = SimpleNamespace(record=lambda: event)
+    backend = cupy_without_a_gpu(cuda=SimpleNamespace(get_current_stream=lambda: stream))
+    with pytest.raises(KeyboardInterrupt):
+        backend.synchronize()
+    backend.synchronize()
+    assert event.looks == 6
+
+
 def test_tf32_ends_with_the_backend_that_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, int]] = []
     products = SimpleNamespace(

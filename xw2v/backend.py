@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -31,6 +32,7 @@ _COMPUTE_TF32 = 77
 _GEMM_DEFAULT = -1
 _COEFFICIENTS = np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float64)
 _ZERO_AND_ONE = tuple((array.ctypes.data, array.ctypes.data + array.itemsize) for array in _COEFFICIENTS)
+_LOOK_AGAIN = 5e-5  # seconds
 _FILLED_AT_ONCE = 1 << 24  # numbers: CuPy keeps page-locked memory of the size of the largest upload
 _INT32, _ID_TYPES = np.dtype("int32"), (np.dtype("int32"), np.dtype("int64"))
 
@@ -426,8 +428,13 @@ class CupyBackend(Backend):
             cublas.setMathMode(get_cublas_handle(), _TF32_TENSOR_OP_MATH if self._tf32 else _DEFAULT_MATH)
 
     def synchronize(self) -> None:
-        """Wait until the device has done what it was asked."""
-        self._cupy.cuda.get_current_stream().synchronize()
+        """Wait until the device has done what it was asked.
+
+        Signals are heeded meanwhile: one that waits for other ranks' GPUs may wait for ever.
+        """
+        event = self._cupy.cuda.get_current_stream().record()
+        while not event.done:
+            time.sleep(_LOOK_AGAIN)
 
     def memory(self) -> tuple[int, int] | None:
         """Free and total bytes of the GPU, or of what CuPy's memory pool may take of it."""

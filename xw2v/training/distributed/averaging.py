@@ -134,6 +134,7 @@ class Averager:
             some = slice(first, min(first + self._rows, table.shape[0]))
             changed[some] = xp.astype(xp.any(table[some, :] != base[some, :], axis=1), xp.uint8)
         self.ranks.maximum(changed)
+        self.backend.synchronize()  # `nonzero` would wait, too, but for no signal
         self.bytes += table.shape[0]
         return xp.nonzero(changed)[0]
 
