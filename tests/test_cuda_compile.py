@@ -9,6 +9,7 @@ import pytest
 
 from bench.nvrtc import CompileError, Nvrtc
 from bench.ptxas_report import SHAPES, TARGETS, compiled, usages
+from xw2v import kernels
 from xw2v.training.engines.cuda import _FLOAT32, _TF32, Tiles, options, source
 
 KERNELS = {"keep_tokens", "count_groups", "draw_noise", "train_groups"}
@@ -69,7 +70,11 @@ def test_one_text_holds_all_headers() -> None:
     for header in headers:
         assert text.count(f'#line 1 "sgns/{header.name}"\n{header.read_text(encoding="utf-8")}') == 1
     main = [line for line in ENGINES.joinpath("sgns.cu").read_text(encoding="utf-8").splitlines() if "#include" in line]
-    assert len(main) == len(headers)
+    assert len(main) == len(headers) + 1
+    common = files("xw2v").joinpath("common.cuh").read_text(encoding="utf-8")
+    for whole in (text, kernels.source()):
+        assert whole.count(f'#line 1 "common.cuh"\n{common}') == 1
+        assert "#include" not in whole
     number = int(text.split('#line 1 "sgns/steps.cuh"')[1].split("#line ")[1].split()[0])
     assert (
         ENGINES.joinpath("sgns.cu").read_text(encoding="utf-8").splitlines()[number - 2] == '#include "sgns/steps.cuh"'

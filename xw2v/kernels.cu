@@ -5,17 +5,11 @@
 //
 // Letters: N rows, V words, D vector size; T centres, C contexts and S noise words of each.
 
-typedef long long i64;
+#include "common.cuh"
 
 #ifndef REAL
 #define REAL float
 #define ID int
-#endif
-#ifndef LANES
-#define LANES 32  // threads of a warp; the host build has 1 too
-#endif
-#ifndef HOST_BUILD
-extern __shared__ float4 shared_memory[];
 #endif
 
 __device__ inline int lane() { return threadIdx.x % LANES; }
@@ -124,11 +118,8 @@ extern "C" __global__ void score_slopes(
         for (int r = lane(); r < C + S; r += LANES) {
             const REAL sign = r < C ? 1 : -1, weight = r < C ? (REAL)observed[r] : push;
             const REAL signed_score = sign * row[r];
-            const REAL shared = log1p(exp(-fabs(signed_score)));  // as in xw2v.losses: no step overflows
-            const REAL log_right = (signed_score > 0 ? 0 : signed_score) - shared;
-            const REAL wrong = exp((signed_score > 0 ? -signed_score : 0) - shared);
-            row[r] = wrong * weight * -sign;
-            loss -= weight * log_right;
+            row[r] = push_of<Exact>(weight, signed_score) * -sign;
+            loss += weight * softplus<Exact>(-signed_score);
         }
     }
     loss = warp_sum(loss);

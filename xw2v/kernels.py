@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["NOTHING", "THREADS", "ArrayKernels", "blocks_of", "options", "source"]
+__all__ = ["NOTHING", "THREADS", "ArrayKernels", "blocks_of", "options", "source", "with_headers"]
 
 THREADS = 256  # of a block whose warps take a row each
 NOTHING = np.uint64(0)
@@ -21,8 +22,25 @@ _IDS = {"int32": "int", "int64": "long long"}
 
 
 def source() -> str:
-    """The text of `kernels.cu`."""
-    return files("xw2v").joinpath("kernels.cu").read_text(encoding="utf-8")
+    """The text of `kernels.cu` with its header in its place."""
+    return with_headers("kernels.cu", files("xw2v"))
+
+
+def with_headers(name: str, folder: Traversable) -> str:
+    """The text of a CUDA source with the headers that it includes, from its folder or the package's, in their places.
+
+    As one text it needs no folder to look in, and CuPy, whose cache goes by the text alone, sees every change.
+    """
+    parts = []
+    for number, line in enumerate(folder.joinpath(name).read_text(encoding="utf-8").splitlines(), start=1):
+        header = line.removeprefix('#include "').removesuffix('"')
+        if header == line:
+            parts.append(line)
+        else:  # a compiler's message names the file that a reader knows
+            path = folder.joinpath(*header.split("/"))
+            path = path if path.is_file() else files("xw2v").joinpath(header)
+            parts.append(f'#line 1 "{header}"\n{path.read_text(encoding="utf-8")}#line {number + 1} "{name}"')
+    return "\n".join(parts) + "\n"
 
 
 def options(real: str, ids: str) -> tuple[str, ...]:

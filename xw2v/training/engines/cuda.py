@@ -21,6 +21,7 @@ import numpy as np
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError
+from xw2v.kernels import with_headers
 from xw2v.training import batches
 from xw2v.training.batches import Chunk
 from xw2v.training.draws import Purpose, stream_key
@@ -69,21 +70,8 @@ class Kernels(Protocol):
 
 
 def source() -> str:
-    """The text of `sgns.cu` with its headers in their places.
-
-    As one text it needs no folder to look in, and CuPy, whose cache goes by the text alone, sees every change.
-    """
-    folder = files("xw2v.training.engines")
-    lines = folder.joinpath("sgns.cu").read_text(encoding="utf-8").splitlines()
-    parts = []
-    for number, line in enumerate(lines, start=1):
-        name = line.removeprefix('#include "').removesuffix('"')
-        if name == line:
-            parts.append(line)
-        else:  # a compiler's message names the file that a reader knows
-            header = folder.joinpath(*name.split("/")).read_text(encoding="utf-8")
-            parts.append(f'#line 1 "{name}"\n{header}#line {number + 1} "sgns.cu"')
-    return "\n".join(parts) + "\n"
+    """The text of `sgns.cu` with its headers in their places."""
+    return with_headers("sgns.cu", files("xw2v.training.engines"))
 
 
 def options(tf32: bool, shape: Sequence[int] = ()) -> tuple[str, ...]:

@@ -14,18 +14,13 @@
 //
 // TF32=1 takes the products on tensor cores, which want compute capability 8.0; else they are float32.
 
+#include "common.cuh"
+
 typedef unsigned int u32;
-typedef long long i64;
 typedef unsigned long long u64;
 
-#ifndef LANES
-#define LANES 32  // threads of a warp; the host build has 1 too
-#endif
 #ifndef TF32
 #define TF32 0
-#endif
-#ifndef HOST_BUILD
-extern __shared__ float4 shared_memory[];
 #endif
 
 #include "sgns/chunk.cuh"

@@ -1,7 +1,5 @@
 // Scores of a group, and their slopes -alpha dJ/dscore.
 
-__device__ inline float softplus(float x) { return fmaxf(x, 0.0f) + log1pf(__expf(-fabsf(x))); }
-
 // Of one centre and column; and the loss if it is wanted.
 __device__ inline float slope_of(
     float score, int t, int c, const Members& here, const Shape& shape, int n, float alpha, bool measured,
@@ -10,9 +8,9 @@ __device__ inline float slope_of(
     const bool seen = c >= here.low()[t] && c <= here.high()[t] && c != t + shape.m;
     if (t >= n || (noise ? c >= shape.context_columns() + shape.S : !seen)) return 0.0f;
     const float weight = noise ? here.weights()[t] : 1.0f, away = noise ? -score : score;
-    if (measured) loss += weight * softplus(-away);
-    const float slope = __fdividef(alpha * weight, 1.0f + __expf(away));
-    return noise ? -slope : slope;
+    if (measured) loss += weight * softplus<Fast>(-away);
+    const float push = push_of<Fast>(alpha * weight, away);
+    return noise ? -push : push;
 }
 
 // Tiles of columns that a tile of centres has scores with: near them, and of noise words.
