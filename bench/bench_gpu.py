@@ -47,6 +47,7 @@ from xw2v.errors import BackendError, NumericalError, XW2VError
 from xw2v.losses import signed_sampling
 from xw2v.training.batches import Chunk, read_chunk
 from xw2v.training.engines import ChunkResult
+from xw2v.training.engines import softmax as blocks
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import CudaEngine
 from xw2v.training.initial import initial_tables
@@ -302,11 +303,18 @@ def softmax(bench: Bench) -> None:
         engine = ArrayEngine(config, counts, backend)
         chunk = read_chunk(ids[:n], offsets, 0, n)
         steady(bench, "softmax", engine, tables, chunk, V=len(counts), tf32=tf32)
+    # How much of the scores is held at a time: a block may stay in the cache, but each adds to the table once more.
+    held = blocks._FEW["cupy"]
+    for megabytes in () if bench.fake else (32, 128, 2048):
+        blocks._FEW["cupy"] = megabytes << 20
+        steady(bench, "softmax", engine, tables, chunk, V=len(counts), tf32=True, held_MB=megabytes)
+    blocks._FEW["cupy"] = held
 
 
 def steady(bench: Bench, part: str, engine: Any, tables: Any, chunk: Chunk, **what: Any) -> None:
     """Kept tokens/s of an engine on one chunk."""
     results: list[ChunkResult] = []
+    engine.backend.attach()  # one before this may have had TF32
 
     def train() -> None:
         results.append(engine.train_chunk(tables, chunk, 0, lambda words, step: 0.01))

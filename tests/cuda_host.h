@@ -51,6 +51,7 @@ struct Fiber {
     bool begun;
     std::vector<char> stack;
     State state;
+    int vote = 0;
     unsigned shuffles;
     float sent[2][6];
     struct Copy {
@@ -88,6 +89,15 @@ static void __attribute__((noinline)) resume(Fiber& fiber) {
 
 inline void __syncthreads() {
     if (blockDim.x > 1) wait(at_barrier);
+}
+
+inline int __syncthreads_or(int one) {
+    if (blockDim.x == 1) return one;
+    fibers[threadIdx.x].vote = one;
+    wait(at_barrier);
+    const int any = std::any_of(fibers.begin(), fibers.end(), [](const Fiber& fiber) { return fiber.vote != 0; });
+    wait(at_barrier);  // all have read before one votes again
+    return any;
 }
 
 // Send numbers to the other lanes of the warp and wait for theirs: whose is told by the lane that is asked for.

@@ -132,7 +132,8 @@ extern "C" __global__ void score_slopes(
 
 // ---- the exact softmax: a block a row --------------------------------------------------------------------------
 
-#define AT_ONCE 8  // scores that a thread has on their way
+#define AT_ONCE 12  // scores that a thread has on their way
+#define ROOM 60     // e^60 times as many odds as there are words are still far from what a float holds
 
 // The largest of all threads' numbers, or their sum. `scratch` has room for a number of each warp.
 __device__ inline REAL block_result(REAL own, bool sum, REAL* scratch) {
@@ -148,36 +149,46 @@ __device__ inline REAL block_result(REAL own, bool sum, REAL* scratch) {
     return all;
 }
 
-// Scores (N, V), rows `pitch` apart, become odds exp(score - maximum). Of each row also the log-normalizer, the factor
+// Scores (N, V), rows `pitch` apart, become odds e^(score - reference). Of each row also the log-normalizer, the factor
 // weight / total that makes probabilities of odds, and its centre times that factor.
+// The reference is the largest of the row's first scores, so that a row is read once: odds may be more than 1. Where a
+// later score is larger by ROOM, it is the reference from there on, and what was written is brought to it.
 // Shared memory: a REAL a warp.
 extern "C" __global__ void
 #ifndef HOST_BUILD
-__launch_bounds__(1024)
+__launch_bounds__(512, 2)
 #endif
 odds_of_scores(
     REAL* scores, i64 N, int V, i64 pitch, const REAL* weights, const REAL* centers, int D, REAL* log_normalizers,
     REAL* factors, REAL* scaled) {
     REAL* scratch = (REAL*)shared_memory;
-    const int threads = blockDim.x;
+    const int threads = blockDim.x, mine = threadIdx.x / LANES * (AT_ONCE * LANES) + lane();  // and every LANES on
     for (i64 i = blockIdx.x; i < N; i += gridDim.x) {
         REAL* row = scores + i * pitch;
-        REAL maximum = row[0], total = 0;
-        for (int first = threadIdx.x; first < V; first += AT_ONCE * threads) {
+        REAL reference = 0, total = 0;
+        for (int begin = 0; begin < V; begin += AT_ONCE * threads) {
+            REAL* part = row + begin + mine;
+            const int size = V - begin - mine;
+            REAL own[AT_ONCE], largest = -1e30f;
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; ++j) own[j] = j * LANES < size ? part[j * LANES] : -1e30f;
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; ++j) largest = fmax(largest, own[j]);
+            if (begin == 0) {
+                reference = block_result(largest, false, scratch);
+            } else if (__syncthreads_or(largest > reference + ROOM)) {
+                const REAL before = reference;
+                reference = block_result(largest, false, scratch);
+                const REAL less = exp(before - reference);
+                for (int at = mine; at < begin; at += AT_ONCE * threads)  // what this thread has written
+                    for (int j = 0; j < AT_ONCE; ++j) row[at + j * LANES] *= less;
+                total *= less;
+            }
 #pragma unroll
             for (int j = 0; j < AT_ONCE; ++j)
-                if (first + j * threads < V) maximum = fmax(maximum, row[first + j * threads]);
-        }
-        maximum = block_result(maximum, false, scratch);
-        for (int first = threadIdx.x; first < V; first += AT_ONCE * threads) {
-            REAL own[AT_ONCE];  // all are read before one is written
-#pragma unroll
-            for (int j = 0; j < AT_ONCE; ++j) own[j] = first + j * threads < V ? row[first + j * threads] : 0;
-#pragma unroll
-            for (int j = 0; j < AT_ONCE; ++j)
-                if (first + j * threads < V) {
-                    const REAL odds = exp(own[j] - maximum);
-                    row[first + j * threads] = odds;
+                if (j * LANES < size) {
+                    const REAL odds = exp(own[j] - reference);
+                    part[j * LANES] = odds;
                     total += odds;
                 }
         }
@@ -185,7 +196,7 @@ odds_of_scores(
         const REAL factor = weights[i] / total;
         for (int k = threadIdx.x; k < D; k += threads) scaled[i * D + k] = factor * centers[i * D + k];
         if (threadIdx.x == 0) {
-            log_normalizers[i] = maximum + log(total);
+            log_normalizers[i] = reference + log(total);
             factors[i] = factor;
         }
     }

@@ -19,7 +19,7 @@ Array = Any
 _ROWS = 128  # a product with fewer rows is slow
 _FEW = {"cupy": 512 << 20, "numpy": 8 << 20}  # bytes of scores that are worth more rows: a cache holds them
 _PITCH = 32  # rows of scores on a GPU begin at multiples of it: else cuBLAS has no tensor cores for them
-_ODDS_THREADS = 1024
+_ODDS_THREADS, _ODDS_BLOCKS = 512, 2  # of a multiprocessor, so that one reads while the other computes
 _MOST = 32 << 20  # bytes of scores beyond which words are taken in tiles, though that is a product more
 
 
@@ -128,8 +128,8 @@ class CupyExpectation:
             n = some.stop - start
             for words in parts:
                 multiply(centers[some], outside_vectors[words, :].T, scores[:n, words])
-            # A block a multiprocessor, so that the second read of a row finds it in the cache.
-            kernels.launch("odds_of_scores", min(n, kernels.multiprocessors), _ODDS_THREADS, 32 * centers.itemsize, (
+            blocks = min(n, _ODDS_BLOCKS * kernels.multiprocessors)
+            kernels.launch("odds_of_scores", blocks, _ODDS_THREADS, 32 * centers.itemsize, (
                 scores, np.int64(n), np.int32(V), np.int64(pitch), weights[some], centers[some], np.int32(D),
                 log_normalizers[some], factors[some], scaled[some],
             ))  # fmt: skip
