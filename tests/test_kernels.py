@@ -197,9 +197,10 @@ def test_scores_far_above_those_before_them(backend: CupyBackend, dtype: str, fa
     outside[::7] = rng.standard_normal((len(outside[::7]), 2))
     outside[V // 2 :: 11] += far / 2
     outside[V - 3] += far
-    weights = np.array([1.0, 0, 4])
-    found = softmax.expectation_of(backend)(*(backend.from_host(a.astype(dtype)) for a in (centers, weights, outside)))
-    wanted = softmax_expectation(*(a.astype(dtype).astype("float64") for a in (centers, weights, outside)))
+    arrays = [array.astype(dtype) for array in (centers, np.array([1.0, 0, 4]), outside)]
+    found = softmax.expectation_of(backend)(*map(backend.from_host, arrays))
+    v, weights, U = (array.astype("float64") for array in arrays)
+    wanted = softmax_expectation(v, weights, U)
     for ours, theirs in zip(found, wanted, strict=True):
         # One thread adds 40,000 numbers up here, one after the other.
         rtol, atol = (1e-3, 1e-5) if dtype == "float32" else (1e-9, 1e-12)
