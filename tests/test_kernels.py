@@ -231,6 +231,25 @@ def test_chunks_are_long_on_a_gpu(backend: CupyBackend, loss: str) -> None:
     assert chunk_size(10**5, config, there) == batches.SEGMENT
 
 
+def test_a_step_asks_for_few_things(backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels and products of each step: a GPU is as fast as the host asks."""
+    if not isinstance(backend, HostCupy):
+        pytest.skip("launches are noted on the host")
+    monkeypatch.setattr(batches, "SEGMENT", 256)
+    ids = np.random.default_rng(0).integers(0, 50, 1000).astype(np.int32)
+    config = Config(vector_size=8, engine="array", batch_size=256, sample=0)
+    engine = ArrayEngine(config, np.bincount(ids), backend)
+    tables = Tables(*(np.zeros((50, 8), np.float32) for _ in range(2)))
+    kernels, products = backend.kernels(np.dtype("float32"), np.dtype("int32")), []
+    monkeypatch.setattr(backend, "multiply", lambda *arrays, **how: products.append(arrays))
+    before = len(kernels.launched)
+    steps = engine.train_chunk(tables, batches.read_chunk(ids, np.array([0, 1000]), 0, 1000), 0, lambda *_: 0.01).steps
+    assert steps == 4
+    step = ["take_rows", "score_slopes", "claim_slots", "sum_repeats", "add_shortened"]
+    assert kernels.launched[before:] == step * steps
+    assert len(products) == 3 * steps
+
+
 def test_which_backend_takes_which_way(backend: CupyBackend) -> None:
     assert isinstance(sampling_of(backend), CupySampling)
     assert isinstance(softmax.expectation_of(backend), softmax.CupyExpectation)
