@@ -6,7 +6,9 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -86,10 +88,39 @@ class HostKernels:
         assert status == 0, f"{name} {FAILURES[status]}"
 
 
+class FakeCupy:
+    """A CuPy that compiles nothing and notes how kernels are launched: name, grid, block, arguments, shared memory."""
+
+    def __init__(self, *, capability: str = "90") -> None:
+        attributes = {"MultiProcessorCount": 132, "MaxSharedMemoryPerBlockOptin": 227 << 10}
+        device = SimpleNamespace(compute_capability=capability, attributes=attributes)
+        self.cuda = SimpleNamespace(Device=lambda: device)
+        self.launched: list[tuple[Any, ...]] = []
+        self.kernels: list[Any] = []
+
+    def RawModule(self, *, code: str, options: Sequence[str]) -> Any:  # noqa: N802
+        """As CuPy has it."""
+        return SimpleNamespace(compile=lambda: None, get_function=partial(FakeKernel, self))
+
+
+class FakeKernel:
+    """A kernel of `FakeCupy`; what is beyond 48 KiB must have been allowed."""
+
+    max_dynamic_shared_size_bytes = 48 << 10
+
+    def __init__(self, cupy: FakeCupy, name: str) -> None:
+        self._cupy, self._name = cupy, name
+        cupy.kernels.append(self)
+
+    def __call__(self, grid: Any, block: Any, arguments: Any, *, shared_mem: int = 0) -> None:
+        assert shared_mem <= self.max_dynamic_shared_size_bytes
+        self._cupy.launched.append((self._name, grid, block, arguments, shared_mem))
+
+
 def _as_argument(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         assert value.flags.c_contiguous
         return ctypes.c_void_p(value.ctypes.data)
     assert isinstance(value, np.generic), type(value)  # a Python number has no size that a kernel could count on
-    kind: Any = value.dtype
-    return np.ctypeslib.as_ctypes_type(kind)(value.item())
+    # As on a GPU, nobody knows what lies behind a number that is shorter than what the kernel reads.
+    return (ctypes.c_char * 16).from_buffer_copy(value.tobytes().ljust(16, b"\xa5"))

@@ -16,6 +16,7 @@ from xw2v.training.batches import read_chunk
 from xw2v.training.draws import Purpose, stream_key
 from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine, default_batch_size
+from xw2v.training.engines.sampled import sampling_of
 from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
 
 ALPHA = 0.1
@@ -165,9 +166,11 @@ def test_shared_mode_with_windows_of_one_word_is_the_textbook_step() -> None:
         np.testing.assert_allclose(shared, pair, rtol=1e-13)
 
 
-def test_stopping_in_the_middle() -> None:
+@pytest.mark.parametrize("group_size", [4, 16])
+def test_stopping_in_the_middle(group_size: int) -> None:
+    """Also with steps of less than a group."""
     ids, offsets, counts = corpus()
-    config = Config(vector_size=3, group_size=4, batch_size=4, sample=0)
+    config = Config(vector_size=3, group_size=group_size, batch_size=4, sample=0)
     engine = ArrayEngine(config, counts, NumpyBackend("a test"))
     seen: list[tuple[int, int]] = []
 
@@ -187,4 +190,21 @@ def test_batch_size_follows_the_hottest_word() -> None:
     assert default_batch_size(config, uniform, "cupy") == 8192
     assert default_batch_size(config, hot, "numpy") == 256
     assert default_batch_size(config.replace(max_update_norm=None), hot, "numpy") == 32
+    assert default_batch_size(config.replace(sample=1e-3), hot, "numpy") == 1024
     assert default_batch_size(config.replace(group_size=64), np.ones(1), "numpy") == 128
+
+
+def test_the_loss_of_a_step_is_a_sum_in_float64(library: Library) -> None:
+    """A large one and many small ones, of float32 rows."""
+    ours = Tables(library.table([[1], [0]], "float32"), library.table([[0], [1e7]], "float32"))
+    center_ids, outside_ids = library.asarray([[0] + 640 * [1]], "int32"), library.asarray([[0, 1]], "int32")
+    positives, totals = library.asarray(np.ones((1, 641, 1), dtype=bool)), library.table([0, 0], "float64")
+    sampling_of(library.backend)(ours, center_ids, outside_ids, positives, 1.0, totals)
+    wanted = [1e7 + 1 + 1280 * np.log(2), 641]  # a centre's own is a float32
+    np.testing.assert_allclose(library.to_host(totals), wanted, rtol=2e-9)
+
+
+def test_noise_words_of_a_group_by_default() -> None:
+    counts = corpus()[2]
+    assert ArrayEngine(Config(), counts, NumpyBackend("a test")).group_negatives == 32
+    assert ArrayEngine(Config(group_negatives=5), counts, NumpyBackend("a test")).group_negatives == 5

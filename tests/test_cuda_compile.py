@@ -10,7 +10,7 @@ import pytest
 from bench.nvrtc import CompileError, Nvrtc
 from bench.ptxas_report import SHAPES, TARGETS, compiled, usages
 from xw2v import kernels
-from xw2v.training.engines.cuda import _FLOAT32, _TF32, Tiles, options, source
+from xw2v.training.engines.cuda import _FLOAT32, _TF32, _TRAIN_THREADS, Tiles, options, source
 
 KERNELS = {"keep_tokens", "count_groups", "draw_noise", "train_groups"}
 ENGINES = files("xw2v.training.engines")
@@ -79,6 +79,10 @@ def test_one_text_holds_all_headers() -> None:
     assert (
         ENGINES.joinpath("sgns.cu").read_text(encoding="utf-8").splitlines()[number - 2] == '#include "sgns/steps.cuh"'
     )
+
+
+def test_blocks_are_no_larger_than_the_source_allows() -> None:
+    assert f"__launch_bounds__({_TRAIN_THREADS}, 1)\n" in source()
 
 
 @pytest.mark.parametrize(("tf32", "tiles"), [(1, _TF32), (0, _FLOAT32)])

@@ -7,6 +7,7 @@ here. `tests/cuda_host.h` says what stands in for it.
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,17 +17,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cuda_build import HostKernels, build
+from tests.cuda_build import FakeCupy, HostKernels, build
+from tests.test_large_numbers import sparse
 from tests.tf32 import tf32_products
 from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError
 from xw2v.training import batches
 from xw2v.training.batches import read_chunk
+from xw2v.training.draws import Purpose, draw, low_half, stream_key
 from xw2v.training.engines import Rate, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.engines.cuda import _FLOAT32, _TF32, CudaEngine, _shared_bytes, update_bounds
+from xw2v.training.engines.cuda import _FLOAT32, _TF32, CudaEngine, CupyKernels, _shared_bytes, update_bounds
 from xw2v.training.room import check_memory
+from xw2v.training.sampling import AliasTable, draw_words, keep_probabilities, noise_probabilities
 from xw2v.training.trainer import train
 
 V, N = 60, 700
@@ -217,6 +221,19 @@ def test_centres_in_flight(kernels: Make) -> None:
     assert blocks(132, batch_size=1600, group_size=32) == 50
 
 
+def test_noise_words_of_a_group_by_default(kernels: Make) -> None:
+    engine = CudaEngine(Config(vector_size=4), corpus()[2], NumpyBackend("a test"), kernels=kernels())
+    assert engine.group_negatives == 32
+
+
+def test_what_chunks_take_is_what_two_of_them_hold(kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    engine = CudaEngine(exact(5), counts, NumpyBackend("a test"), kernels=kernels())
+    chunk = engine.read_chunk(ids, offsets, 0, N)
+    held = sum(array.nbytes for array in (chunk.ids, chunk.sentences, *engine._keep(chunk, 0)))
+    assert 2 * held <= engine.scratch_bytes(V, 5, N) <= 4 * held
+
+
 def test_too_little_shared_memory(kernels: Make) -> None:
     with pytest.raises(ConfigError, match=r"group_size=512.* KiB"):
         CudaEngine(exact(100, group_size=512), corpus()[2], NumpyBackend("a test"), kernels=kernels())
@@ -238,19 +255,22 @@ def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables, slice_width: in
     engine.backend.scatter_add = scatter_add  # type: ignore[method-assign,assignment]
 
 
-@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize(("threads", "tf32", "slice_width"), [(64, False, 128), (64, True, 64), (1, False, 4)])
 @pytest.mark.parametrize("D", [7, 128, 300])
-def test_steps_are_shortened_to_each_words_bound(D: int, tf32: bool, kernels: Make) -> None:
+def test_steps_are_shortened_to_each_words_bound(
+    D: int, threads: int, tf32: bool, slice_width: int, kernels: Make
+) -> None:
     ids, offsets, counts = corpus()
     config = exact(D)
     theirs, ours = tables(D), tables(D)
     fused = CudaEngine(
-        config.replace(max_update_norm=0.005), counts, NumpyBackend("a test"), blocks=3, kernels=kernels(64, tf32=tf32)
-    )
+        config.replace(max_update_norm=0.005), counts, NumpyBackend("a test"), blocks=3,
+        kernels=kernels(threads, tf32=tf32),
+    )  # fmt: skip
     alpha = binary_rate if tf32 else rate
     fused.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, alpha)
     array = ArrayEngine(config, counts, NumpyBackend("a test"))
-    shortened(array, fused._bounds, theirs, 64 if tf32 else 128)
+    shortened(array, fused._bounds, theirs, slice_width)
     with tf32_products() if tf32 else nullcontext():
         array.train_chunk(theirs, read_chunk(ids, offsets, 0, N), 3, alpha)
     free = tables(D)
@@ -288,11 +308,31 @@ def test_loss_is_the_array_engines(kernels: Make) -> None:
     assert cuda.loss / cuda.pairs == pytest.approx(array.loss / array.pairs, rel=0.1)
 
 
+@pytest.mark.parametrize(("threads", "order"), [(1, 0), (64, 1)])
+def test_every_16th_group_is_measured(threads: int, order: int, kernels: Make) -> None:
+    """A centre a group, with a word on each side, but for the first of a segment."""
+    host, counts, measured = kernels(threads, order=order), corpus()[2], []
+    launch = host.launch
+
+    def launch_and_look(name: str, grid: int, threads: int, shared_bytes: int, arguments: Any) -> None:
+        launch(name, grid, threads, shared_bytes, arguments)
+        measured.append(arguments[-1])
+
+    host.launch = launch_and_look  # type: ignore[method-assign]
+    config = exact(4, sample=0, group_size=1, window=1)
+    engine = CudaEngine(config, counts, NumpyBackend("a test"), kernels=host)
+    engine.train_chunk(tables(4), read_chunk(corpus()[0], np.array([0, N]), 0, N), 0, rate)
+    assert measured[-1] == 2 * len(range(0, N, 16)) - 3
+
+
 def test_stopping(kernels: Make) -> None:
     ids, offsets, counts = corpus()
     ours = tables(5)
     engine = CudaEngine(exact(5), counts, NumpyBackend("a test"), kernels=kernels())
     assert engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 0, lambda words, step: None) == (0.0, 0, 0, 0)
+    rates = iter([0.01, None])  # the end comes between two questions
+    result = engine.train_chunk(ours, read_chunk(ids, offsets, 0, N), 0, lambda words, step: next(rates))
+    assert result == (0.0, 0, 0, 0)
     np.testing.assert_array_equal(ours.center_vectors, tables(5).center_vectors)
 
 
@@ -325,7 +365,7 @@ def test_chunks_in_a_later_place_and_a_corpus_without_a_kept_word(kernels: Make)
 def test_chunks_are_read_as_the_host_reads_them_and_once(kernels: Make) -> None:
     ids, offsets, counts = corpus()
     engine = CudaEngine(exact(5), counts, NumpyBackend("a test"), kernels=kernels())
-    for start, stop in ((0, 512), (512, N)):
+    for start, stop in ((512, N), (0, 512)):
         ours, theirs = engine.read_chunk(ids, offsets, start, stop), read_chunk(ids, offsets, start, stop)
         np.testing.assert_array_equal(ours.ids, theirs.ids)
         # Which numbers stand for sentences is left open, not where another begins.
@@ -362,6 +402,106 @@ def test_the_host_build_finds_what_it_is_for(libraries: dict[tuple[int, bool], P
         engine.train_chunk(tables(5), read_chunk(ids, offsets, 0, N), 0, rate)
     with pytest.raises(AssertionError, match="no such kernel"):
         launch("nothing", 1, 1, 0, ())
+
+
+def test_no_row_is_carried_into_the_next_segment(kernels: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last group of a segment is whole, and one of its columns alone stands for nothing."""
+    monkeypatch.setattr(batches, "SEGMENT", 240)
+    check(exact(7, group_size=6, window=1, sample=0), kernels())
+
+
+def test_a_segment_without_a_kept_word(kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    ids[250:520] = V - 1
+    theirs, ours = tables(7), tables(7)
+    array = ArrayEngine(exact(7), counts, NumpyBackend("a test"))
+    cuda = CudaEngine(exact(7), counts, NumpyBackend("a test"), kernels=kernels(32))
+    array._thresholds[V - 1] = cuda._keep_below[V - 1] = 0
+    expected = array.train_chunk(theirs, read_chunk(ids, offsets, 0, N), 1, rate)
+    assert cuda.train_chunk(ours, read_chunk(ids, offsets, 0, N), 1, rate)[1:] == expected[1:]
+    for table, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(table, other, atol=1e-5, rtol=1e-4)
+
+
+def test_a_token_is_kept_and_a_noise_word_its_columns_below_the_threshold_and_not_at_it(kernels: Make) -> None:
+    config, ids = exact(5, group_size=1, group_negatives=1), np.arange(V, dtype=np.int32)
+    engine = CudaEngine(config, np.ones(V), NumpyBackend("a test"), kernels=kernels())
+    places = np.arange(V, dtype=np.int64)
+    bits = draw(stream_key(config.seed, Purpose.TOKEN, 3), places, xp=np)
+    engine._keep_below = low_half(bits) + places % 2
+    bits = draw(stream_key(config.seed, Purpose.NOISE, 3), places[1::2], xp=np)
+    columns = ((bits.view(np.uint64) >> np.uint64(32)) * np.uint64(V) >> np.uint64(32)).astype(np.int64)
+    engine._noise_below[columns], engine._noise_alias[:] = low_half(bits), V - 1 - ids
+    kept = engine._keep(read_chunk(ids, np.array([0, V]), 0, V), 3)
+    np.testing.assert_array_equal(kept.ids[: kept.before[-1]], ids[1::2])
+    noise = AliasTable(engine._noise_below, engine._noise_alias)
+    np.testing.assert_array_equal(kept.noise_ids[: V // 2], draw_words(noise, bits, xp=np))
+
+
+def test_there_is_room_for_the_noise_words_of_all_groups(kernels: Make) -> None:
+    ids, offsets, counts = corpus()
+    engine = CudaEngine(exact(5, group_size=24, sample=0), counts, NumpyBackend("a test"), kernels=kernels())
+    kept = engine._keep(read_chunk(ids, offsets, 0, 512), 0)
+    assert kept.groups_before[-1] == 11 + 11
+    assert len(kept.noise_ids) >= 22 * 16
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("D", [5, 7, 100])
+def test_nothing_behind_a_table_is_written(D: int, tf32: bool, kernels: Make) -> None:
+    """Not even zeros are added to what lies there."""
+    ids, offsets, counts = corpus()
+    memory = [np.full(V * D + 128, -0.0, np.float32) for _ in range(2)]
+    ours = Tables(*(room[: V * D].reshape(V, D) for room in memory))
+    engine = CudaEngine(exact(D, sample=0), counts[::-1], NumpyBackend("a test"), kernels=kernels(32, tf32=tf32))
+    engine.train_chunk(ours, read_chunk(V - 1 - ids, offsets, 0, N), 0, rate)
+    for room in memory:
+        np.testing.assert_array_equal(room[V * D :].view(np.uint32), 1 << 31)
+
+
+def test_windows_end_where_noise_words_begin(kernels: Make) -> None:
+    """Where a centre's window and those of its neighbours in the tile fill more columns than there are."""
+    check(exact(7, group_size=1, window=3), kernels())
+
+
+def test_rows_behind_two_to_the_32_numbers(kernels: Make, tmp_path: Path) -> None:
+    """A place that is cut to 32 bits is another row's."""
+    large, D = 2**18 + 4, 2**14
+    ours = Tables(*(sparse(tmp_path / name, np.float32, (large, D)) for name in ("center", "outside")))
+    ids, counts = np.arange(large - 4, large, dtype=np.int32), np.zeros(large, dtype=np.int64)
+    counts[ids] = 1
+    for table in ours:
+        table[ids] = 1 / np.sqrt(D)
+    config = exact(D, sample=0, group_size=4, group_negatives=4)
+    engine = CudaEngine(config, counts, NumpyBackend("a test"), kernels=kernels(64))
+    engine.train_chunk(ours, read_chunk(ids, np.array([0, 4]), 0, 4), 0, rate)
+    for table in ours:
+        assert (table[ids] != np.float32(1 / np.sqrt(D))).any(axis=1).all()
+        assert not table[:4].any()
+
+
+def test_bounds_are_those_of_the_corpus_and_the_groups_in_flight(kernels: Make) -> None:
+    config, counts = exact(5, max_update_norm=0.5), corpus()[2]
+    kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
+    noise = noise_probabilities(counts, config.ns_exponent)
+    engine = CudaEngine(config, counts, NumpyBackend("a test"), blocks=7, kernels=kernels())
+    for ours, theirs in zip(engine._bounds, update_bounds(config, kept / kept.sum(), noise, 16, 7), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_how_kernels_are_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = FakeCupy()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    kernels = CupyKernels(tf32=True)
+    for _ in range(2):  # what was compiled for another shape is not used again
+        kernels.compile((100, 5, 16, 32, 100, 1))
+        for arguments in ([1, 2], [3]):
+            kernels.launch("f", 7, 64, 100 << 10, arguments)
+    assert cupy.launched == 2 * [("f", (7,), (64,), (1, 2), 100 << 10), ("f", (7,), (64,), (3,), 100 << 10)]
+    assert len(cupy.kernels) == 2
+    assert (kernels.tf32, kernels.multiprocessors, kernels.shared_bytes) == (True, 132, 227 << 10)
+    monkeypatch.setitem(sys.modules, "cupy", FakeCupy(capability="75"))
+    assert not CupyKernels(tf32=True).tf32
 
 
 def test_training_hands_over_chunks_ahead(kernels: Make) -> None:

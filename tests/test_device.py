@@ -40,7 +40,7 @@ def test_neighbours_are_those_of_the_host(library: Library, monkeypatch: pytest.
     words = [word for word in WORDS if word != "w7"]
     same(there.most_similar_batch(words, topn=5), wv.most_similar_batch(words, topn=5))
     assert there.most_similar_batch([], topn=5) == []
-    assert there.most_similar_batch(["w1"], topn=0) == [[]]
+    assert there.most_similar_batch(["w1"], topn=0) == there.most_similar_batch(["w1"], topn=-1) == [[]]
     assert len(there.most_similar_batch(["w1"], topn=99)[0]) == V - 1
 
 
@@ -75,6 +75,16 @@ def test_analogies_are_those_of_the_host(library: Library) -> None:
     questions = [tuple(WORDS[i] for i in rng.choice(V, 3, replace=False)) for _ in range(40)]
     there = wv.on(library.asarray(vectors()))
     same(there.analogies(questions, topn=3), [wv.analogy(a, b, c, topn=3) for a, b, c in questions])
+    assert len(there.analogies(questions[:1], topn=99)[0]) == V - 3
+
+
+def test_questions_without_a_direction(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cosines with nothing are zero; and a block has a question, however many words there are."""
+    monkeypatch.setattr(device, "_BLOCK_NUMBERS", V - 1)
+    there = WordVectors(WORDS, vectors()).on(library.asarray(vectors()))
+    found = there.most_similar_batch(["w7", "w1"], topn=3)
+    assert [value for _, value in found[0]] == [0, 0, 0]
+    assert found[1][0][1] > 0.5
 
 
 def test_a_backend_takes_the_vectors_along() -> None:

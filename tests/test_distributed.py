@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from xw2v.errors import BackendError
 from xw2v.training import batches
 from xw2v.training.distributed import averaging
 from xw2v.training.distributed.averaging import Averager, row_limits
+from xw2v.training.distributed.ranks import _STARTED, _refuse_singletons
 from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, words_a_round
 from xw2v.training.engines import ChunkResult, Tables
 from xw2v.training.walk import Place, Position, Walk
@@ -249,6 +251,15 @@ def test_what_cannot_be_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackendError, match=r"needs mpi4py and an MPI library .*: pip install 'xw2v\[mpi\]'"):
         Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=True)
 
+    class WithoutLibrary(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            msg = "cannot load MPI library\nlibmpi.so: cannot open"
+            raise RuntimeError(msg)
+
+    monkeypatch.setitem(sys.modules, "mpi4py", WithoutLibrary("mpi4py"))
+    with pytest.raises(BackendError, match=r"an MPI library \(cannot load MPI library\): pip install"):
+        Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=True)
+
 
 @needs_mpi
 @pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"])
@@ -271,16 +282,33 @@ except BackendError as error:
     assert message.startswith(f"3 processes were started ({name}), and MPI knows of one: each would train alone; ")
 
 
+@pytest.mark.parametrize("number", ["", "1", "many", "³"])
+def test_what_launchers_say_that_is_no_number_of_processes(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _STARTED:
+        monkeypatch.setenv(name, number)
+    _refuse_singletons()
+    monkeypatch.setenv(_STARTED[-1], "2")
+    with pytest.raises(BackendError, match="2 processes were started"):
+        _refuse_singletons()
+
+
 @needs_mpi
 def test_what_is_no_communicator(tmp_path: Path) -> None:
     script = """
+from xw2v.distributed import join
 from xw2v.errors import ConfigError
-try:
-    Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=4)
-except ConfigError as error:
-    print(json.dumps(str(error)))
+def refused(distributed):
+    try:
+        Word2Vec(**OPTIONS).fit([["a", "b"]] * 9, distributed=distributed)
+    except ConfigError as error:
+        return str(error)
+ranks = join(comm)
+assert join(ranks) is ranks
+print(json.dumps([refused(4), refused(MPI.COMM_NULL)]))
 """
-    assert told(1, script, tmp_path) == "distributed must be True, False or an mpi4py communicator, got 4"
+    messages = told(1, script, tmp_path)
+    assert messages[0] == "distributed must be True, False or an mpi4py communicator, got 4"
+    assert messages[1].startswith("distributed must be True, False or an mpi4py communicator, got <mpi4py.MPI.Comm")
 
 
 # Bringing tables together --------------------------------------------------------------------------------

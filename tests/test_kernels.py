@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import array_api_compat.numpy
 import numpy as np
@@ -15,14 +18,15 @@ import pytest
 from bench.nvrtc import Nvrtc
 from bench.ptxas_report import usages
 from tests.conftest import Library
-from tests.cuda_build import HostKernels, build
+from tests.cuda_build import FakeCupy, HostKernels, build
 from tests.test_array_engine import MODES, by_engine, by_loops
 from tests.test_backend import summed
+from tests.test_large_numbers import sparse
 from xw2v import backend as backend_module
 from xw2v.backend import Backend, CupyBackend, NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import BackendError
-from xw2v.kernels import options, source
+from xw2v.kernels import ArrayKernels, blocks_of, options, source
 from xw2v.losses import softmax_expectation
 from xw2v.training import batches
 from xw2v.training.engines import Tables, softmax
@@ -57,6 +61,7 @@ class HostCupy(CupyBackend):
             if library is None:
                 pytest.skip("no C++ compiler (g++ or clang++)")
             self._compiled[wanted] = HostKernels(library, threads=self._threads, order=self._order)
+            self._compiled[wanted].multiprocessors = 3  # so that blocks share out rows
         return self._compiled[wanted]
 
     def multiply(self, a: Any, b: Any, out: Any, *, add: bool = False) -> None:
@@ -109,18 +114,40 @@ def test_rows_are_added(backend: CupyBackend, types: tuple[str, str], D: int, ma
     close(backend.to_host(ours), summed(wanted, range(9), rows[:9], -0.5, max_norm), real)
 
 
+def test_slots_grow_with_the_table(backend: CupyBackend) -> None:
+    for V in (3, 500, 7):
+        ours, ids = backend.from_host(np.zeros((V, 2))), backend.from_host(np.array([V - 1, 0, V - 1]))
+        backend.scatter_add(ours, ids, backend.from_host(np.ones((3, 2))), max_norm=100.0)
+        assert backend.to_host(ours)[[0, V - 1]].tolist() == [[1, 1], [2, 2]]
+    assert backend._scratch.slots_0.shape[0] == 500
+
+
+def test_rows_behind_two_to_the_32_numbers(tmp_path: Path) -> None:
+    """A place that is cut to 32 bits is another row's."""
+    backend, V, D = HostCupy(tmp_path, 64, 0), 2**18 + 4, 2**14
+    table = sparse(tmp_path / "table", np.float32, (V, D))
+    ids, rows = np.arange(V - 4, V, dtype=np.int32), np.ones((4, D), np.float32)
+    table[ids] = np.arange(4)[:, None]
+    np.testing.assert_array_equal(backend.take_rows([table], [ids])[0], table[ids])
+    backend.scatter_add(table, ids, rows)
+    backend.scatter_add(table, ids, rows, max_norm=1e9)
+    np.testing.assert_array_equal(table[ids[0] :].T - 2, np.broadcast_to(np.arange(4), (D, 4)))
+    assert not table[:4].any()
+
+
 @pytest.mark.parametrize("max_norm", [None, 0.3])
 @pytest.mark.parametrize("sizes", [(40, 7), (0, 7), (40, 0), (0, 0)], ids=str)
+@pytest.mark.parametrize("kinds", [("int32", "int32"), ("int32", "int64"), ("uint16", "uint16")], ids=str)
 def test_rows_of_two_tables_at_once(
-    backend: CupyBackend, dtype: str, sizes: tuple[int, int], max_norm: float | None
+    backend: CupyBackend, dtype: str, sizes: tuple[int, int], kinds: tuple[str, str], max_norm: float | None
 ) -> None:
-    """Ids of any dimensions; the tables have sizes of their own."""
+    """Ids of any dimensions and dtypes; the tables have sizes of their own."""
     rng = np.random.default_rng(2)
     tables = [rng.standard_normal((V, 33)) for V in (9, 12)]
     ids = [rng.integers(0, len(table), (n, 2)) for table, n in zip(tables, sizes, strict=True)]
     rows = [rng.standard_normal((*some.shape, 33)) for some in ids]
     ours = [backend.from_host(table.astype(dtype)) for table in tables]
-    at = [backend.from_host(some.astype("int32")) for some in ids]
+    at = [backend.from_host(some.astype(kind)) for some, kind in zip(ids, kinds, strict=True)]
     for taken, table, some in zip(backend.take_rows(ours, at), tables, ids, strict=True):
         np.testing.assert_array_equal(backend.to_host(taken), table.astype(dtype)[some])
     there = [backend.from_host(added.astype(dtype)) for added in rows]
@@ -172,6 +199,36 @@ def test_a_step_is_the_definitions(backend: CupyBackend, dtype: str, G: int, b: 
     close(backend.to_host(found.d_rows), wanted.d_rows, dtype)
 
 
+def test_the_loss_of_a_step_is_a_sum_in_float64(backend: CupyBackend) -> None:
+    """A large one and many small ones, of float32 rows."""
+    rows = (np.array(table, np.float32) for table in ([[1]], [[1e7], [0]]))
+    there = Tables(*map(backend.from_host, rows))
+    ids = np.ones((1, 641), dtype="int32")
+    ids[0, 1] = 0
+    arrays = [backend.from_host(array) for array in (np.zeros((1, 1), "int32"), ids, np.ones((1, 1, 1), dtype=bool))]
+    totals = backend.from_host(np.zeros(2))
+    sampling_of(backend)(there, arrays[0], arrays[1], arrays[2], 1.0, totals)
+    assert totals.tolist() == pytest.approx([1e7 + 640 * np.log(2), 1], rel=1e-8)
+
+
+def test_scores_that_exp_does_not_hold(backend: CupyBackend, dtype: str) -> None:
+    """Scores of ±1000, in a step and in the softmax."""
+    tables = Tables(np.array([[40.0], [-40.0]]), np.array([[25.0], [24.0]]))
+    ids, positives = np.array([[0, 1]], dtype="int32"), np.array([[[True], [True]]])
+    there = Tables(*(backend.from_host(table.astype(dtype)) for table in tables))
+    arrays = [backend.from_host(array) for array in (ids, ids, positives)]
+    totals, found_totals = np.zeros(2), backend.from_host(np.zeros(2))
+    wanted = sampled(tables, ids, ids, positives, 0.5, totals, xp=array_api_compat.numpy)
+    found = sampling_of(backend)(there, arrays[0], arrays[1], arrays[2], 0.5, found_totals)
+    assert found_totals.tolist() == pytest.approx(totals.tolist(), rel=1e-6)
+    close(backend.to_host(found.d_centers), wanted.d_centers, dtype)
+    close(backend.to_host(found.d_rows), wanted.d_rows, dtype)
+    weights = backend.from_host(np.array([2.0, 3.0], dtype))
+    expected = softmax.expectation_of(backend)(there.center_vectors, weights, there.outside_vectors)
+    for ours, theirs in zip(expected, softmax_expectation(tables[0], np.array([2.0, 3.0]), tables[1]), strict=True):
+        close(backend.to_host(ours), theirs, dtype)
+
+
 @pytest.mark.parametrize(("T", "V", "D"), [(1, 1, 1), (20, 30, 5), (20, 1500, 33), (0, 9, 4)])
 @pytest.mark.parametrize("few", [4 * 3 * 1500, 1 << 29])
 def test_softmax_in_place_is_the_definitions(
@@ -181,7 +238,8 @@ def test_softmax_in_place_is_the_definitions(
     monkeypatch.setattr(softmax, "_FEW", {"cupy": few, "numpy": few})
     rng = np.random.default_rng(T + V)
     arrays = rng.standard_normal((T, D)), rng.integers(0, 4, T).astype(float), 2 * rng.standard_normal((V, D))
-    found = softmax.expectation_of(backend)(*(backend.from_host(array.astype(dtype)) for array in arrays))
+    centers, weights = (backend.from_host(np.repeat(array, 2, axis=0).astype(dtype))[::2] for array in arrays[:2])
+    found = softmax.expectation_of(backend)(centers, weights, backend.from_host(arrays[2].astype(dtype)))
     for ours, theirs in zip(found, softmax_expectation(*arrays), strict=True):
         assert ours.dtype == dtype
         atol = 1e-4 if dtype == "float32" else 1e-10
@@ -254,6 +312,35 @@ def test_which_backend_takes_which_way(backend: CupyBackend) -> None:
     assert isinstance(sampling_of(backend), CupySampling)
     assert isinstance(softmax.expectation_of(backend), softmax.CupyExpectation)
     assert not isinstance(sampling_of(NumpyBackend("a test")), CupySampling)
+
+
+def test_words_are_taken_in_tiles_where_their_scores_are_too_many(
+    backend: CupyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(softmax, "_ROWS", 3)
+    monkeypatch.setattr(softmax, "_FEW", {"cupy": 4, "numpy": 4})
+    monkeypatch.setattr(softmax, "_MOST", 4 * 3 * 29)
+    in_blocks = mock.Mock(wraps=softmax.expectation_in_blocks)
+    monkeypatch.setattr(softmax, "expectation_in_blocks", in_blocks)
+    for V, calls in ((29, 0), (30, 1)):
+        softmax.expectation_of(backend)(*(backend.from_host(np.ones(shape)) for shape in ((6, 2), 6, (V, 2))))
+        assert in_blocks.call_count == calls
+
+
+def test_blocks_are_no_larger_than_the_source_allows() -> None:
+    assert re.findall(r"__launch_bounds__\((\d+)", source()) == [str(softmax._ODDS_THREADS)]
+
+
+def test_how_kernels_are_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = FakeCupy()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    kernels = ArrayKernels("float64", "int32")
+    for arguments in ([1, 2], [3]):
+        kernels.launch("f", 7, 64, 128, arguments)
+    assert kernels.multiprocessors == 132
+    assert cupy.launched == [("f", (7,), (64,), (1, 2), 128), ("f", (7,), (64,), (3,), 128)]
+    assert len(cupy.kernels) == 1
+    assert [blocks_of(rows) for rows in (0, 1, 8, 9, 2**40)] == [1, 1, 1, 2, 2**20]
 
 
 SHAPES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,9 @@ def test_buffers(dtype: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None
         before = [array.astype(dtype) for array in arrays]
         ours = [array.copy() for array in before]
         compare(expectation(*ours), softmax_expectation(*arrays), dtype)
+        scores = getattr(expectation._kept, "scores", None)
+        assert (scores is None) == (most == 1)
+        assert scores is None or 4 * scores.size <= 2 * most
         for array, untouched in zip(ours, before, strict=True):
             np.testing.assert_array_equal(array, untouched)
 
@@ -55,3 +59,32 @@ def test_buffers(dtype: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None
 def test_numpy_has_buffers_and_other_libraries_blocks(library: Library) -> None:
     chosen = softmax.expectation_of(library.backend)
     assert isinstance(chosen, softmax.BufferedExpectation) == (library.backend.name == "numpy")
+
+
+def test_each_thread_and_type_has_buffers_of_its_own() -> None:
+    expectation = softmax.BufferedExpectation(NumpyBackend("a test"))
+    arrays = problem(20, 30)
+    found = expectation(*(array.astype("float32") for array in arrays))
+    other = threading.Thread(target=expectation, args=[array.astype("float32") for array in problem(21, 30)])
+    other.start()
+    other.join()
+    compare(found, softmax_expectation(*arrays), "float32")
+    compare(expectation(*arrays), softmax_expectation(*arrays), "float64")
+
+
+def test_scores_that_exp_does_not_hold(library: Library, dtype: str) -> None:
+    """Scores of ±1000."""
+    arrays = np.array([[40.0], [-40.0]]), np.array([2.0, 3.0]), np.array([[25.0], [24.0]])
+    found = softmax.expectation_of(library.backend)(*(library.asarray(array, dtype) for array in arrays))
+    compare(found, softmax_expectation(*arrays), dtype, library.to_host)
+
+
+@pytest.mark.parametrize("V", [1000, 10**6, 10**8])
+@pytest.mark.parametrize(("backend", "few"), [("numpy", 8 << 20), ("cupy", 512 << 20)])
+def test_how_many_scores_are_held(backend: str, few: int, V: int) -> None:
+    rows, tile = softmax.block_size(backend, V)
+    assert rows >= 128
+    room = max(few, 32 << 20)
+    assert 4 * rows * min(tile, V) <= room
+    assert rows == max(128, few // (4 * V))
+    assert tile == room // 4 // rows if V == 10**8 else tile > 0

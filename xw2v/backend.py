@@ -298,12 +298,10 @@ class CupyBackend(Backend):
         max_norm: float | None = None,
     ) -> None:  # fmt: skip
         """See `Backend.add_rows`; of contiguous tables of one dtype, all in the same launches. Never waits."""
-        cp = self._cupy
         sets = []
-        for number, (table, some, added) in enumerate(zip(tables, ids, rows, strict=True)):
-            some = cp.ascontiguousarray(some, dtype=None if some.dtype in _ID_TYPES else "int64")
+        for number, (table, some, added) in enumerate(zip(tables, self._alike(ids), rows, strict=True)):
             slots = NOTHING if max_norm is None else self._slots(number, table.shape[0])
-            sets.append(RowSet(table, some, slots, cp.ascontiguousarray(added)))
+            sets.append(RowSet(table, some, slots, self._cupy.ascontiguousarray(added)))
         if max_norm is None:
             self._launch_rows("sum_rows", sets, scale)
             return
@@ -313,14 +311,19 @@ class CupyBackend(Backend):
         self._launch_rows("add_shortened", sets, scale, max_norm)
 
     def take_rows(self, tables: Sequence[Array], ids: Sequence[Array]) -> list[Array]:
-        """(..., D) rows of one or two contiguous tables of a dtype, for (...) int32 or int64 ids in each."""
-        empty, contiguous = self._cupy.empty, self._cupy.ascontiguousarray
+        """(..., D) rows of one or two contiguous tables of a dtype, for (...) ids in each."""
         sets = [
-            RowSet(table, contiguous(some), NOTHING, empty((*some.shape, table.shape[1]), dtype=table.dtype))
-            for table, some in zip(tables, ids, strict=True)
+            RowSet(table, some, NOTHING, self._cupy.empty((*some.shape, table.shape[1]), dtype=table.dtype))
+            for table, some in zip(tables, self._alike(ids), strict=True)
         ]
         self._launch_rows("take_rows", sets)
         return [some.rows for some in sets]
+
+    def _alike(self, ids: Sequence[Array]) -> list[Array]:
+        """Ids of one dtype that there is a kernel for, contiguous."""
+        dtypes = {some.dtype for some in ids}
+        dtype = None if len(dtypes) == 1 and dtypes <= {*_ID_TYPES} else "int64"
+        return [self._cupy.ascontiguousarray(some, dtype=dtype) for some in ids]
 
     def _launch_rows(self, name: str, sets: Sequence[RowSet], scale: float = 1.0, max_norm: float = -1.0) -> None:
         """Launch a kernel of rows for one table or two; see ROWS in `kernels.cu`."""
