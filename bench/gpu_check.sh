@@ -138,6 +138,11 @@ bench gensim 60 gensim
 bench job 60 job tf32
 bench losses 120 losses
 bench ceilings 90 ceilings questions
+# Two ranks on one GPU, which NCCL from 2.31 on allows when it is told to. A wheel of MPI may be among --wheels.
+PATH="$PATH:$packages/site/bin" on_gpu ranks 90 mpiexec bash -euc '
+    "$0" -m xw2v data write world "$1/world.txt"
+    NCCL_MULTI_RANK_GPU_ENABLE=1 mpiexec -n 2 "$0" -m xw2v train "$1/world.txt" -o "$1/world" --distributed --backend cupy
+    "$0" -m xw2v info "$1/world"' "$python" "$packages"
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
 tested tests -m "not slow"

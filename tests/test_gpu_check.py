@@ -37,7 +37,7 @@ def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
     if shutil.which("bash") is None or os.name != "posix":
         pytest.skip("no bash")
     asked = tmp_path / "asked.txt"
-    for name in ("python", "compute-sanitizer"):
+    for name in ("python", "compute-sanitizer", "mpiexec"):
         stub = tmp_path / name
         stub.write_text(f'#!/bin/sh\necho "{name} $*" >>{asked}\n')
         stub.chmod(0o755)
@@ -56,6 +56,7 @@ def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
         assert "-n 5" in line or name.endswith("check")
     assert sum("-m not slow" in line for line in lines) == 2
     assert "bench.bench_gpu fused softmax " in asked.read_text()
+    assert "mpiexec -n 2" in asked.read_text()
 
 
 @pytest.mark.parametrize("part", ["ceilings", "fused", "tf32", "questions", "array", "softmax"])
