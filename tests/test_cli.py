@@ -381,6 +381,14 @@ def test_plot(run: Run, model: Path) -> None:
     assert b"<svg" in Path("all.svg").read_bytes()
 
 
+def test_every_kind_of_picture_has_a_name_of_its_own(run: Run) -> None:
+    model = Word2Vec(vector_size=4, min_count=1, workers=1, epochs=2)
+    model.fit([["a", "b", "c"]] * 20, callbacks=[lambda _, end: end.scores.update(s=0.5)]).save("m")
+    for options in ([], ["--loss"], ["--scores"]):
+        assert run("plot", "m", *options).status == 0
+    assert sorted(str(path) for path in Path().glob("*.png")) == ["loss.png", "scores.png", "words.png"]
+
+
 @pytest.mark.parametrize("words", [["茶", "雨"], ["1", "2", "3", "1000"]])
 def test_plot_of_short_words(run: Run, words: list[str]) -> None:
     WordVectors(words, np.eye(len(words))).save("short")
@@ -798,6 +806,53 @@ def test_a_narrow_terminal_cuts_nothing_off() -> None:
     screen.table("", ["word", "path"], [["antidisestablishment", "/data/model"]])
     columns = list(zip(*(line.split("│")[1:3] for line in stream.getvalue().splitlines() if "│" in line), strict=True))
     assert ["".join(map(str.strip, column)) for column in columns] == ["antidisestablishment", "/data/model"]
+
+
+def _drawn(width: int, *table: Any, **how: Any) -> list[str]:
+    screen = Screen()
+    stream = io.StringIO()
+    screen.out = Console(file=stream, force_terminal=True, width=width, color_system=None)
+    screen.table(*table, **how)
+    return stream.getvalue().splitlines()
+
+
+def test_columns_without_room_are_a_table_below() -> None:
+    rows = [["pairs.tsv", "0.4321 (0.320-0.521)", "0.5432 (0.431-0.632)"], ["simlex.tsv", "0.1 (0-0.2)", "0.2 (0-0.3)"]]
+    drawn = _drawn(50, "scores", ["file", "one", "two"], rows, repeat=1)
+    found = [[cell.strip() for cell in line.split("│")[1:-1]] for line in drawn if "│" in line]
+    assert found == [[row[0], row[i]] for i in (1, 2) for row in rows]
+    assert drawn[0].strip() == "scores"
+    assert len([line for line in _drawn(70, "", ["file", "one", "two"], rows, repeat=1) if "┏" in line]) == 1
+
+
+def test_a_table_is_broken_at_spaces_and_numbers_stay_whole() -> None:
+    rows = [["minimum : maximum = horizontal :", "vertical", "0.91", "no, highest"], ["a", "b", "0.5", "yes"]]
+    drawn = _drawn(45, "", ["question", "answer", "cosine", "right"], rows)
+    assert max(map(len, drawn)) <= 45
+    for word in " ".join(rows[0]).split():
+        assert any(word in line for line in drawn)
+
+
+def test_neighbors_of_many_words_at_80_columns(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr("xw2v.screen.Console", lambda **_: console)
+    words = WordVectors.load(model).index_to_key[:10]
+    run("neighbors", model, *words, "-n", 3)
+    for word, score in WordVectors.load(model).most_similar(words[-1], topn=3):
+        assert f" {word} {score:.2f} " in stream.getvalue()
+
+
+def test_the_line_below_the_bar_fits_a_narrow_terminal() -> None:
+    screen = Screen()
+    stream = io.StringIO()
+    screen.err, screen.live = Console(file=stream, force_terminal=True, width=60, color_system=None), True
+    with screen.progress() as live:
+        for loss in range(20):
+            live.on_progress(_Record(loss=float(loss)))
+        live.on_epoch(EpochEnd(0, 4, 500, 1.0, 2.4, 2.5678, scores={"simlex": 0.3}))
+        live.on_progress(_Record())
+    assert re.search("loss 2.346 .* rate 0.0125 *\r?\n.*kept aside 2.568 simlex 0.300", stream.getvalue())
 
 
 def test_counts_and_curves() -> None:

@@ -17,8 +17,10 @@ import pytest
 
 from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
 from xw2v.training.epochs import EpochEnd
+from xw2v.vectors.figures import COLOURS
 from xw2v.vectors.plots import plot_loss, plot_runs, plot_scores, plot_words, words_figure
 from xw2v.vectors.projection import project, project_2d
+from xw2v.vectors.word_vectors import WordVectors
 
 Floats = npt.NDArray[np.float64]
 
@@ -179,6 +181,30 @@ def test_files_of_every_kind_come_out_the_same_twice(tmp_path: Path, suffix: str
         assert path.read_bytes().startswith(MAGIC[suffix])
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_a_dot_under_another_is_seen_as_a_ring() -> None:
+    vectors = np.array([[0, 0], [0, 0], [0, 0], [1, 1], [1, 1.001], [2, 0]])
+    figure, _ = words_figure(list("abcdef"), vectors, groups=range(6))
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+    for colour in COLOURS:
+        wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (pixels == wanted).all(axis=-1).sum() > 40  # a whole dot has some 90
+
+
+def test_the_picture_of_word_vectors_is_that_of_its_words(tmp_path: Path) -> None:
+    words, vectors = clustered(20)
+    wv = WordVectors(words, vectors)
+    figure = wv.plot(words[:6], tmp_path / "a.png", title="T", analogies=[words[6:8]])
+    plot_words(words[:8], wv[words[:8]], tmp_path / "b.png", title="T", analogies=[words[6:8]])
+    drawn = (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "a.png").read_bytes() == drawn == figure._repr_png_()  # type: ignore[attr-defined]
+    shown = {text.get_text() for text in wv.plot(near=words[0]).axes[0].texts}
+    assert shown == {words[0], *(word for word, _ in wv.most_similar(words[0], topn=15))}
+    assert len(wv.plot().axes[0].texts) == 20
+    with pytest.raises(UnknownWordError, match="unheard"):
+        wv.plot([*words, "unheard"])
 
 
 def test_no_path_draws_nothing() -> None:

@@ -24,7 +24,7 @@ ask                     model.wv is a WordVectors: wv["king"], wv.most_similar("
 evaluate                wv.evaluate([files]), wv.evaluate_word_pairs(file), wv.evaluate_word_analogies(file)
 exchange                wv.save_word2vec_format(path), WordVectors.load_word2vec_format(path); on the command line
                         xw2v export, for TensorBoard, Hugging Face, NumPy and spaCy
-see                     on the command line xw2v plot and xw2v report
+see                     wv.plot(["king", "queen"]) in a notebook; on the command line xw2v plot and xw2v report
 documents               model.transform(documents), DocumentVectors(model): steps of a scikit-learn pipeline
 a GPU                   Word2Vec(backend="cupy"); wv.on("cupy") for a great many questions; xw2v info says what is there
 many processes          fit(corpus, distributed=True) under mpiexec or srun

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import (
@@ -87,10 +88,12 @@ class LiveProgress:
         if self._progress.disable:
             return
         self._remember(record.loss)
+        epoch, speed = record.epoch + 1, f"{count(record.words_per_second)} words/s"
+        loss, rate = f"{record.loss:.3f}", f"rate {record.alpha:.4f}"
+        room = self._progress.console.width - len(f"epoch {epoch}/{record.epochs} {speed} loss {loss}  {rate}")
         shown = (
-            f"epoch [bold]{record.epoch + 1}[/]/{record.epochs} "
-            f"[green]{count(record.words_per_second)} words/s[/] "
-            f"loss [bold]{record.loss:.3f}[/] [cyan]{spark(self._losses)}[/] {self._epoch}rate {record.alpha:.4f}"
+            f"epoch [bold]{epoch}[/]/{record.epochs} [green]{speed}[/] loss [bold]{loss}[/] "
+            f"[cyan]{spark(self._losses, max(1, min(16, room)))}[/] {rate}{self._epoch}"
         )
         self._show("training", record.words, record.total_words, shown)
 
@@ -112,9 +115,8 @@ class LiveProgress:
     def on_epoch(self, end: Any) -> None:
         """Show, from now on, the loss on sentences kept aside and the scores at the end of an epoch."""
         kept_aside = [] if end.validation_loss is None else [("kept aside", end.validation_loss)]
-        self._epoch = "".join(
-            f"{escape(name)} [bold]{value:.3f}[/] " for name, value in [*kept_aside, *end.scores.items()]
-        )
+        shown = [f"{escape(name)} [bold]{value:.3f}[/]" for name, value in [*kept_aside, *end.scores.items()]]
+        self._epoch = "\n" + " ".join(shown) if shown else ""
 
 
 class _Bars(Progress):
@@ -187,22 +189,61 @@ class Screen:
         with drawing(), self.err.status(text) if self.live else nullcontext():
             yield
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on standard output: drawn on a terminal, tab-separated without its title elsewhere."""
+    def table(
+        self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], repeat: int | None = None
+    ) -> None:
+        """A table on standard output: drawn on a terminal, tab-separated without its title elsewhere.
+
+        One that is too wide for the terminal is broken at the spaces of its cells, and within words where nothing else
+        is left. With `repeat` it becomes several below each other, each with that many of the first columns.
+        """
         if not self.out.is_terminal:
             for row in rows:
                 self.line("\t".join(row))
             return
-        table = Table(
-            title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="bold cyan"
-        )
-        for column in columns:
-            table.add_column(Text(column), overflow="fold")  # plain: a word may look like markup
-        for row in rows:
-            table.add_row(*map(Text, row))
-        self.out.print(table)
+        cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
+        wide = [max(map(cell_len, column)) for column in cells]
+        least = [max((cell_len(part) for cell in column for part in cell.split()), default=0) for column in cells]
+        for part in _parts(wide, repeat, self.out.width):
+            widths = _narrowed([wide[i] for i in part], [least[i] for i in part], self.out.width)
+            table = Table(
+                title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="bold cyan"
+            )
+            for i, width in zip(part, widths, strict=True):
+                table.add_column(Text(columns[i]), overflow="fold", width=width)  # plain: a word may look like markup
+            for row in rows:
+                table.add_row(*(Text(row[i]) for i in part))
+            self.out.print(table)
+            title = ""
 
     def line(self, text: str) -> None:
         """A line of result, as it is: rich would expand its tabs."""
         self.out.file.write(text + "\n")
         self.out.file.flush()
+
+
+def _with_frame(widths: Sequence[int]) -> int:
+    return sum(widths) + 3 * len(widths) + 1
+
+
+def _parts(widths: Sequence[int], repeat: int | None, room: int) -> list[list[int]]:
+    """The columns of each table, as many as there is room for; all are in one where there is no `repeat`."""
+    if repeat is None:
+        return [list(range(len(widths)))]
+    parts: list[list[int]] = []
+    for i in range(repeat, len(widths)):
+        if parts and _with_frame([widths[j] for j in (*parts[-1], i)]) <= room:
+            parts[-1].append(i)
+        else:
+            parts.append([*range(repeat), i])
+    return parts
+
+
+def _narrowed(widths: list[int], least: Sequence[int], room: int) -> Sequence[int | None]:
+    """Widths that fit, the widest made narrower, none less than its longest word; None where that is too much."""
+    if _with_frame(least) > room:
+        return [None] * len(widths)
+    while _with_frame(widths) > room:
+        widest = max((i for i in range(len(widths)) if widths[i] > least[i]), key=lambda i: widths[i])
+        widths[widest] -= 1
+    return widths

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +25,9 @@ def plot(
             help="By default the 50 most frequent of four letters or more, or of any length where few are.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="A .png, .svg or .pdf file.")
-    ] = Path("words.png"),
+        Path | None, typer.Option("--output", "-o", metavar="FILE", show_default=False,
+            help="A .png, .svg or .pdf file; by default words.png, loss.png or scores.png.")
+    ] = None,
     arrows: Annotated[
         list[str] | None,
         typer.Option("--analogy", metavar="A,B[,C,D]", help="Arrows from A to B and C to D; may be repeated."),
@@ -44,12 +44,14 @@ def plot(
     ] = False,
 ) -> None:  # fmt: skip
     """A picture of words in the plane, or of the loss or the scores while a model was trained."""
-    from xw2v.vectors.plots import plot_loss, plot_runs, plot_scores, plot_words
+    from xw2v.vectors.plots import plot_loss, plot_runs, plot_scores
 
-    check_output(output)
     if loss and scores:
         msg = "--loss and --scores are two pictures: give one of them"
         raise ConfigError(msg)
+    if output is None:
+        output = Path("loss.png" if loss else "scores.png" if scores else "words.png")
+    check_output(output)
     if loss or scores:
         from xw2v.estimator import Word2Vec
 
@@ -62,21 +64,9 @@ def plot(
         else:
             plot_runs({name: model.history for name, model in models.items()}, output)
     else:
-        vectors = load(model)
         analogies = [arrow.split(",") for arrow in arrows or ()]
-        around = {word: [word, *(other for other, _ in vectors.most_similar(word, topn=15))] for word in near or ()}
-        drawn = words or ([] if around else _most_frequent(vectors.index_to_key))
-        drawn = list(dict.fromkeys([*drawn, *chain(*analogies), *chain(*around.values())]))
-        home = {word: centre for centre, found in reversed(around.items()) for word in found}
-        groups = [home.get(word, "") for word in drawn] if around else None
-        plot_words(drawn, vectors[drawn], output, analogies=analogies, groups=groups, method=method)
+        load(model).plot(words or None, output, near=near or (), analogies=analogies, method=method)
     Screen().line(f"wrote {output}")
-
-
-def _most_frequent(words: list[str]) -> list[str]:
-    """Some words for a picture: not the shortest, which say little in English; any where others are few."""
-    longer = [word for word in words if len(word) > 3][:50]
-    return longer if len(longer) >= 10 else words[:50]
 
 
 def convert(

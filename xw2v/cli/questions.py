@@ -39,7 +39,7 @@ def show_neighbors(screen: Screen, found: dict[str, list[tuple[str, float]]]) ->
     if screen.out.is_terminal:
         ranks = zip(*found.values(), strict=True)
         rows: Iterable[Sequence[str]] = [[f"{other} {score:.2f}" for other, score in rank] for rank in ranks]
-        screen.table("", list(found), list(rows))
+        screen.table("", list(found), list(rows), repeat=0)
         return
     for word, near in found.items():
         for other, score in near:
@@ -112,7 +112,8 @@ def evaluate(
     if len(models) == 1:
         rows = [[*row, f"{score.used}/{score.total}"] for row, score in zip(rows, first, strict=True)]
     columns = ["score"] if len(models) == 1 else list(found)
-    Screen().table("", ["file", "measure", *columns, "in vocabulary"][: len(rows[0])], rows)
+    repeat = None if len(models) == 1 else 2
+    Screen().table("", ["file", "measure", *columns, "in vocabulary"][: len(rows[0])], rows, repeat)
 
 
 def _figure(score: Score) -> str:

@@ -130,7 +130,7 @@ def show_epochs(screen: Screen, ends: Sequence[Mapping[str, Any]]) -> None:
         row = [str(end["epoch"] + 1), f"{end['seconds']:.1f}", f"{end['loss']:.4f}"]
         rows.append([*row, *([f"{loss:.4f}{star}"] if losses else []), *figures])
     columns = ["epoch", "seconds", "loss", *(["loss kept aside"] if losses else []), *names]
-    screen.table("", columns, rows if screen.out.is_terminal else [columns, *rows])
+    screen.table("", columns, rows if screen.out.is_terminal else [columns, *rows], repeat=1)
 
 
 def pictures(

@@ -28,6 +28,7 @@ __all__ = [
     "INK",
     "boxes_for_missing_glyphs",
     "check_suffix",
+    "figure_bytes",
     "fonts_for",
     "new_figure",
     "own_settings",
@@ -71,9 +72,10 @@ def own_settings() -> Iterator[None]:
 def new_figure(width: float, height: float, title: str | None) -> tuple[Figure, Axes]:
     """A figure of so many inches, and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    from xw2v.vectors.shown_figure import ShownFigure
+
+    figure = ShownFigure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     # Margins in inches, so that a large picture has no wide frame.
     axes = figure.add_axes((0.8 / width, 0.55 / height, 1 - 0.95 / width, 1 - (1.0 if title else 0.7) / height))
@@ -130,14 +132,19 @@ def boxes_for_missing_glyphs() -> Iterator[None]:
         yield
 
 
-@own_settings()
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as the suffix of its path says."""
-    kind = path.suffix.lower()[1:]
+    picture = figure_bytes(figure, path.suffix.lower()[1:])
+    with atomic_write(path) as file:
+        file.write(picture)
+
+
+@own_settings()
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """What a file of a figure holds: "png", "svg" or "pdf"."""
     # No date inside: the same words give the same picture.
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     buffer = io.BytesIO()
     with boxes_for_missing_glyphs():
         figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
-    with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+    return buffer.getvalue()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,51 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-__all__ = ["plot_loss", "plot_runs", "plot_scores", "plot_words", "project_2d", "words_figure"]
+    from xw2v.vectors.word_vectors import WordVectors
+
+__all__ = ["plot_loss", "plot_runs", "plot_scores", "plot_vectors", "plot_words", "project_2d", "words_figure"]
 
 Points = npt.NDArray[np.float64]
 
 _LONGEST_LABEL = 40  # characters
+
+
+# --- vectors ------------------------------------------------------------------------------------------------
+
+
+def plot_vectors(
+    wv: WordVectors,
+    words: Iterable[str] | None,
+    path: PathLike | None,
+    *,
+    near: Iterable[str] = (),
+    analogies: Sequence[Sequence[str]] = (),
+    title: str | None = None,
+    method: str = "pca",
+) -> Figure:
+    """The figure of `WordVectors.plot`, also written where there is a path."""
+    if path is not None:
+        check_suffix(Path(path))
+    around = {word: [word, *(other for other, _ in wv.most_similar(word, topn=15))] for word in _words(near)}
+    drawn = ([] if around else _most_frequent(wv.index_to_key)) if words is None else _words(words)
+    drawn = list(dict.fromkeys([*drawn, *chain(*analogies), *chain(*around.values())]))
+    home = {word: centre for centre, found in reversed(around.items()) for word in found}
+    groups = [home.get(word, "") for word in drawn] if around else None
+    figure, _ = words_figure(drawn, wv[drawn], title=title, analogies=analogies, groups=groups, method=method)
+    if path is not None:
+        save_figure(figure, Path(path))
+    return figure
+
+
+def _words(given: Iterable[str]) -> list[str]:
+    """A list of words; one word may be given alone."""
+    return [given] if isinstance(given, str) else [str(word) for word in given]
+
+
+def _most_frequent(words: list[str]) -> list[str]:
+    """Some words for a picture: not the shortest, which say little in English; any where others are few."""
+    longer = [word for word in words if len(word) > 3][:50]
+    return longer if len(longer) >= 10 else words[:50]
 
 
 # --- words --------------------------------------------------------------------------------------------------
@@ -78,8 +119,9 @@ def plot_words(
 
     Notes
     -----
-    Characters that no installed font has are drawn as boxes, and a line is logged; so it is where labels are left out
-    because not even a larger picture has room for them. Labels of more than 40 characters are cut.
+    A dot that others would hide is a ring around them. Characters that no installed font has are drawn as boxes, and a
+    line is logged; so it is where labels are left out because not even a larger picture has room for them. Labels of
+    more than 40 characters are cut.
     """
     if path is None:
         return project(vectors, method)
@@ -160,11 +202,15 @@ def _draw_words(
         style: dict[str, Any] = {"arrowstyle": "-|>", "color": COLOURS[colour], "lw": 1.3, "alpha": 0.75}
         style |= {"shrinkA": 4, "shrinkB": 4, "mutation_scale": 11}
         axes.annotate("", xy=tuple(coordinates[end]), xytext=tuple(coordinates[start]), arrowprops=style, zorder=2)
-    axes.scatter(coordinates[:, 0], coordinates[:, 1], s=26, c=colours, edgecolors="white", linewidths=0.6, zorder=3)
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     margin = np.where(high > low, 0.10 * (high - low), 1.0)
     axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
     axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    sizes = _dot_sizes(axes.transData.transform(coordinates) * 72 / DPI)
+    order = np.argsort(-sizes, kind="stable")
+    colours = [colours[i] for i in order]
+    x, y = coordinates[order].T
+    axes.scatter(x, y, s=sizes[order] ** 2, c=colours, edgecolors="white", linewidths=0.6, zorder=3)
     shown = [_cut(printable(word)) for word in words]
     fonts = fonts_for(set().union(*shown))
     texts = [
@@ -172,6 +218,15 @@ def _draw_words(
         for word in shown
     ]
     return figure, axes, texts
+
+
+def _dot_sizes(places: Points) -> Points:
+    """Diameters of dots, in points as their places: one that others would hide is larger, a ring around them."""
+    from scipy.spatial import cKDTree
+
+    near = cKDTree(places).query_pairs(2.0, output_type="ndarray")[:, 0]
+    sizes: Points = 5.0 + 3.5 * np.minimum(np.bincount(near, minlength=len(places)), 3)
+    return sizes
 
 
 def _cut(word: str) -> str:

@@ -39,7 +39,7 @@ def write_report(
     ----------
     path : an .html file
     options : name and value of whatever should be said of the model
-    history : records of a training with words, loss and alpha
+    history : `history` of a model
     epochs : `epoch_history` of a model: the loss on sentences kept aside and scores, where there are some
     scores : of `WordVectors.evaluate`
     words : how many on the map, the first, which are the most frequent where a training made them
@@ -75,6 +75,7 @@ def write_report(
         "scores": [
             [s.file, s.measure, f"{s.score:.4f}", f"{s.low:.3f} to {s.high:.3f}", f"{s.used}/{s.total}"] for s in scores
         ],
+        "ending": _ending(history, epochs, patient=(options or {}).get("patience") is not None),
         "curves": _curves(history) + _epoch_curves(epochs),
     }
     # "<" in a word must not end the script that holds the data.
@@ -82,6 +83,21 @@ def write_report(
     page = files("xw2v.vectors").joinpath("report.html").read_text(encoding="utf-8").replace("DATA", text, 1)
     with atomic_write(path) as file:
         file.write(page.encode())
+
+
+def _ending(history: Sequence[Any], epochs: Sequence[Any], patient: bool) -> str:
+    """Where a training ended before its time, and of which epoch the vectors are if not of the last; or nothing."""
+    if not history:
+        return ""
+    last, said = history[-1], []
+    end = epochs[-1] if epochs and epochs[-1].words >= last.words else None
+    if last.words < last.total_words:
+        where = f"in epoch {last.epoch + 1}" if end is None else f"after epoch {end.epoch + 1}"
+        said.append(f"Ended {where} of {last.epochs}.")
+    if end is not None and patient and not end.improved and (end.last or last.words == last.total_words):
+        best = max(end.epoch for end in epochs if end.improved)
+        said.append(f"The vectors are those of epoch {best + 1}, with the lowest loss on the sentences kept aside.")
+    return " ".join(said)
 
 
 def _epoch_curves(epochs: Sequence[Any]) -> list[list[Any]]:

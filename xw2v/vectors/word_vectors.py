@@ -7,7 +7,8 @@ V words, D vector size. It is built in three steps: words and rows (`lookup`), q
 from __future__ import annotations
 
 import os
-from typing import Any, Self
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from xw2v.files import PathLike
 from xw2v.vectors import model_folder, word2vec_format
 from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.searches import Searches
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["WordVectors"]
 
@@ -77,6 +81,49 @@ class WordVectors(Searches, Evaluated):
         way = f": {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
         msg = f"{type(self).__name__} has no attribute {name!r}{way}"
         raise AttributeError(msg)
+
+    # --- pictures -------------------------------------------------------------------------------------------
+
+    def plot(
+        self,
+        words: Iterable[str] | None = None,
+        path: PathLike | None = None,
+        *,
+        near: Iterable[str] = (),
+        analogies: Sequence[Sequence[str]] = (),
+        title: str | None = None,
+        method: str = "pca",
+    ) -> Figure:
+        """A picture of words in the plane, as `xw2v plot` draws it.
+
+        Parameters
+        ----------
+        words : by default, where `near` is not given, the 50 most frequent of four letters or more, or of any length
+            where few are
+        path : picture to write, .png, .svg or .pdf; by default none
+        near : adds the 15 nearest to each of these words, in a colour for each
+        analogies : pairs (a, b) or quadruples (a, b, c, d) of words; arrows go from a to b and from c to d
+        title : above the picture
+        method : "pca"; "tsne" or "umap" where scikit-learn or umap-learn is there
+
+        Returns
+        -------
+        matplotlib Figure   which a notebook shows; `figure.savefig(path)` writes it
+
+        Raises
+        ------
+        UnknownWordError   a word has no vector.   ConfigError   a suffix or a method that is not known.
+        FileAccessError    the picture cannot be written; an older one stays.
+
+        Examples
+        --------
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["man", "woman", "king", "queen"], [[1, 0], [1, 1], [4, 0], [4, 4]])
+        >>> figure = wv.plot(["man", "king", "queen"])
+        """
+        from xw2v.vectors import plots
+
+        return plots.plot_vectors(self, words, path, near=near, analogies=analogies, title=title, method=method)
 
     # --- files ----------------------------------------------------------------------------------------------
 
