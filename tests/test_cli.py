@@ -27,9 +27,10 @@ from xw2v.cli.demo import DOCS_OPTIONS
 from xw2v.cli.train import train
 from xw2v.config import CS224N, Config
 from xw2v.estimator import Word2Vec
+from xw2v.files import locked
 from xw2v.screen import LiveProgress, Screen, count, spark
 from xw2v.text.datasets import WORLD_CLUSTERS, DocstringCorpus, world_corpus
-from xw2v.text.store import EncodedCorpus
+from xw2v.text.store import EncodedCorpus, encode
 from xw2v.training.epochs import EpochEnd
 from xw2v.vectors.word_vectors import WordVectors
 
@@ -147,6 +148,9 @@ def test_word2vec_c_spellings(run: Run, corpus: Path, monkeypatch: pytest.Monkey
         ("-train c -output v -classes 500", "-classes: no such option of word2vec.c here"),
         ("-train c -output", "'-output' stands alone"),
         ("-train c", "-train needs -output FILE"),
+        ("train c -output v", "-output: write --output, or word2vec.c's style throughout"),
+        ("train c -o v -min_count 1", "-min-count: write --min-count, or"),
+        ("train c -o v -binary 1", "-binary is an option of word2vec.c: write its style throughout"),
     ],
 )
 def test_word2vec_c_options_without_a_counterpart(run: Run, words: str, wanted: str) -> None:
@@ -407,6 +411,22 @@ def test_convert_there_and_back(run: Run, model: Path) -> None:
     assert np.array_equal(found.vectors, wanted.vectors)
 
 
+def test_files_are_read_by_what_they_hold(run: Run, model: Path) -> None:
+    wanted = run("neighbors", model, "king").out
+    for binary, name in ((1, "bb"), (1, "m.w2v"), (0, "text.bin"), (1, "b.txt.gz")):
+        assert run("convert", model, name, "--format", ("text", "binary")[binary]).status == 0
+        assert run("neighbors", name, "king") == (0, wanted, "")
+    WordVectors.load(model).save_word2vec_format("glove.txt", write_header=False)
+    assert run("convert", "glove.txt", "m").status == 0
+    assert run("neighbors", "m", "king").out == wanted
+
+
+def test_walk_to_standard_output(run: Run) -> None:
+    Path("g.tsv").write_text("a b\nb c\n")
+    assert run("walk", "g.tsv", "-o", "w.txt", "--num-walks", 2).status == 0
+    assert run("walk", "g.tsv", "-o", "-", "--num-walks", 2) == (0, Path("w.txt").read_text(), "")
+
+
 def test_info(run: Run, model: Path, corpus: Path) -> None:
     assert "backend\t" in run("info").out
     facts = json.loads(run("info", model, "--json").out)
@@ -503,7 +523,7 @@ def test_corpora_that_cannot_be_used(run: Run, content: bytes, wanted: str) -> N
 
 def test_one_word_repeated_is_no_corpus(run: Run) -> None:
     Path("c.txt").write_text("word word word word word word word\n")
-    _refused(run("train", "c.txt", "-o", "m"), 1, "at least 2 words")
+    _refused(run("train", "c.txt", "-o", "m"), 1, "one distinct word, 'word'; at least 2 words are wanted")
     assert _files(Path()) == ["c.txt"]
 
 
@@ -521,6 +541,18 @@ def test_garbage_is_not_encoded(run: Run) -> None:
         (["train", "*.gz", "-o", "m"], 1, "no file has the pattern"),
         (["train", "CORPUS", "-o", "no/such/m"], 1, "does not exist; make it first"),
         (["train", "CORPUS", "-o", ""], 1, "that is this folder; give a name"),
+        (["train", "CORPUS", "-o", "-"], 1, "cannot write to standard output here"),
+        (["encode", "CORPUS", "-o", "-"], 1, "cannot write to standard output here"),
+        (["train", "CORPUS", "-o", "x.npy"], 2, "nothing that is written here ends in .npy"),
+        (["train", "CORPUS", "-o", "v.txt.xz"], 2, "nothing that is written here ends in .xz"),
+        (["convert", "MODEL", "MODEL"], 1, "it is what is to be converted"),
+        (["convert", "MODEL", "CORPUS"], 1, "world.txt: it is no word2vec file"),
+        (["walk", "CORPUS", "-o", "CORPUS"], 1, "it is the graph; choose another name"),
+        (["walk", "nowhere", "-o", "CORPUS"], 1, "a file of that name exists; choose another name, or delete it"),
+        (["walk", "nowhere", "-o", "w.txt.gz"], 2, "plain text; leave out .gz"),
+        (["data", "write", "world", "w.txt.bz2"], 2, "plain text; leave out .bz2"),
+        (["data", "write", "world", "CORPUS"], 1, "a file of that name exists"),
+        (["report", "MODEL", "-o", "CORPUS"], 2, "must end in .html or .htm"),
         (["train", "", "-o", "m"], 1, "a path is an empty string"),
         (["train", "CORPUS", "-o", "CORPUS"], 1, "it is the corpus"),
         (["train", "CORPUS", "-o", "CORPUS", "--format", "model"], 1, "a file of that name exists"),
@@ -614,10 +646,49 @@ def test_a_folder_with_other_things_is_not_replaced(run: Run, corpus: Path) -> N
     assert _files(Path()) == ["mine", "mine/letter.txt"]
 
 
+def test_only_vectors_are_replaced_by_vectors(run: Run, corpus: Path, model: Path) -> None:
+    Path("notes.txt").write_text("dear diary\n")
+    for output in ("notes.txt", "notes.txt.gz"):
+        Path(output).write_text("dear diary\n")
+        _refused(run("train", corpus, "-o", output), 1, f"will not replace {output}: it is no word2vec file")
+        assert Path(output).read_text() == "dear diary\n"
+    Path("empty.vec").touch()
+    for output in ("empty.vec", "empty.vec", "v.bin", "v.bin", "v.txt.gz", "v.txt.gz"):
+        assert run("convert", model, output).status == 0
+
+
+def test_words_that_the_format_cannot_carry_are_refused_before_training(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with encode([["New York", "tea"]] * 9, "e"):
+        pass
+    monkeypatch.setattr("xw2v.fitting.Fitting.run", lambda *_: pytest.fail("trained"))
+    _refused(run("train", "e", "-o", "v.bin"), 1, "'New York' is empty or holds white space")
+
+
+def test_resume_without_a_checkpoint_says_so(run: Run, corpus: Path) -> None:
+    result = run("train", corpus, "-o", "v.bin", "--vector-size", 4, "--epochs", 1, "--resume")
+    assert result.status == 0
+    assert result.err == "xw2v: warning: no checkpoint in v.bin.checkpoints: training from the start\n"
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_is_one_line(run: Run) -> None:
+    Path("v.txt").write_text("3 2\nking 1 2\nqueen 1 2\nking 2 2\n")
+    assert run("info", "v.txt").err == "xw2v: warning: v.txt: 1 rows repeat a word, as 'king'; left out\n"
+
+
+def test_processes_that_do_not_know_of_each_other(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMI_SIZE", "2")
+    with locked(Path(".m.training").absolute(), "m"):
+        _refused(run("train", corpus, "-o", "m"), 1, "another process is working on m")
+        assert "need --distributed" in run("train", corpus, "-o", "m").err
+
+
 def test_a_full_disk_is_one_line_and_the_old_file_stays(
     run: Run, corpus: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("v.txt").write_text("old")
+    Path("v.txt").write_text("1 1\nold 1\n")
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -627,7 +698,7 @@ def test_a_full_disk_is_one_line_and_the_old_file_stays(
     _refused(run("train", corpus, "-o", "m", "--epochs", 1), 1, "No space left on device")
     _refused(run("data", "write", "world", "w.txt"), 1, "No space left on device")
     assert _files(Path()) == ["v.txt"]
-    assert Path("v.txt").read_text() == "old"
+    assert Path("v.txt").read_text() == "1 1\nold 1\n"
 
 
 @pytest.fixture
@@ -708,6 +779,20 @@ def test_ctrl_c_saves_what_was_learned(corpus: Path, tmp_path: Path) -> None:
     saved = Word2Vec.load(tmp_path / "m")
     assert len(saved.wv) == 161
     assert saved.history[-1].words < saved.history[-1].total_words
+
+
+@pytest.mark.skipif(os.name == "nt", reason="terminals of POSIX")
+def test_a_terminal_that_was_closed_is_let_go_of() -> None:
+    code = "from xw2v.cli.runs import _leave_closed_terminals as leave; input(); leave(); print(flush=True)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ours, terminal = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdin=subprocess.PIPE, stdout=terminal, stderr=terminal
+    ) as process:
+        os.close(ours)
+        os.close(terminal)
+        process.communicate(b"\n")
+    assert process.returncode == 0
 
 
 def test_ctrl_c_while_reading_saves_nothing(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

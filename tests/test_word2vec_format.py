@@ -181,7 +181,7 @@ def test_same_vectors_give_the_same_gzip_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["new york", "", "a\n", "\tb", "\ud800", "a\rb"])
 def test_words_that_the_format_cannot_carry(tmp_path: Path, word: str) -> None:
     for binary in (False, True):
-        with pytest.raises(FormatError, match=r"use save\(\)") as caught:
+        with pytest.raises(FormatError, match=r"write a model folder, in Python by save\(\)") as caught:
             save_word2vec_format(tmp_path / "v", ["a", word], np.ones((2, 1)), binary)
         assert repr(word) in str(caught.value)
     assert names(tmp_path) == []

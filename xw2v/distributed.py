@@ -159,7 +159,7 @@ class DistributedFitting(Fitting):
 
         Raises
         ------
-        KeyboardInterrupt   on all ranks, after Ctrl-C or SIGTERM came to any of them
+        KeyboardInterrupt   on all ranks, after Ctrl-C, SIGTERM or SIGHUP came to any of them
         """
         if self.ranks.rank:
             checkpoints = on_progress = on_note = None

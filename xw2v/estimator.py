@@ -66,6 +66,8 @@ class Word2Vec(Transformer):
     (8,)
     """
 
+    _before_training: Callable[[Vocabulary], None] | None = None  # may refuse the vocabulary
+
     @leads_on
     def __init__(
         self,
@@ -217,7 +219,7 @@ class Word2Vec(Transformer):
         ------
         XW2VError           in one of its kinds: the corpus, a file, an option or the backend does not do
         NumericalError      training diverged; `wv` is of the last checkpoint, if there is one
-        KeyboardInterrupt   after Ctrl-C or SIGTERM; what was learned until then is in `wv`
+        KeyboardInterrupt   after Ctrl-C, SIGTERM or SIGHUP; what was learned until then is in `wv`
 
         Examples
         --------
@@ -307,6 +309,8 @@ class Word2Vec(Transformer):
             backend = fitting.backend
             self.corpus_words, self.engine_note = fitting.corpus.raw_words, fitting.engine_note
             self.backend_note = f"{backend.name}: {backend.why}"
+            if self._before_training is not None:
+                self._before_training(fitting.corpus.vocabulary)
             try:
                 fitting.run(checkpoints, how.resume, how.on_progress, how.on_note, self._on_epoch(fitting, how))
             except (KeyboardInterrupt, NumericalError):

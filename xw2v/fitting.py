@@ -97,6 +97,9 @@ class Fitting:
         """The engine and why it was chosen, for a corpus that there is something to learn from."""
         corpus, counts = self.corpus, self.corpus.vocabulary.counts
         if len(counts) < 2:
+            if len(counts) == 1 and len(corpus.ids) == corpus.raw_words:  # min_count left nothing out
+                msg = f"the text has one distinct word, {corpus.vocabulary.words[0]!r}; at least 2 words are wanted"
+                raise CorpusError(msg)
             least = self.config.min_count
             msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({least})"
             raise CorpusError(msg)
@@ -190,7 +193,7 @@ class Fitting:
         Raises
         ------
         ConfigError, CorpusError   the checkpoint is of another run
-        KeyboardInterrupt          after Ctrl-C or SIGTERM; the last checkpoint is of that moment
+        KeyboardInterrupt          after Ctrl-C, SIGTERM or SIGHUP; the last checkpoint is of that moment
         FormatError, FileAccessError   the corpus was cut short or cannot be read; the last checkpoint is of that moment
         NumericalError             training diverged; `tables` and `history` are those of the last checkpoint, if any
         """

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while something runs that wants to end in good order."""
+"""Ctrl-C, SIGTERM and SIGHUP while something runs that wants to end in good order."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ __all__ = ["Terminated", "stopped_by_signals"]
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came, and what was learned until then was kept."""
+    """SIGTERM or SIGHUP came, and what was learned until then was kept."""
 
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM calls `stop` and is raised when the block has ended; a second one at once.
+    """The first Ctrl-C, SIGTERM or SIGHUP calls `stop` and is raised when the block has ended; a second one at once.
 
-    Only where signals have Python's own handlers, and in the main thread; elsewhere nothing changes.
+    Only where signals have Python's own handlers (nohup has SIGHUP ignored), and in the main thread; elsewhere nothing
+    changes.
 
     Raises
     ------
-    KeyboardInterrupt   after Ctrl-C;  Terminated   after SIGTERM
+    KeyboardInterrupt   after Ctrl-C;  Terminated   after SIGTERM or SIGHUP
     """
     came: list[int] = []
 
@@ -35,6 +36,8 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         stop()
 
     usual: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        usual[signal.SIGHUP] = signal.SIG_DFL
     taken = [number for number, handler in usual.items() if signal.getsignal(number) is handler]
     if threading.current_thread() is not threading.main_thread():
         taken = []
@@ -50,4 +53,4 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _interrupt(number: int) -> KeyboardInterrupt:
-    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+    return KeyboardInterrupt() if number == signal.SIGINT else Terminated()

@@ -9,6 +9,7 @@ drawn by rejection as in Yang et al. 2019 (KnightKing), which needs no table for
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from xw2v.graphs import Graph, as_graph
 from xw2v.parallel import usable_cores
 from xw2v.training.draws import Purpose, draw, stream_key
 
-__all__ = ["Walks", "random_walks", "write_walks"]
+__all__ = ["Walks", "random_walks", "walk_lines", "write_walks"]
 
 Ids = npt.NDArray[np.int64]
 
@@ -166,16 +167,27 @@ def write_walks(path: PathLike, walks: Walks) -> None:
     Raises
     ------
     FileAccessError   it cannot be written; a file that was there is left as it was.
-    FormatError       a name has white space, or is empty: it would be read as other words.
+    FormatError       as `walk_lines`
+    """
+    with atomic_write(path) as file:
+        for lines in walk_lines(walks):
+            file.write(lines.encode())
+
+
+def walk_lines(walks: Walks) -> Iterator[str]:
+    """A walk a line, names parted by spaces, many lines at a time.
+
+    Raises
+    ------
+    FormatError   a name has white space, or is empty: it would be read as other words.
     """
     if walks.ids.dtype.kind == "U":
         other = next((name for name in np.unique(walks.ids).tolist() if name.split() != [name]), None)
         if other is not None:
             msg = f"the node {other!r} cannot be written as one word; rename it, or fit the walks without a file"
             raise FormatError(msg)
-    with atomic_write(path) as file:
-        for start in range(0, len(walks.offsets) - 1, 1000):
-            bounds = walks.offsets[start : start + 1001].tolist()
-            names = walks.ids[bounds[0] : bounds[-1]].astype(str).tolist()
-            lines = (" ".join(names[a - bounds[0] : b - bounds[0]]) for a, b in pairwise(bounds))
-            file.write(("\n".join(lines) + "\n").encode())
+    for start in range(0, len(walks.offsets) - 1, 1000):
+        bounds = walks.offsets[start : start + 1001].tolist()
+        names = walks.ids[bounds[0] : bounds[-1]].astype(str).tolist()
+        lines = (" ".join(names[a - bounds[0] : b - bounds[0]]) for a, b in pairwise(bounds))
+        yield "\n".join(lines) + "\n"

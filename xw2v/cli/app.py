@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +22,7 @@ from xw2v.cli.spellings import translated
 from xw2v.cli.train import encode, train
 from xw2v.cli.walk import walk
 from xw2v.errors import ConfigError, XW2VError
+from xw2v.screen import Screen
 
 __all__ = ["app", "main"]
 
@@ -77,8 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a word that a terminal cannot show must not end it
     try:
-        words = translated([word for word in words if word != "--debug"])
-        status = typer.main.get_command(app).main(args=words, prog_name="xw2v", standalone_mode=False)
+        command = typer.main.get_command(app)
+        words = translated([word for word in words if word != "--debug"], _long_options(command))
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status = command.main(args=words, prog_name="xw2v", standalone_mode=False)
     except KeyboardInterrupt as interrupt:
         return interrupted_status(interrupt)
     except Exception as error:
@@ -86,6 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _report(error)
     return status if isinstance(status, int) else 0
+
+
+def _long_options(command: Any) -> set[str]:
+    """The long options of a command and of those below it."""
+    names = {name for item in command.params for name in (*item.opts, *item.secondary_opts) if name.startswith("--")}
+    return names.union(*map(_long_options, getattr(command, "commands", {}).values()))
+
+
+def _show_warning(message: Warning | str, *place: Any, **more: Any) -> None:
+    """A warning without the line of code that it is about."""
+    Screen().warn(str(message))
 
 
 def _report(error: Exception) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xw2v.cli.options import Json, Quiet
-from xw2v.cli.outputs import check_output, print_json
+from xw2v.cli.outputs import check_text_output, print_json
 from xw2v.screen import Screen
 from xw2v.text.datasets import DATASETS, built_in_corpus
 
@@ -62,7 +62,7 @@ def data_write(
     from xw2v.files import atomic_write
 
     if str(file) != "-":
-        check_output(file)
+        check_text_output(file)
     sentences = built_in_corpus(name)
     if str(file) == "-":
         for sentence in sentences:

@@ -10,7 +10,15 @@ import typer
 
 from xw2v import __version__
 from xw2v.cli.options import Json, ModelPath
-from xw2v.cli.outputs import check_output, load, output_kind, print_json, save
+from xw2v.cli.outputs import (
+    check_not_the_input,
+    check_output,
+    check_vectors_output,
+    load,
+    output_kind,
+    print_json,
+    save,
+)
 from xw2v.cli.train import corpus_facts
 from xw2v.errors import BackendError, ConfigError
 from xw2v.screen import Screen
@@ -80,7 +88,10 @@ def convert(
     format: Annotated[str, typer.Option(help="auto (by the name of OUT), model, text or binary.")] = "auto",
 ) -> None:  # fmt: skip
     """Between model folders and word2vec's text and binary formats, any to any."""
+    check_not_the_input(output, [source], "what is to be converted")
     kind = output_kind(output, format)
+    if kind != "model":
+        check_vectors_output(output)
     vectors = load(source)
     save(vectors, output, kind)
     Screen().line(f"{len(vectors):,} words of {vectors.vector_size} numbers\nwrote {output}")

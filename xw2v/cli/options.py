@@ -30,9 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, for pr
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, even on a terminal.")]
 ModelPath = Annotated[
     Path,
-    typer.Argument(
-        metavar="MODEL", help="A model folder, or a word2vec file (.bin and .bin.gz are binary, others text)."
-    ),
+    typer.Argument(metavar="MODEL", help="A model folder, or a file of word2vec (text or binary) or GloVe, also .gz."),
 ]
 Top = Annotated[int, typer.Option("--topn", "-n", min=1, help="How many.")]
 Corpus = Annotated[

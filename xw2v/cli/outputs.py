@@ -6,15 +6,31 @@ import json
 import math
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
 
-__all__ = ["BINARY_ENDINGS", "check_not_the_corpus", "check_output", "load", "output_kind", "print_json", "save"]
+__all__ = [
+    "check_not_the_input",
+    "check_output",
+    "check_text_output",
+    "check_vectors_output",
+    "load",
+    "output_kind",
+    "print_json",
+    "save",
+]
 
 _TEXT_ENDINGS = (".txt", ".vec", ".txt.gz", ".vec.gz")
-BINARY_ENDINGS = (".bin", ".bin.gz")
+_BINARY_ENDINGS = (".bin", ".bin.gz")
+_PACKED_ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
+# Who gives such a name does not mean a model folder.
+_OTHER_ENDINGS = (
+    *_PACKED_ENDINGS, ".arrow", ".csv", ".feather", ".h5", ".htm", ".html", ".json", ".kv", ".npy", ".npz", ".parquet",
+    ".pdf", ".pickle", ".pkl", ".png", ".pt", ".safetensors", ".svg", ".tar", ".tsv",
+)  # fmt: skip
 
 
 def output_kind(output: Path, format: str) -> str:
@@ -22,7 +38,7 @@ def output_kind(output: Path, format: str) -> str:
 
     Raises
     ------
-    ConfigError   no such format
+    ConfigError   no such format, or the name says another one
     MissingFileError, FileAccessError   the output cannot be written
     """
     if format not in ("auto", "model", "text", "binary"):
@@ -30,7 +46,13 @@ def output_kind(output: Path, format: str) -> str:
         raise ConfigError(msg)
     if format == "auto":
         name = output.name.lower()
-        format = "text" if name.endswith(_TEXT_ENDINGS) else "binary" if name.endswith(BINARY_ENDINGS) else "model"
+        format = "text" if name.endswith(_TEXT_ENDINGS) else "binary" if name.endswith(_BINARY_ENDINGS) else "model"
+        if format == "model" and name.endswith(_OTHER_ENDINGS) and not output.is_dir():
+            msg = (
+                f"cannot write {output}: nothing that is written here ends in {output.suffix}; give --format, the name "
+                "of a model folder, or for vectors in word2vec's format one in .txt, .vec or .bin (also .gz)"
+            )
+            raise ConfigError(msg)
     check_output(output, is_folder=format == "model")
     return format
 
@@ -42,6 +64,9 @@ def check_output(output: Path, is_folder: bool = False) -> None:
     ------
     MissingFileError, FileAccessError   the output cannot be written
     """
+    if str(output) == "-":
+        msg = "cannot write to standard output here (-); give a name"
+        raise FileAccessError(msg)
     if not output.name:
         msg = f"cannot write {output}: that is this folder; give a name"
         raise FileAccessError(msg)
@@ -57,10 +82,41 @@ def check_output(output: Path, is_folder: bool = False) -> None:
         raise FileAccessError(msg)
 
 
-def check_not_the_corpus(output: Path, corpus: list[str]) -> None:
+def check_not_the_input(output: Path, inputs: Sequence[str | Path], what: str = "the corpus") -> None:
     """A slip like `xw2v train text.txt -o text.txt` must not cost the text."""
-    if output.exists() and any(Path(path).exists() and output.samefile(path) for path in corpus):
-        msg = f"will not write {output}: it is the corpus; choose another name"
+    if output.exists() and any(Path(path).exists() and output.samefile(path) for path in inputs):
+        msg = f"will not write {output}: it is {what}; choose another name"
+        raise FileAccessError(msg)
+
+
+def check_text_output(output: Path) -> None:
+    """As `check_output`, for text of which no file that is there can be an older one.
+
+    Raises
+    ------
+    ConfigError   the name is that of a compressed file
+    MissingFileError, FileAccessError   the output cannot be written, or a file is there that is not empty
+    """
+    if output.name.lower().endswith(_PACKED_ENDINGS):
+        msg = f"cannot write {output}: it would be plain text; leave out {output.suffix} and compress it afterwards"
+        raise ConfigError(msg)
+    check_output(output)
+    if output.is_file() and output.stat().st_size:
+        msg = f"will not replace {output}: a file of that name exists; choose another name, or delete it first"
+        raise FileAccessError(msg)
+
+
+def check_vectors_output(output: Path) -> None:
+    """A slip like `xw2v train text.txt -o notes.txt` must not cost the notes: only vectors are replaced.
+
+    Raises
+    ------
+    FileAccessError   a file is there that neither is empty nor begins as one of word2vec's
+    """
+    from xw2v.vectors.word2vec_format import has_header
+
+    if output.is_file() and output.stat().st_size and not has_header(output):
+        msg = f"will not replace {output}: it is no word2vec file; choose another name, or delete it first"
         raise FileAccessError(msg)
 
 
@@ -73,12 +129,14 @@ def save(model: Any, output: Path, kind: str, progress: bool | None = None) -> N
 
 
 def load(path: Path) -> Any:
-    """Word vectors from a model folder or a word2vec file."""
+    """Word vectors from a model folder or a file of word2vec or GloVe, whose content says which."""
     from xw2v.text.manifest import is_encoded
+    from xw2v.vectors.word2vec_format import layout
     from xw2v.vectors.word_vectors import WordVectors
 
     if path.is_file():
-        return WordVectors.load_word2vec_format(path, binary=path.name.lower().endswith(BINARY_ENDINGS))
+        binary, no_header = layout(path)
+        return WordVectors.load_word2vec_format(path, binary=binary, no_header=no_header)
     if is_encoded(path):
         msg = f"{path} is an encoded corpus and has no vectors yet: xw2v train {path} -o MODEL"
         raise FormatError(msg)

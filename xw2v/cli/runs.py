@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import stat
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +54,19 @@ def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = No
             callbacks: list[Any] = [] if scores is None else [scores]
             if callbacks or model.validation_fraction:
                 callbacks.append(lambda _, end: live.on_epoch(end))
-            model.fit(
-                corpus,
-                on_encode=live.on_encode,
-                on_progress=live.on_progress,
-                on_note=screen.note,
-                on_warning=screen.warn,
-                callbacks=callbacks,
-                **how,
-            )
+            try:
+                model.fit(
+                    corpus,
+                    on_encode=live.on_encode,
+                    on_progress=live.on_progress,
+                    on_note=screen.note,
+                    on_warning=screen.warn,
+                    callbacks=callbacks,
+                    **how,
+                )
+            except Terminated:
+                _leave_closed_terminals()
+                raise
     except KeyboardInterrupt as interrupt:
         if not getattr(model, "history", None):
             print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)
@@ -69,8 +76,17 @@ def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = No
     return 0
 
 
+def _leave_closed_terminals() -> None:
+    """Let go of a terminal that was closed, whence SIGHUP came: writing to it would fail before the model is saved."""
+    for stream in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
+                with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                    os.dup2(nowhere.fileno(), stream)
+
+
 def interrupted_status(interrupt: KeyboardInterrupt) -> int:
-    """What a shell gets after Ctrl-C and after SIGTERM: 128 and the number of the signal."""
+    """What a shell gets after Ctrl-C and after SIGTERM: 128 and the number of the signal. SIGHUP counts as SIGTERM."""
     return 143 if isinstance(interrupt, Terminated) else 130
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from xw2v.errors import ConfigError
 
 __all__ = ["translated"]
@@ -18,14 +20,19 @@ _WORD2VEC_C = {
     "-min-count": "--min-count",
     "-alpha": "--alpha",
 }
+_WORD2VEC_C_ALONE = {"-train", "-binary", "-cbow", "-hs", "-classes", "-save-vocab", "-read-vocab"}
 
 
-def translated(words: list[str]) -> list[str]:
+def translated(words: list[str], options: Set[str] = frozenset()) -> list[str]:
     """The arguments in our own spelling: gensim's underscores, word2vec.c's single dashes.
+
+    Parameters
+    ----------
+    options : our own long options, "--output" and the like
 
     Raises
     ------
-    ConfigError   an option of word2vec.c that has no counterpart here
+    ConfigError   an option of word2vec.c that has no counterpart here, or among ours
     """
     if "-train" in words:
         return _from_word2vec_c(words)
@@ -34,8 +41,22 @@ def translated(words: list[str]) -> list[str]:
         if word == "--":
             return result + words[place:]
         name, equals, value = word.partition("=")
+        _refuse_one_dash(name.replace("_", "-"), options)
         result.append((name.replace("_", "-") if name.startswith("--") else name) + equals + value)
     return result
+
+
+def _refuse_one_dash(name: str, options: Set[str]) -> None:
+    """`-output x` would be read as `-o utput` and a text x."""
+    if name.startswith("--") or len(name) < 3:
+        return
+    ours = _WORD2VEC_C.get(name, f"-{name}")
+    if ours in options:
+        msg = f"{name}: write {ours}, or word2vec.c's style throughout (-train FILE -output FILE ...)"
+        raise ConfigError(msg)
+    if name in _WORD2VEC_C_ALONE:
+        msg = f"{name} is an option of word2vec.c: write its style throughout (-train FILE -output FILE ...)"
+        raise ConfigError(msg)
 
 
 def _from_word2vec_c(words: list[str]) -> list[str]:

@@ -23,19 +23,20 @@ from xw2v.cli.options import (
     given_options,
     with_training_options,
 )
-from xw2v.cli.outputs import check_not_the_corpus, output_kind, print_json, save
+from xw2v.cli.outputs import check_not_the_input, check_output, check_vectors_output, output_kind, print_json, save
 from xw2v.cli.ranks import company
 from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
 from xw2v.config import CS224N, Config
-from xw2v.errors import ConfigError, NumericalError
+from xw2v.errors import ConfigError, FileAccessError, NumericalError
 from xw2v.files import locked
 from xw2v.screen import Screen
 from xw2v.text.datasets import WORLD_CLUSTERS
 from xw2v.text.memory import MEMORY
-from xw2v.training.checkpoint import remove_checkpoints
+from xw2v.training.checkpoint import holds_checkpoints, remove_checkpoints
 from xw2v.vectors.curves import plot_scores
 from xw2v.vectors.epoch_scores import EpochScores
 from xw2v.vectors.model_folder import check_replaceable
+from xw2v.vectors.word2vec_format import check_words
 
 __all__ = ["corpus_facts", "encode", "train"]
 
@@ -112,8 +113,13 @@ def train(
             column = _sst_column(corpus) if column is None else column
         reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
         scores = here.by_all(lambda: _epoch_scores(evaluate, distributed))
-        here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus)))
+        here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus, distributed)))
         source = here.by_all(lambda: _source(corpus))
+        if kind != "model":
+            model._before_training = lambda vocabulary: here.by_all(lambda: check_words(vocabulary.words))
+        if resume and here.first and not holds_checkpoints(folder):
+            screen.warn(f"no checkpoint in {folder}: training from the start")
+            keeping["resume"] = None  # or it would be noted once more
         try:
             status = fit(model, source, screen, scores, **reading, **keeping, distributed=here.ranks or False)
         except NumericalError:
@@ -153,12 +159,23 @@ def _epoch_scores(files: list[Path] | None, distributed: bool) -> EpochScores | 
 
 
 @contextmanager
-def _reserved(output: Path, kind: str, corpus: list[str]) -> Iterator[None]:
+def _reserved(output: Path, kind: str, corpus: list[str], distributed: bool) -> Iterator[None]:
     """OUT, which may be written and which no other run is going to write."""
-    check_not_the_corpus(output, corpus)
+    check_not_the_input(output, corpus)
     if kind == "model":
         check_replaceable(output)
-    with locked(output.absolute().with_name(f".{output.name}.training"), str(output)):
+    else:
+        check_vectors_output(output)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(output.absolute().with_name(f".{output.name}.training"), str(output)))
+        except FileAccessError as error:
+            from xw2v.training.distributed.ranks import many_started
+
+            if distributed or many_started() is None:
+                raise
+            msg = f"{error}; processes that mpiexec or srun started together need --distributed"
+            raise FileAccessError(msg) from error
         yield
 
 
@@ -201,7 +218,8 @@ def encode(
     from xw2v.text.store import encode as encode_corpus
 
     config = Config(**given_options(options))
-    check_not_the_corpus(output, corpus)
+    check_not_the_input(output, corpus)
+    check_output(output, is_folder=True)
     screen = Screen(quiet)
     start = time.perf_counter()
     try:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xw2v.cli.options import Quiet
-from xw2v.cli.outputs import check_output
+from xw2v.cli.outputs import check_not_the_input, check_text_output
 from xw2v.screen import Screen
 
 __all__ = ["walk"]
@@ -22,7 +22,9 @@ def walk(
                        help="A file with an edge a line: two names and maybe a weight; lines with # are left out."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Text with a walk a line.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", show_default=False,
+                     help="Text with a walk a line; - is standard output."),
     ],
     num_walks: Annotated[int, typer.Option(help="Walks from each node.")] = 10,
     walk_length: Annotated[int, typer.Option(help="Nodes of a walk.")] = 80,
@@ -35,9 +37,12 @@ def walk(
 ) -> None:  # fmt: skip
     """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
     from xw2v.graphs import read_edges
-    from xw2v.walks import random_walks, write_walks
+    from xw2v.walks import random_walks, walk_lines, write_walks
 
-    check_output(output)
+    to_stdout = str(output) == "-"
+    if not to_stdout:
+        check_not_the_input(output, [edges], "the graph")
+        check_text_output(output)
     screen = Screen(quiet)
     start = time.perf_counter()
     with screen.status("reading the graph"):
@@ -46,6 +51,10 @@ def walk(
         graph, num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed, workers=workers,
         progress=screen.live,
     )  # fmt: skip
+    if to_stdout:
+        for lines in walk_lines(walks):
+            print(lines, end="")
+        return
     with screen.status("writing the walks"):
         write_walks(output, walks)
     seconds = time.perf_counter() - start

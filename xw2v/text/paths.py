@@ -173,7 +173,7 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
         files = []
         msg = f"there is no file {shortened(str(path))!r}"
         if len(str(path).split()) > 1 or not (alone or set(str(path)) & set("./\\")):  # a text, or a word of one
-            msg += "; sentences must be lists of tokens, not strings (text.split())"
+            msg += "; in Python sentences must be lists of tokens, not strings (text.split())"
     if not files:
         raise MissingFileError(msg)
     return list(map(LocalFile, files))

@@ -198,12 +198,21 @@ class Checkpoints:
             self._warn(f"no checkpoint this time: {text}; training goes on, the last one stays")
 
 
+def holds_checkpoints(folder: PathLike) -> bool:
+    """Whether there is something in a folder to go on from."""
+    path = Path(folder)
+    return path.is_dir() and any(_NAME.fullmatch(file.name) for file in path.iterdir())
+
+
 def remove_checkpoints(folder: PathLike) -> None:
     """Delete the checkpoints in a folder, and the folder if nothing else is in it."""
     with Checkpoints(folder).opened() as checkpoints:
         checkpoints.clear()
     with suppress(OSError):
         checkpoints.folder.rmdir()
+
+
+_ANEW = "in another folder, or anew (resume=False, --no-resume)"
 
 
 def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
@@ -219,20 +228,20 @@ def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
     names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
     changed = [f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names if name not in _MAY_CHANGE]
     if changed:
-        msg = f"cannot go on from {place}: {', '.join(changed)}; give the same options, or start in another folder"
+        msg = f"cannot go on from {place}: {', '.join(changed)}; give the same options, or start {_ANEW}"
         raise ConfigError(msg)
     before, here = checkpoint.run.get("first_epoch"), run["first_epoch"]
     if before != here:
         msg = (
             f"cannot go on from {place}: it is of a run that began with a model of {before} epochs, and this one has "
-            f"{here}: give the model as it was then, or start in another folder"
+            f"{here}: give the model as it was then, or start {_ANEW}"
         )
         raise ConfigError(msg)
     then, now = checkpoint.run["corpus"], run["corpus"]
     names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
     if names:
         changed = [f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names]
-        msg = f"cannot go on from {place}: the corpus changed, its {', its '.join(changed)}; start in another folder"
+        msg = f"cannot go on from {place}: the corpus changed, its {', its '.join(changed)}; start {_ANEW}"
         raise CorpusError(msg)
 
 

@@ -166,7 +166,7 @@ def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
         if not path.exists():
             raise FileNotFoundError
         if not path.is_dir():
-            msg = f"{path} is a file; wanted a model folder (for word2vec files use load_word2vec_format)"
+            msg = f"{path} is a file; wanted a model folder (in Python, load_word2vec_format reads word2vec's files)"
             raise FileAccessError(msg)
     metadata = _read_config(path)
     words, counts, lengths = _read_vocabulary(inside(path, VOCABULARY), mmap)

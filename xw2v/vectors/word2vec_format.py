@@ -14,7 +14,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -30,12 +30,23 @@ from xw2v.vectors.tables import FloatTable, as_table, first_bad_row
 from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
 from xw2v.vectors.word2vec_text import read_text_rows, text_blocks
 
-__all__ = ["load_counts", "load_word2vec_format", "save_counts", "save_word2vec_format"]
+__all__ = [
+    "check_words",
+    "has_header",
+    "layout",
+    "load_counts",
+    "load_word2vec_format",
+    "save_counts",
+    "save_word2vec_format",
+]
 
 _GZIP_RATIO = 1040  # deflate cannot shrink by more than 1032, RFC 1951
 
 # What ends a word for word2vec.c (fscanf) or a line for any reader. Others, as a no-break space, are carried.
 _SPACE = re.compile(r"[ \t\n\r\v\f]")
+_HEADER = re.compile(rb"\s*(\d{1,15})\s+(\d{1,15})\s*")
+_NUMBERS = re.compile(rb"[-+.0-9eEinfatyINFATY \t\r\n]+")
+_FIRST_BYTES = 2**20  # of a file, that show what it is
 
 
 def save_word2vec_format(
@@ -111,14 +122,31 @@ def load_counts(path: PathLike, unicode_errors: str = "strict") -> dict[str, int
     return counts
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Look before the training for words that could not be saved after it.
+
+    Raises
+    ------
+    FormatError   a word is empty, holds white space or is not valid Unicode
+    """
+    for word in words:
+        _encode_word(word)
+
+
 def _encode_word(word: str) -> bytes:
     if not word or _SPACE.search(word):
-        msg = f"the word {word!r} is empty or holds white space, which word2vec's format cannot carry; use save()"
+        msg = (
+            f"the word {word!r} is empty or holds white space, which word2vec's format cannot carry; write a model "
+            "folder, in Python by save()"
+        )
         raise FormatError(msg)
     try:
         return word.encode("utf-8")
     except UnicodeEncodeError as error:
-        msg = f"the word {word!r} is not valid Unicode, so word2vec's format cannot carry it; use save()"
+        msg = (
+            f"the word {word!r} is not valid Unicode, so word2vec's format cannot carry it; write a model folder, "
+            "in Python by save()"
+        )
         raise FormatError(msg) from error
 
 
@@ -183,6 +211,41 @@ def load_word2vec_format(
     return _checked(source, names, vectors)
 
 
+def has_header(path: Path) -> bool:
+    """Whether a file begins as one of word2vec's, by a line of two numbers."""
+    with suppress(FormatError), _vector_reader(path) as (file, _):
+        return _HEADER.fullmatch(file.readline(256)) is not None
+    return False
+
+
+def layout(path: Path) -> tuple[bool, bool]:
+    """Whether a file is binary, and whether it is text without a header, by how it begins.
+
+    What is neither word2vec's nor GloVe's is said to be text, so that reading it says what is wrong.
+    """
+    named_binary = path.name.lower().endswith((".bin", ".bin.gz"))
+    with _vector_reader(path) as (file, _):
+        first = file.readline(_FIRST_BYTES)
+        header = _HEADER.fullmatch(first)
+        if header is None:
+            numbers = first.split()[1:]
+            return (False, True) if len(numbers) > 1 and all(map(_is_number, numbers)) else (named_binary, False)
+        size = int(header[2])
+        # No row of text has fewer bytes after its word than a digit for each number and spaces between them.
+        row = file.read(_FIRST_BYTES).partition(b" ")[2][: 2 * size - 1]
+    if size < 3 or not row:  # too few bytes to tell by
+        return named_binary, False
+    return _NUMBERS.fullmatch(row) is None, False
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _count_lines(path: Path, binary: bool) -> tuple[int, int]:
     """Rows and vector size of a text file without a header."""
     if binary:
@@ -216,7 +279,7 @@ def _vector_reader(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 def _read_header(file: BinaryIO, path: Path, most_bytes: int, binary: bool) -> tuple[int, int]:
     line = file.readline(256)
-    match = re.fullmatch(rb"\s*(\d{1,15})\s+(\d{1,15})\s*", line)
+    match = _HEADER.fullmatch(line)
     if match is None or not line.endswith(b"\n") or int(match[2]) == 0:
         msg = f"{path} does not begin with a line of two numbers, rows and vector size; it is no word2vec file"
         raise FormatError(msg)
@@ -246,7 +309,7 @@ def _named(path: Path, errors: str, raw: list[bytes]) -> _Names:
             words = [word.decode("utf-8", errors) for word in raw]
     except UnicodeDecodeError as error:
         shown = error.object[:40]
-        msg = f'{path} has a word that is not UTF-8, {shown!r}; try unicode_errors="replace", or the other format'
+        msg = f'{path} has a word that is not UTF-8, {shown!r}; in Python unicode_errors="replace" reads it'
         raise FormatError(msg) from error
     return _Names(words, dict(zip(words, range(len(words)), strict=True)))
 

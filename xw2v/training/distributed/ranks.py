@@ -362,13 +362,21 @@ def join(distributed: Any) -> MpiRanks:
 _STARTED = ("SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 
 
-def _refuse_singletons() -> None:
-    """Processes whose MPI library does not know their launcher would each train alone, on the whole corpus."""
+def many_started() -> str | None:
+    """The variable in which a launcher says that it started several processes; None: nobody says so."""
     for name in _STARTED:
         number = os.environ.get(name, "")
         if number.isascii() and number.isdigit() and int(number) > 1:
-            msg = (
-                f"{number} processes were started ({name}), and MPI knows of one: each would train alone; take the "
-                "mpiexec of mpi4py's MPI library, or under Slurm srun --mpi=pmi2 or --mpi=pmix (srun --mpi=list)"
-            )
-            raise BackendError(msg)
+            return name
+    return None
+
+
+def _refuse_singletons() -> None:
+    """Processes whose MPI library does not know their launcher would each train alone, on the whole corpus."""
+    name = many_started()
+    if name is not None:
+        msg = (
+            f"{os.environ[name]} processes were started ({name}), and MPI knows of one: each would train alone; take "
+            "the mpiexec of mpi4py's MPI library, or under Slurm srun --mpi=pmi2 or --mpi=pmix (srun --mpi=list)"
+        )
+        raise BackendError(msg)
