@@ -168,6 +168,8 @@ def test_resume_with_nothing_there_begins(tmp_path: Path) -> None:
     assert notes == [f"no checkpoint in {tmp_path / 'new'}: training from the start"]
     with pytest.raises(ConfigError, match="resume needs checkpoint_dir"):
         model(MODES["cpu"]).fit(encoded(), resume=True)
+    with pytest.raises(ConfigError, match="checkpoint_every='rubbish' needs checkpoint_dir"):
+        model(MODES["cpu"]).fit(encoded(), checkpoint_every="rubbish")
 
 
 def test_the_last_two_are_kept_and_leftovers_go(stopped: dict[str, Any]) -> None:

@@ -294,6 +294,11 @@ def test_encode_then_train(run: Run, corpus: Path) -> None:
     assert again["raw_words"] == len(corpus.read_text().split())
     assert run("train", "e", "-o", "m", "--epochs", 1).status == 0
     assert len(WordVectors.load("m")) == len(encoded.vocabulary)
+    assert Word2Vec.load("m").min_count == 50  # and not the default
+    refused = run("train", "e", "-o", "m", "--min-count", 5)
+    assert refused.status == 2
+    assert "e was encoded with min_count=50, which min_count=5 cannot change: encode it again" in refused.err
+    assert "lower=False, which lower=True cannot" in run("train", "e", "-o", "m", "--lower").err
 
 
 def test_train_keeps_the_encoded_corpus(run: Run, corpus: Path) -> None:
@@ -348,7 +353,10 @@ def _strictly(text: str) -> Any:
 
 def test_json_of_a_score_that_is_none(run: Run, model: Path) -> None:
     Path("pairs.tsv").write_text("king\tqueen\t5\nking\train\t5\n")
-    (score,) = _strictly(run("evaluate", model, "--pairs", "pairs.tsv", "--json").out)
+    done = run("evaluate", model, "--pairs", "pairs.tsv", "--json")
+    assert "warning: pairs.tsv with" in done.err
+    assert "no correlation" in done.err
+    (score,) = _strictly(done.out)
     assert [score[name] for name in ("score", "low", "spearman", "pearson")] == [None] * 4
 
 
@@ -370,7 +378,7 @@ def test_evaluate_side_by_side(run: Run, model: Path) -> None:
     run("convert", model, "other.bin")
     (line,) = run("evaluate", model, "other.bin", "--pairs", "pairs.tsv").out.splitlines()
     name, measure, first, second = line.split("\t")
-    assert (name, measure) == ("pairs.tsv", "spearman")
+    assert (name, measure, first.split()[-1]) == ("pairs.tsv", "spearman", "3/3")
     assert first == second
     both = json.loads(run("evaluate", model, "other.bin", "--pairs", "pairs.tsv", "--json").out)
     assert list(both) == [str(model), "other.bin"]
@@ -378,7 +386,7 @@ def test_evaluate_side_by_side(run: Run, model: Path) -> None:
 
 
 def test_plot(run: Run, model: Path) -> None:
-    assert run("plot", model, "king", "rain", "-o", "w.png", "--analogy", "man,woman").out == "wrote w.png\n"
+    assert run("plot", model, "king", "rain", "-o", "w.png", "--analogy", "man, woman").out == "wrote w.png\n"
     assert run("plot", model, "-o", "all.svg").status == 0
     assert run("plot", model, "--loss", "-o", "loss.png").status == 0
     assert _files(Path()) == ["all.svg", "loss.png", "w.png"]

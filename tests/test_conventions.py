@@ -104,8 +104,10 @@ def test_before_and_after_fit() -> None:
     for ask in (model.get_feature_names_out, lambda: model.transform([["a"]])):
         with pytest.raises(NotFittedError):
             ask()
-    with pytest.raises(CorpusError, match="call fit first"):
+    with pytest.raises(NotFittedError, match="call fit first"):
         DocumentVectors(model).transform([["a"]])
+    with pytest.raises(ConfigError, match="model must be a Word2Vec, which is trained, or WordVectors, got 3"):
+        DocumentVectors(3).fit([["a"]])
     texts, _ = documents()
     vectors = model.fit_transform(texts)
     check_is_fitted(model)

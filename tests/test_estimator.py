@@ -46,6 +46,8 @@ def test_fit_from_lists() -> None:
     assert model.history[-1].words == model.history[-1].total_words == 602  # words that min_count drops were read
     assert model.backend_note == "numpy: asked for"
     assert model.engine_note == "cpu: compiled by Numba"
+    unheeded = Word2Vec(**OPTIONS, tf32=True, device=3, sync="step").fit(SENTENCES).backend_note
+    assert unheeded == "numpy: asked for; no GPU, so device and tf32 mean nothing; one process, so sync means nothing"
 
 
 @pytest.mark.parametrize(
@@ -210,6 +212,7 @@ def test_an_unknown_engine_is_refused() -> None:
 
 def test_repr_shows_what_differs_from_the_defaults() -> None:
     assert repr(Word2Vec(window=3, seed=7)) == "Word2Vec(window=3, seed=7)"
+    assert repr(Word2Vec(**OPTIONS).fit(SENTENCES)).endswith(") of 3 words, vector_size=6")
 
 
 def test_a_long_wait_is_explained_and_a_short_one_is_not() -> None:
@@ -297,6 +300,7 @@ def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
         ("index_to_key", r"ask its vectors, wv\.index_to_key"),
         ("get_latest_training_loss", r"history\[-1\]\.loss"),
         ("layer1_size", "use vector_size"),
+        ("predict_output_word", "it is not there; outside_vectors"),
         ("train", r"partial_fit\(corpus\) goes on"),
         ("nonsense", "has no attribute 'nonsense'"),
     ],
@@ -315,6 +319,8 @@ def test_names_of_gensim_that_are_elsewhere(name: str, way: str) -> None:
         ({"iter": 5}, "'iter': use epochs"),
         ({"sg": 1}, "'sg': it trains skip-gram"),
         ({"callbacks": []}, "they are given to fit"),
+        ({"random_state": 1}, "'random_state': use seed"),
+        ({"vector_siz": 50}, "'vector_siz': use vector_size"),
     ],
     ids=str,
 )
@@ -326,12 +332,26 @@ def test_options_of_gensim_lead_on(option: dict[str, Any], way: str) -> None:
     assert next(iter(inspect.signature(Word2Vec).parameters)) == "vector_size"
 
 
+def test_an_encoded_corpus_refuses_other_options_of_the_vocabulary(tmp_path: Path) -> None:
+    corpus = encode(SENTENCES, min_count=1)
+    with pytest.raises(ConfigError, match="the corpus was encoded with min_count=1, which min_count=2 cannot change"):
+        Word2Vec(**OPTIONS).fit(corpus)
+    model = Word2Vec(**OPTIONS | {"min_count": 5})  # the default, which nobody may have asked for
+    with pytest.raises(ConfigError, match="with lower=False, which lower=True cannot change"):
+        model.fit(corpus, lower=True)
+    assert "rare" in model.fit(corpus).wv
+    model.save(tmp_path / "m")
+    assert (model.min_count, Word2Vec.load(tmp_path / "m").min_count) == (5, 1)
+
+
 def test_a_run_that_learns_next_to_nothing_says_so() -> None:
     options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "epochs": 2, "workers": 1}
     sentences = [["tea", "milk", "sugar"], ["rain", "snow", "wind"]] * 5
     with pytest.warns(RuntimeWarning, match=r"subsampling left 0 pairs .* sample=0 keeps .* above 1e-09") as found:
         model = Word2Vec(**options, sample=1e-9).fit(sentences)
     assert found[0].filename == __file__
+    with pytest.warns(RuntimeWarning, match=r"left 8% of the words and \d+ pairs an epoch for 6 words .* sample=0"):
+        Word2Vec(**options).fit(sentences * 20)
     said: list[str] = []
     model.partial_fit(sentences, on_warning=said.append)  # which has no new words, and no pair either
     assert len(said) == 1

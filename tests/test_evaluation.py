@@ -157,8 +157,11 @@ def test_words_beyond_the_restriction_are_no_answers(tmp_path: Path) -> None:
 
 
 def test_nothing_known_scores_zero(tmp_path: Path) -> None:
-    result = grid().evaluate_word_analogies(write(tmp_path, ": s\nw x y z\n"))
+    path = write(tmp_path, ": s\nw x y z\n")
+    result = grid().evaluate_word_analogies(path)  # as in gensim
     assert (result.accuracy, result.total, result.skipped) == (0.0, 0, 1)
+    with pytest.raises(FormatError, match="no usable question, each of 1 has an unknown word, as 'w'"):
+        grid().evaluate(path)
 
 
 @pytest.mark.parametrize("V", [1, 2, 3, 4])
@@ -339,7 +342,7 @@ def test_scores_after_each_epoch(tmp_path: Path) -> None:
     (tmp_path / "asked.txt").write_text(": family\nking queen rain sun\n")
     (tmp_path / "strange.txt").write_text("x y 9\nz y 1\nx z 2\n")
     files = [tmp_path / f"{name}.txt" for name in ("pairs", "asked", "strange")]
-    model = Word2Vec(vector_size=8, min_count=1, epochs=2, workers=1)
+    model = Word2Vec(vector_size=8, min_count=1, sample=0, epochs=2, workers=1)
     with pytest.warns(RuntimeWarning, match="no score on .*strange.txt: 0 usable word pairs") as warned:
         model.fit([["king", "queen", "rule"], ["rain", "sun", "rule"]] * 50, callbacks=[EpochScores(*files)])
     assert len(warned) == 1  # and not one an epoch

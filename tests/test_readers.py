@@ -179,8 +179,25 @@ def test_wrong_utf8_is_found_at_its_byte(
 
 @pytest.mark.parametrize("data", [b"some words \0 more", b"some words\n\0\0"])
 def test_zero_bytes_are_binary(tmp_path: Path, data: bytes, tiny_blocks: None) -> None:
-    with pytest.raises(CorpusError, match=rf"zero byte at byte {data.index(0)}; is it binary, or UTF-16"):
+    with pytest.raises(CorpusError, match=rf"zero byte at byte {data.index(0)}; is it binary, or .* errors=.replace"):
         sentences(write(tmp_path / "data.bin", data))
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-32"])
+@pytest.mark.parametrize("mark", ["LE", "BE"])
+def test_text_of_wide_characters_is_refused_whatever_errors_says(tmp_path: Path, encoding: str, mark: str) -> None:
+    path = write(tmp_path / "t.txt", "\ufeffa b".encode(f"{encoding}-{mark}"))
+    with pytest.raises(CorpusError, match=f"is {encoding} text: convert it, iconv -f {encoding} -t UTF-8"):
+        sentences(path, errors="replace")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.JSONL.gz"])
+def test_a_table_in_text_is_warned_of(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, COMPRESSORS[".gz"](b"a\tb\n") if name.endswith("gz") else b"a\tb\nc\td\n")
+    with pytest.warns(RuntimeWarning, match=rf"{name} is read as text, so that its header"):
+        sentences(path)
+    if name == "t.csv":
+        assert sentences(path, column="b") == [["d"]]
 
 
 @pytest.mark.parametrize("suffix", COMPRESSORS)

@@ -255,6 +255,11 @@ def test_open_what_encode_wrote(text: Path, tmp_path: Path) -> None:
     assert sentences(corpus) == sentences(made) == [["the", "cat", "sat"], ["on", "the", "mat"], ["the", "end"]]
     assert corpus.vocabulary.counts.tolist() == [3, 1, 1, 1, 1, 1]
     assert corpus.raw_words == 8
+    options = {"min_count": 1, "max_final_vocab": None, "max_vocab_size": None, "lower": False}
+    assert corpus.options == encode(text, min_count=1).options == options
+    path = tmp_path / "e" / "manifest.json"
+    path.write_text(path.read_text().replace('"lower"', '"other"'))
+    assert "lower" not in EncodedCorpus.open(tmp_path / "e").options  # of an older version
     assert corpus.fingerprint() == encode(text, min_count=1).fingerprint()
     assert corpus.fingerprint() != encode(text, min_count=2).fingerprint()
     corpus.close()

@@ -337,6 +337,8 @@ def test_a_callback_ends_the_training_with_true_alone() -> None:
 
 
 def test_callbacks_that_are_none() -> None:
+    with pytest.raises(ConfigError, match=r"callbacks must be a list of functions, as \[f\]; got <"):
+        Word2Vec().fit([["a"]], callbacks=print)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="must be a function"):
         Word2Vec(**options()).fit("no such file", callbacks=[3])  # type: ignore[list-item]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,10 @@ def test_names_and_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (tmp_path / "w.txt").read_text().split() == walks.ids.tolist()
     model = Word2Vec(vector_size=4, min_count=1, epochs=1, workers=1)
     assert sorted(model.fit(walks).wv.index_to_key) == sorted(model.fit(tmp_path / "w.txt").wv.index_to_key)
-    for text, match in (("a b\na b 1\n", "line 2: wanted"), ("a\n", "line 1: wanted"), ("a b x\n", "no number")):
+    (tmp_path / "e.gz").write_bytes(gzip.compress((tmp_path / "edges").read_bytes()))
+    assert read_edges(tmp_path / "e.gz")[0].tolist() == ["anna", "bert"]
+    wrong = (("a b\na b 1\n", "line 2: wanted"), ("a\n", "line 1: wanted"), ("a,b,1\n", "white space, not by commas"))
+    for text, match in (*wrong, ("source target weight\na b 1\n", "line 1: the weight 'weight' is no number")):
         (tmp_path / "edges").write_text(text)
         with pytest.raises(FormatError, match=match):
             read_edges(tmp_path / "edges")

@@ -113,6 +113,24 @@ def test_rows_are_found_as_by_a_loop(data: bytes, start: int, cut: int, most: in
     assert (words, places.tolist()) == rows_by_a_loop(data[:stop], start, most, row_bytes, 6)
 
 
+def test_a_long_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["a" * 2**16, "b"]
+    for name in ("b", "b.gz"):
+        save_word2vec_format(tmp_path / name, words, np.eye(2), binary=True)
+        assert list(load_word2vec_format(tmp_path / name, binary=True)[0]) == words
+    monkeypatch.setattr(word2vec_binary, "_WORD_LIMIT", 2**16)
+    with pytest.raises(FormatError, match="a word has 65,536 bytes, and binary files may have words below 65,536"):
+        save_word2vec_format(tmp_path / "c", words, np.eye(2), binary=True)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("load", [load_word2vec_format, WordVectors.load])
+def test_a_pickle_is_named_and_not_loaded(tmp_path: Path, load: Callable[[Path], Any]) -> None:
+    (tmp_path / "g.kv").write_bytes(b"\x80\x04\x95\n")  # as gensim's begin
+    with pytest.raises(FormatError, match=r"is a pickle, .* never loaded here; in gensim: model\.wv\.save_word2vec"):
+        load(tmp_path / "g.kv")
+
+
 def test_files_of_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words, vectors = [f"w{'x' * (i % 7)}{i}" for i in range(500)], some_vectors(500, 3)
     save_word2vec_format(tmp_path / "b", words, vectors, binary=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import pickle
 import time
@@ -419,12 +420,28 @@ def test_words_are_what_one_iterates_over(tmp_path: Path) -> None:
     assert [word in small() for word in WordVectors.load(tmp_path / "v")] == [True] * 4
 
 
+def test_words_and_rows_are_not_changed_from_outside() -> None:
+    wv = small()
+    assert (wv.index_to_key, wv.key_to_index) == (["a", "b", "c", "d"], {"a": 0, "b": 1, "c": 2, "d": 3})
+    assert type(copy.copy(wv.index_to_key)) is type(wv.index_to_key.copy()) is list
+    assert type(pickle.loads(pickle.dumps(wv)).key_to_index["d"]) is int
+    for change in (
+        lambda: wv.index_to_key.sort(),
+        lambda: wv.index_to_key.__setitem__(0, "z"),
+        lambda: wv.key_to_index.update(a=3),
+        lambda: wv.key_to_index.pop("a"),
+    ):
+        with pytest.raises(TypeError, match=r"stay as they are: change a copy, list\(wv.index_to_key\)"):
+            change()
+
+
 @pytest.mark.parametrize(
     ("name", "way"),
     [
         ("vocab", "use key_to_index"),
         ("index2word", "use index_to_key"),
         ("add_vector", r"make others: WordVectors\(words, vectors, counts\)"),
+        ("words_closer_than", "use closer_than"),
         ("nonsense", "has no attribute 'nonsense'$"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
@@ -10,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from xw2v.errors import ConfigError, CorpusError
+from xw2v.errors import ConfigError, CorpusError, NotFittedError
 from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["DocumentVectors", "Parameters", "Transformer", "mean_vectors"]
@@ -180,7 +181,8 @@ class DocumentVectors(Transformer):
 
     Raises
     ------
-    ConfigError   no such `weights`.   CorpusError   `fit` or `transform` got no lists of words, or nothing was fitted.
+    ConfigError   no such `weights`, or `model`.   CorpusError   `fit` or `transform` got no lists of words.
+    NotFittedError   nothing was fitted.
 
     Examples
     --------
@@ -204,6 +206,9 @@ class DocumentVectors(Transformer):
         documents = list(_checked(documents))
         if isinstance(self.model, WordVectors):
             self.wv_ = self.model
+        elif not hasattr(self.model, "get_params"):
+            msg = f"model must be a Word2Vec, which is trained, or WordVectors, got {reprlib.repr(self.model)}"
+            raise ConfigError(msg)
         else:
             self.wv_ = type(self.model)(**self.model.get_params(deep=False)).fit(documents).wv
         counts = Counter(row for document in documents for row in set(_known_rows(self.wv_, document)))
@@ -220,7 +225,7 @@ class DocumentVectors(Transformer):
     def _vectors(self) -> WordVectors:
         if not self.__sklearn_is_fitted__():
             msg = "the document vectors have no words yet: call fit first"
-            raise CorpusError(msg)
+            raise NotFittedError(msg)
         return self.wv_
 
     def __sklearn_is_fitted__(self) -> bool:

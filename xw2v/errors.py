@@ -12,6 +12,7 @@ __all__ = [
     "IdRangeError",
     "MissingFileError",
     "MixedArraysError",
+    "NotFittedError",
     "NumericalError",
     "RankError",
     "ShapeError",
@@ -40,6 +41,10 @@ class ConfigError(XW2VError, ValueError):
 
 class CorpusError(XW2VError, ValueError):
     """A corpus cannot be used: not text, empty, or no word left."""
+
+
+class NotFittedError(CorpusError, AttributeError):
+    """Vectors were asked of a model before `fit`."""
 
 
 class FormatError(XW2VError, ValueError):

@@ -12,7 +12,7 @@ import numpy as np
 
 from xw2v.config import Config, documented
 from xw2v.conventions import Transformer, mean_vectors
-from xw2v.errors import ConfigError, CorpusError, NumericalError
+from xw2v.errors import ConfigError, NotFittedError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch
 from xw2v.gensim_names import ATTRIBUTES, leads_on
 from xw2v.preparation import FitOptions, prepared
@@ -30,10 +30,6 @@ Encoding = Callable[[int, "int | None", int], None]
 Callback = Callable[["Word2Vec", EpochEnd], Any]
 
 _LEARNED = StoredModel._fields[1:]
-
-
-class NotFittedError(CorpusError, AttributeError):
-    """Vectors were asked of a model before `fit`."""
 
 
 @documented
@@ -121,7 +117,10 @@ class Word2Vec(Transformer):
     def __repr__(self) -> str:
         default = Config().to_dict()
         changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != default.get(name)]
-        return f"{type(self).__name__}({', '.join(changed)})"
+        text = f"{type(self).__name__}({', '.join(changed)})"
+        if self.__sklearn_is_fitted__():
+            text += f" of {len(self.wv):,} words, vector_size={self.wv.vector_size}"
+        return text
 
     def __getattr__(self, name: str) -> Any:
         # Reached only where the attribute is not there.
@@ -167,8 +166,8 @@ class Word2Vec(Transformer):
         Parameters
         ----------
         corpus : path or paths, glob, folder, "-" for standard input, iterable of token lists, table or column of
-            pandas, polars or pyarrow, arrays of integer ids, or EncodedCorpus, which keeps its own vocabulary; see
-            `xw2v.text.readers.open_source`
+            pandas, polars or pyarrow, arrays of integer ids, or EncodedCorpus, which keeps its own vocabulary and
+            refuses other options for it than the defaults and its own; see `xw2v.text.readers.open_source`
         y : whatever a pipeline of scikit-learn has there; not used
         lower, errors, column : bool, str, str or None
             fold case; "strict" or "replace" for wrong UTF-8; the column of a table to read
@@ -308,7 +307,9 @@ class Word2Vec(Transformer):
         with prepared(corpus, config, learned, how) as (fitting, checkpoints, how):
             backend = fitting.backend
             self.corpus_words, self.engine_note = fitting.corpus.raw_words, fitting.engine_note
-            self.backend_note = f"{backend.name}: {backend.why}"
+            self.backend_note = f"{backend.name}: {backend.why}{_unheeded(config, backend.name, how.distributed)}"
+            if learned is None:  # else its first corpus decided
+                self._encoded = fitting.corpus.options
             if self._before_training is not None:
                 self._before_training(fitting.corpus.vocabulary)
             try:
@@ -411,7 +412,11 @@ class Word2Vec(Transformer):
         ...     bool((Word2Vec.load(folder + "/model").wv.vectors == model.wv.vectors).all())
         True
         """
-        save_model(folder, StoredModel(self.config, *(getattr(self, name) for name in _LEARNED)), progress)
+        config = self.config
+        if "_encoded" in self.__dict__:  # whoever opens the model is told what made its vocabulary
+            known = {name: value for name, value in self._encoded.items() if name in config.to_dict()}
+            config = config.replace(**known)
+        save_model(folder, StoredModel(config, *(getattr(self, name) for name in _LEARNED)), progress)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Word2Vec:
@@ -427,6 +432,15 @@ class Word2Vec(Transformer):
             if name != "config":
                 setattr(model, name, value)
         return model
+
+
+def _unheeded(config: Config, backend: str, distributed: Any) -> str:
+    """What was asked for that means nothing to this run, for `backend_note`."""
+    default = Config()
+    given = [name for name in ("device", "tf32") if getattr(config, name) != getattr(default, name)]
+    names = given if backend == "numpy" else []
+    note = f"; no GPU, so {' and '.join(names)} mean{'' if names[1:] else 's'} nothing" if names else ""
+    return note + ("; one process, so sync means nothing" if config.sync != "average" and distributed is False else "")
 
 
 def _warn(how: FitOptions, text: str) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "new_folder",
     "put_right",
     "reading",
+    "refuse_pickle",
     "remove_leftovers",
     "sync",
     "sync_folder",
@@ -45,6 +46,21 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise FileAccessError(msg) from error
+
+
+def refuse_pickle(path: Path, head: bytes) -> None:
+    """Say what to do with a pickle, known by the first two bytes of a file: gensim's own files are such.
+
+    Raises
+    ------
+    FormatError   it is one.
+    """
+    if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        msg = (
+            f"{path} is a pickle, as gensim's save() writes it, which may run code and is never loaded here; "
+            "in gensim: model.wv.save_word2vec_format('v.bin', binary=True)"
+        )
+        raise FormatError(msg)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from xw2v.training.engines import Engine, Tables, choose_engine
 from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.initial import initial_tables
 from xw2v.training.room import check_memory
+from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.validation import TrainingIds, Validation
 from xw2v.training.walk import Position, Progress
@@ -34,6 +35,8 @@ OnEpoch = Callable[[EpochEnd], bool]
 """Called at the end of an epoch; whether training ends there."""
 
 _MOST_RECORDS = 20_000  # of a history: some megabytes
+_LITTLE_KEPT = 0.1  # of the tokens: the corpora of a tutorial; ordinary text keeps most
+_FEW_PAIRS = 100  # a word of the vocabulary and epoch
 
 
 class Learned(NamedTuple):
@@ -166,10 +169,18 @@ class Fitting:
         """What is to be said of a run from which next to nothing was learned; None where all is well."""
         known = len(self.learned.vocabulary) if self.learned is not None else 0
         pairs = self.history[-1].pairs if self.history else 0
-        if self.config.sample == 0 or pairs >= max(len(self.corpus.vocabulary) - known, 1):
+        if self.config.sample == 0:
             return None
+        if pairs < max(len(self.corpus.vocabulary) - known, 1):
+            left = f"{pairs:,} pairs of words"
+        else:
+            counts, epochs = self.corpus.vocabulary.counts, max(self.epochs_trained - self.first_epoch, 1)
+            kept = keep_probabilities(counts, self.config.sample, self.config.subsampling) @ counts / counts.sum()
+            if kept >= _LITTLE_KEPT or pairs >= epochs * len(counts) * _FEW_PAIRS:
+                return None
+            left = f"{kept:.0%} of the words and {pairs / epochs:,.0f} pairs an epoch for {len(counts)} words"
         return (
-            f"subsampling left {pairs:,} pairs of words to learn from, so the vectors are hardly more than their "
+            f"subsampling left {left} to learn from, so the vectors are hardly more than their "
             f"random start: sample=0 keeps all words, a value above {self.config.sample:g} more of them"
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -26,6 +28,10 @@ _OTHERWISE = {
     "compute_loss": "history always has the loss: leave it out",
     "callbacks": "they are given to fit: Word2Vec(...).fit(corpus, callbacks=[...])",
     "trim_rule": "use min_count and max_final_vocab",
+    "random_state": "use seed",
+    "n_jobs": "use workers",
+    "batch_words": "nothing needs it: leave it out",
+    "sorted_vocab": "words are always in the order of their counts: leave it out",
 }
 
 ATTRIBUTES = {
@@ -36,6 +42,9 @@ ATTRIBUTES = {
     "layer1_size": "use vector_size",
     "syn1neg": "use outside_vectors",
     "corpus_total_words": "use corpus_words",
+    "predict_output_word": "it is not there; outside_vectors has the other table",
+    "score": "it is not there; validation_fraction measures the loss on sentences kept aside",
+    "intersect_word2vec_format": "it is not there; training begins with random vectors, or goes on by partial_fit",
 }
 
 
@@ -44,8 +53,9 @@ def leads_on(init: F) -> F:
 
     Raises
     ------
-    ConfigError   a keyword is such a name, or the first argument a corpus.
+    ConfigError   a keyword is such a name, or nearly one of ours, or the first argument a corpus.
     """
+    ours = list(inspect.signature(init).parameters)[1:]
 
     @wraps(init)
     def checked(self: Any, *given: Any, **options: Any) -> None:
@@ -55,6 +65,10 @@ def leads_on(init: F) -> F:
         for name in options:
             if name in _OTHERWISE:
                 msg = f"{type(self).__name__} has no option {name!r}: {_OTHERWISE[name]}"
+                raise ConfigError(msg)
+            near = [] if name in ours else get_close_matches(name, ours, 1, 0.8)
+            if near:
+                msg = f"{type(self).__name__} has no option {name!r}: use {near[0]}"
                 raise ConfigError(msg)
         init(self, *given, **options)
 

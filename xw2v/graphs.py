@@ -5,6 +5,8 @@ Letters: V nodes, E edges.
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -155,8 +157,18 @@ def _check_weights(kind: np.dtype[Any]) -> None:
         raise ShapeError(msg)
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def read_edges(path: PathLike) -> tuple[npt.NDArray[Any], ...]:
     """(sources, targets) or (sources, targets, weights) of a text file: two names and maybe a number a line.
+
+    White space parts them. A file named .gz is decompressed; lines that begin with # are left out.
 
     Raises
     ------
@@ -164,7 +176,8 @@ def read_edges(path: PathLike) -> tuple[npt.NDArray[Any], ...]:
     FormatError   a line has other fields than the first, or a weight is no number.
     """
     rows: list[list[str]] = []
-    with reading(Path(path)), Path(path).open(encoding="utf-8-sig") as file:
+    unpack = gzip.open if Path(path).suffix.lower() == ".gz" else open
+    with reading(Path(path)), unpack(path, "rt", encoding="utf-8-sig") as file:
         try:
             for number, line in enumerate(file, start=1):
                 fields = line.split()
@@ -173,13 +186,19 @@ def read_edges(path: PathLike) -> tuple[npt.NDArray[Any], ...]:
                 rows.append(fields)
                 if len(fields) not in (2, 3) or len(fields) != len(rows[0]):
                     got = line.strip()[:60]
-                    msg = f"{path}, line {number}: wanted two names and maybe a weight, as on every line; got {got!r}"
+                    hint = "; part them by white space, not by commas" if "," in got or ";" in got else ""
+                    wanted = f"wanted two names and maybe a weight, as on every line{hint}"
+                    msg = f"{path}, line {number}: {wanted}; got {got!r}"
+                    raise FormatError(msg)
+                if len(fields) == 3 and not _is_number(fields[2]):
+                    msg = f"{path}, line {number}: the weight {fields[2][:60]!r} is no number; a header begins with #"
                     raise FormatError(msg)
             columns = list(zip(*rows, strict=True)) or [(), ()]
             weights = [np.array(columns[2], dtype=np.float64)] if len(columns) == 3 else []
-        except ValueError as error:
-            if isinstance(error, FormatError):
-                raise
-            msg = f"{path}: not UTF-8, or a weight that is no number ({error})"
+        except UnicodeDecodeError as error:
+            msg = f"{path}: not UTF-8 ({error})"
+            raise FormatError(msg) from error
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            msg = f"{path} is not a whole gzip file ({error})"
             raise FormatError(msg) from error
     return np.array(columns[0], dtype=str), np.array(columns[1], dtype=str), *weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from xw2v.training.walk import Progress
 
 __all__ = ["FitOptions", "prepared"]
 
+_EVERY = "60s"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
@@ -39,12 +42,15 @@ class FitOptions:
     on_note: Callable[[str], None] | None = None
     on_warning: Callable[[str], None] | None = None
     checkpoint_dir: str | os.PathLike[str] | None = None
-    checkpoint_every: int | str = "60s"
+    checkpoint_every: int | str = _EVERY
     resume: bool | None = None
     callbacks: Iterable[Callable[[Any, Any], Any]] = ()
     distributed: Any = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.callbacks, Iterable):
+            msg = f"callbacks must be a list of functions, as [f]; got {reprlib.repr(self.callbacks)}"
+            raise ConfigError(msg)
         object.__setattr__(self, "callbacks", tuple(self.callbacks))
 
     def checkpoints(self) -> Checkpoints | None:
@@ -64,6 +70,9 @@ class FitOptions:
             msg = "resume needs checkpoint_dir, the folder with the checkpoints"
             raise ConfigError(msg)
         if self.checkpoint_dir is None:
+            if self.checkpoint_every != _EVERY:
+                msg = f"checkpoint_every={self.checkpoint_every!r} needs checkpoint_dir, the folder for the checkpoints"
+                raise ConfigError(msg)
             return None
         return Checkpoints(self.checkpoint_dir, self.checkpoint_every, self.on_warning)
 
@@ -84,8 +93,14 @@ def prepared(
         within the block, too, and of all ranks where there are many
     """
     ranks = join(how.distributed) if how.distributed is not False else None
+
+    def checked() -> Checkpoints | None:
+        if learned is None:
+            _check_encoded(corpus, config, how)
+        return how.checkpoints()
+
     # What one rank alone refuses is refused by all: they would wait for it.
-    checkpoints = how.checkpoints() if ranks is None else ranks.together(how.checkpoints)
+    checkpoints = checked() if ranks is None else ranks.together(checked)
     if ranks is not None:
         _check_kinds(ranks, corpus, how)
         config, backend = placed(config, ranks)
@@ -103,6 +118,14 @@ def prepared(
         yield make(encoded, config, backend, learned, how.on_note), checkpoints, how
     if ranks is not None and ranks is not how.distributed:
         ranks.close()
+
+
+def _check_encoded(corpus: Any, config: Config, how: FitOptions) -> None:
+    """Refuse options that an encoded corpus cannot heed. Whether a default was asked for cannot be seen."""
+    if isinstance(corpus, EncodedCorpus):
+        defaults = {**Config().to_dict(), "lower": False}
+        wanted = {**config.to_dict(), "lower": bool(how.lower)}
+        corpus.check_options({name: value for name, value in wanted.items() if value != defaults[name]})
 
 
 def _check_kinds(ranks: Any, corpus: Any, how: FitOptions) -> None:

@@ -72,7 +72,7 @@ def plot(
         else:
             plot_runs({name: model.history for name, model in models.items()}, output)
     else:
-        analogies = [arrow.split(",") for arrow in arrows or ()]
+        analogies = [[word.strip() for word in arrow.split(",")] for arrow in arrows or ()]
         load(model).plot(words or None, output, near=near or (), analogies=analogies, method=method)
     Screen().line(f"wrote {output}")
 

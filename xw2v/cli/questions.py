@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,13 +101,18 @@ def evaluate(
             msg = f"{file} holds no analogy questions: wanted a line ': name' and four words a line below it"
             raise FormatError(msg)
     found = {str(model): load(model).evaluate(files, restrict_vocab) for model in models}
+    for model, scores in found.items():
+        for score in scores:
+            if math.isnan(score.score):
+                why = "all scores in it, or all cosines, are equal"
+                Screen().warn(f"{score.file} with {model}: no correlation, for {why}")
     if as_json:
         values = {model: [_score_facts(score) for score in scores] for model, scores in found.items()}
         print_json(values if len(models) > 1 else next(iter(values.values())))
         return
     first = next(iter(found.values()))
     rows = [
-        [scores[0].file, scores[0].measure, *(_figure(score) for score in scores)]
+        [scores[0].file, scores[0].measure, *(_figure(score, len(models) > 1) for score in scores)]
         for scores in zip(*found.values(), strict=True)
     ]
     if len(models) == 1:
@@ -116,8 +122,10 @@ def evaluate(
     Screen().table("", ["file", "measure", *columns, "in vocabulary"][: len(rows[0])], rows, repeat)
 
 
-def _figure(score: Score) -> str:
-    return f"{score.score:.4f} ({score.low:.3f}-{score.high:.3f})"
+def _figure(score: Score, counted: bool) -> str:
+    """A score with its interval and, where asked, how many of the items it is about: models may know others."""
+    count = f" {score.used}/{score.total}" if counted else ""
+    return f"{score.score:.4f} ({score.low:.3f}-{score.high:.3f}){count}"
 
 
 def _score_facts(score: Score) -> dict[str, Any]:

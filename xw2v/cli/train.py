@@ -114,7 +114,8 @@ def train(
         reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
         scores = here.by_all(lambda: _epoch_scores(evaluate, distributed))
         here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus, distributed)))
-        source = here.by_all(lambda: _source(corpus))
+        given = given_options(options) | ({} if lower is None else {"lower": lower})
+        source = here.by_all(lambda: _source(corpus, given))
         if kind != "model":
             model._before_training = lambda vocabulary: here.by_all(lambda: check_words(vocabulary.words))
         if resume and here.first and not holds_checkpoints(folder):
@@ -179,14 +180,23 @@ def _reserved(output: Path, kind: str, corpus: list[str], distributed: bool) -> 
         yield
 
 
-def _source(corpus: list[str]) -> Any:
-    """One path as it is; a folder that `encode` wrote opened."""
+def _source(corpus: list[str], given: dict[str, Any]) -> Any:
+    """One path as it is; a folder that `encode` wrote opened, if the options given are those that it was encoded with.
+
+    Raises
+    ------
+    ConfigError   they are not.
+    """
     from xw2v.text.manifest import is_encoded
     from xw2v.text.store import EncodedCorpus
 
     if len(corpus) > 1:
         return corpus
-    return EncodedCorpus.open(corpus[0]) if is_encoded(corpus[0]) else corpus[0]
+    if not is_encoded(corpus[0]):
+        return corpus[0]
+    encoded = EncodedCorpus.open(corpus[0])
+    encoded.check_options(given)
+    return encoded
 
 
 def _sst_column(corpus: list[str]) -> str | None:

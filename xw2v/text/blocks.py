@@ -178,7 +178,10 @@ def _check_text(lines: bytes, data: bytes, block: RawBlock) -> None:
     """Raise a CorpusError for the first wrong byte of `data` if `lines`, its distinct words, hold one."""
     if b"\0" in lines:
         place = block.start + data.index(b"\0")
-        msg = f"{block.name} is not UTF-8 text: zero byte at byte {place}; is it binary, or UTF-16 to be converted?"
+        msg = (
+            f"{block.name} is not UTF-8 text: zero byte at byte {place}; is it binary, or UTF-16 to be converted? "
+            'Where it is a slip, put U+FFFD for it with errors="replace" (--errors replace)'
+        )
         raise CorpusError(msg)
     try:
         lines.decode()

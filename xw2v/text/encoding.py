@@ -15,7 +15,15 @@ import numpy as np
 from xw2v.errors import ConfigError, CorpusError, FileAccessError
 from xw2v.files import new_folder, put_right
 from xw2v.text.encoder import encode_blocks, read_parts
-from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, PARTS_ENDING, check_target, finish_folder, is_encoded
+from xw2v.text.manifest import (
+    IDS_NAME,
+    OFFSETS_NAME,
+    PARTS_ENDING,
+    check_target,
+    finish_folder,
+    is_encoded,
+    vocabulary_options,
+)
 from xw2v.text.memory import MEMORY, Shares, memory_bytes, shares
 from xw2v.text.merging import Choice
 from xw2v.text.parts import FolderWorkspace, folder_workspace, temporary_workspace
@@ -95,7 +103,8 @@ def encode_for_a_while(source: Any, options: EncodeOptions, progress: Progress |
         with temporary_workspace(share.words) as work:
             found = encode_blocks(opened, Spool(ids, place), Spool(ends, place), work, options.choice, progress)
         arrays = loaded(ids, ID), loaded(ends, OFFSET)
-        return EncodedCorpus(*arrays, found.vocabulary, found.raw_words, overlooked=found.overlooked)
+        known = vocabulary_options(options.record(None))
+        return EncodedCorpus(*arrays, found.vocabulary, found.raw_words, overlooked=found.overlooked, options=known)
 
 
 class Encoding:

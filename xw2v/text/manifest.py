@@ -26,6 +26,7 @@ __all__ = [
     "finish_folder",
     "is_encoded",
     "read_manifest",
+    "vocabulary_options",
 ]
 
 IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME = "ids.int32", "offsets.int64", "vocabulary.json"
@@ -34,6 +35,7 @@ PARTS_ENDING = ".encoding"
 
 _MANIFEST = "manifest.json"
 _CHECKED = {IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME}  # files of which the manifest has size and checksum
+_OPTIONS = ("min_count", "max_final_vocab", "max_vocab_size", "lower")
 _FORMAT, _VERSION = "xw2v encoded corpus", 1
 
 
@@ -73,6 +75,19 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for name, size in sizes.items():
         _check_size(inside(folder, name), size)
     return manifest
+
+
+def vocabulary_options(record: dict[str, Any]) -> dict[str, Any]:
+    """The options that decided which words there are, as far as a manifest has them."""
+    return {name: record[name] for name in _OPTIONS if name in record and _is_option(name, record[name])}
+
+
+def _is_option(name: str, value: Any) -> bool:
+    if name == "lower":
+        return isinstance(value, bool)
+    if value is None:
+        return name != "min_count"
+    return type(value) is int and value >= (0 if name == "min_count" else 1)
 
 
 def _check_size(path: Path, wanted: Any) -> None:

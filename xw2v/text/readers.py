@@ -6,6 +6,8 @@ gives. Lines end at a line feed; a carriage return is white space.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +35,8 @@ BLOCK_TOKENS = 1 << 20
 """Most tokens of a block where the source is lists or ids."""
 
 _BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = (b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\xff\xfe", b"\xfe\xff")  # two of UTF-32, two of UTF-16
+_TABLE = re.compile(r"(?i)\.(csv|tsv|json|jsonl|ndjson)(\.(gz|bz2|xz|zst))?$")  # names of what is no running text
 _MOST_WORKERS = 8
 
 Job: TypeAlias = Callable[[], TokenBlock]
@@ -115,6 +119,10 @@ def open_source(
     MissingFileError   nothing has that path or pattern
     FileAccessError    a file cannot be read
     CorpusError        not a corpus; while blocks are read: not UTF-8, damaged, no such column
+
+    Warns
+    -----
+    RuntimeWarning     a file named .csv, .tsv, .json or .jsonl is read as text
     ConfigError        `errors` is neither of the two
     """
     if errors not in ("strict", "replace"):
@@ -135,6 +143,13 @@ def open_source(
 
 def _files_source(paths: list[Any], how: _Reading, workers: int) -> Source:
     files = [file for path in paths for file in find_files(path, alone=len(paths) == 1)]
+    table = next((file.name for file in files if _TABLE.search(file.name)), None)
+    if table is not None and how.column is None:
+        text = (
+            f"{table} is read as text, so that its header, names, commas and quotes become words: give the column of a "
+            "tab-separated file (column=, --column), Parquet, or a table of pandas or polars"
+        )
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
     name = without_secrets(paths[0])
     name = name if len(paths) == 1 else f"{len(paths)} paths, the first {name},"
     stamps = stamps_of(files)
@@ -167,6 +182,10 @@ def _text_jobs(file: File, how: _Reading, before: int, _: int) -> Iterator[Job]:
     with file.opened() as raw, unpacked(raw, file.suffix) as stream:
         chunks = _chunks(stream, raw, file.name, before, how.size)
         data, done = _head(chunks, before, whole_line=how.column is not None)
+        if data.startswith(_WIDE_BOMS):
+            wide = "UTF-32" if data[:4] in _WIDE_BOMS[:2] else "UTF-16"
+            msg = f"{file.name} is {wide} text: convert it, iconv -f {wide} -t UTF-8 OLD > NEW"
+            raise CorpusError(msg)
         start = len(_BOM) if data.startswith(_BOM) else 0
         data = data[start:]
         field = None
@@ -182,7 +201,7 @@ def _head(chunks: Iterator[tuple[bytes, int]], done: int, *, whole_line: bool) -
     """The first chunks together, enough to hold a byte order mark or, if wanted, a line."""
     data = b""
     chunk: bytes
-    while len(data) < len(_BOM) or (whole_line and b"\n" not in data and len(data) <= LONGEST):
+    while len(data) < len(_WIDE_BOMS[0]) or (whole_line and b"\n" not in data and len(data) <= LONGEST):
         chunk, done = next(chunks, (b"", done))
         if not chunk:
             break

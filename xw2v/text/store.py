@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.display import displayed
-from xw2v.errors import FormatError, IdRangeError, XW2VError
+from xw2v.errors import ConfigError, FormatError, IdRangeError, XW2VError
 from xw2v.order import falls
-from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest
+from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest, vocabulary_options
 from xw2v.text.memory import MEMORY
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting
 from xw2v.text.stored import StoredNumbers, out_of_range
@@ -44,6 +44,7 @@ class EncodedCorpus:
     reused : True where `encode` found it there and read no source
     overlooked : a word that the vocabulary lacks may occur so often though it is frequent enough, where `encode` was
         called with `max_vocab_size`; else 0
+    options : min_count, max_final_vocab, max_vocab_size and lower, as far as it is known how it was encoded
 
     As a context manager it lets go of its arrays at the end; memory and temporary files are given back when
     no array of them is in use any more.
@@ -65,6 +66,7 @@ class EncodedCorpus:
     folder: Path | None = None
     reused: bool = False
     overlooked: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
     _files: tuple[StoredNumbers, ...] = field(default=(), repr=False)
     _digests: dict[str, str] | None = field(default=None, repr=False)  # of the files that are open
 
@@ -93,6 +95,7 @@ class EncodedCorpus:
         files = StoredNumbers(folder / IDS_NAME, ID, len(vocabulary)), StoredNumbers(folder / OFFSETS_NAME, OFFSET)
         corpus = cls(files[0].array, files[1].array, vocabulary, manifest["raw_words"], folder)
         corpus.overlooked = manifest.get("overlooked", 0)
+        corpus.options = vocabulary_options(manifest)
         corpus._files = files
         corpus._digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
         if verify:
@@ -148,6 +151,21 @@ class EncodedCorpus:
         if not len(offsets) or offsets[:1] != 0 or offsets[len(offsets) - 1 :] != len(ids) or not rising:
             msg = f"sentence offsets must go up from 0 to the number of ids, {len(ids)}"
             raise IdRangeError(msg)
+
+    def check_options(self, wanted: dict[str, Any]) -> None:
+        """Compare options that decide on the vocabulary with those that it was encoded with.
+
+        Raises
+        ------
+        ConfigError   one of `wanted` is another.
+        """
+        for name, here in self.options.items():
+            if name in wanted and wanted[name] != here:
+                msg = (
+                    f"{self.folder or 'the corpus'} was encoded with {name}={here}, which {name}={wanted[name]} cannot "
+                    f"change: encode it again, or leave {name} out"
+                )
+                raise ConfigError(msg)
 
     def renumbered(self, known: Vocabulary) -> EncodedCorpus:
         """The same corpus with the ids of words that are known already, and new ids after them for the others."""

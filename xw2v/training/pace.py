@@ -19,6 +19,7 @@ from xw2v.errors import ConfigError
 __all__ = ["Interval", "Pace"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_JITTER = 1.1  # intervals: a line of "60 s and not 60 s" says nothing
 _MARGIN = 1.5  # a disk may take so many times as long as the time before
 
 
@@ -86,8 +87,8 @@ class Pace:
         return True
 
     def complaint(self) -> str | None:
-        """One line, once, when a kill before the last question would have cost more than an interval; else None."""
-        if self._told or self._lost <= self._every:
+        """One line, once, when a kill before the last question would have cost clearly more than an interval."""
+        if self._told or self._lost <= _JITTER * self._every:
             return None
         self._told = True
         slow = f"a chunk takes {self._shown(self._chunk)}"

@@ -83,6 +83,18 @@ class AnalogyResult(NamedTuple):
         """Share of all questions asked that were answered rightly; 0 where none was."""
         return self.correct / self.total if self.total else 0.0
 
+    def check(self, path: PathLike) -> AnalogyResult:
+        """Itself, if any question could be asked, so that there is a score.
+
+        Raises
+        ------
+        FormatError   none could.
+        """
+        if self.total:
+            return self
+        msg = f"{path}: no usable question, each of {self.skipped:,} has an unknown word, as {self.missing_words[0]!r}"
+        raise FormatError(msg)
+
     @property
     def interval(self) -> tuple[float, float]:
         """Where the accuracy would lie in 95 of 100 other draws of as many questions, by bootstrap."""

@@ -62,7 +62,7 @@ class EpochScores:
         for name, path in tuple(self._files.items()):
             try:
                 if self._has_questions[name]:
-                    score = evaluate_word_analogies(model.wv, path, self._most, progress=False).accuracy
+                    score = evaluate_word_analogies(model.wv, path, self._most, progress=False).check(path).accuracy
                 else:
                     score = evaluate_word_pairs(model.wv, path, self._most).spearman
             except FormatError as error:  # hours of training are worth more than a score

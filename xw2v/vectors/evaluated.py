@@ -60,7 +60,7 @@ class Evaluated:
 
         Raises
         ------
-        MissingFileError, FileAccessError   a file cannot be read.   FormatError   it holds neither.
+        MissingFileError, FileAccessError   a file cannot be read.   FormatError   it holds neither, or none is usable.
 
         Examples
         --------

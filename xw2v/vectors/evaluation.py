@@ -48,7 +48,8 @@ def evaluate(
 
     Raises
     ------
-    FormatError, MissingFileError, FileAccessError   as `evaluate_word_pairs` and `evaluate_word_analogies`
+    FormatError, MissingFileError, FileAccessError   as `evaluate_word_pairs` and `evaluate_word_analogies`; or no
+        question can be asked
 
     Examples
     --------
@@ -73,7 +74,7 @@ def evaluate(
             )  # fmt: skip
             continue
         for function, name in METHODS.items():
-            found = evaluate_word_analogies(wv, path, restrict_vocab, case_insensitive, function, progress)
+            found = evaluate_word_analogies(wv, path, restrict_vocab, case_insensitive, function, progress).check(path)
             scores.append(
                 Score(str(path), name, found.accuracy, *found.interval, found.total, found.total + found.skipped,
                       found.missing_words, found)

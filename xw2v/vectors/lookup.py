@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from xw2v.errors import ConfigError, FormatError, NumericalError, UnknownWordError
 from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors, brief
+from xw2v.vectors.fixed import FixedDict, FixedList
 from xw2v.vectors.nearest import Rows, agree, cosines, row_lengths, scaled, unit_row, unit_rows
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import first_bad_row
@@ -41,7 +42,7 @@ class Lookup:
         self._packed: PackedWords | None = None
         self._names: list[str] | None = [name for name in names if name is not None]
         self._start(as_vectors(vectors, len(self._names)), as_counts(counts, len(self._names)))
-        _ = self.key_to_index
+        self._rows_by_word()
         self._check_finite()
 
     def _start(self, vectors: FloatArray, counts: npt.NDArray[np.int64] | None) -> None:
@@ -95,14 +96,23 @@ class Lookup:
 
     @property
     def index_to_key(self) -> list[str]:
-        """The V words in the order of their rows."""
+        """The V words in the order of their rows; not to be changed."""
         if self._names is None:
             self._names = self._packed.tolist() if self._packed is not None else []
+        if not isinstance(self._names, FixedList):
+            self._names = FixedList(self._names)
         return self._names
 
     @property
     def key_to_index(self) -> dict[str, int]:
-        """The row of each word."""
+        """The row of each word; not to be changed."""
+        rows = self._rows_by_word()
+        if not isinstance(rows, FixedDict):
+            self._rows = rows = FixedDict(rows)
+        return rows
+
+    def _rows_by_word(self) -> dict[str, int]:
+        """`key_to_index`, of any kind: a copy of a million words would take time."""
         if self._rows is None:
             words = self.index_to_key
             rows = {word: row for row, word in enumerate(words)}
@@ -140,7 +150,7 @@ class Lookup:
         if self._rows is None and self._packed is not None and self._lookups < _FIRST_LOOKUPS:
             self._lookups += 1
             return self._packed.find(word)
-        return self.key_to_index.get(word)
+        return self._rows_by_word().get(word)
 
     def _row(self, key: object) -> int:
         row = self._find(key)
@@ -277,9 +287,11 @@ class Lookup:
         UnknownWordError   no such word, no such attribute, or the counts are not known.
         """
         row = self._row(key)
-        if attr != "count" or self.counts is None:
-            known = "; the counts are not known, word2vec files hold none: pass fvocab" if attr == "count" else ""
-            msg = f'words have the attribute "count" only, asked for {attr!r}{known}'
+        if attr != "count":
+            msg = f'words have the attribute "count" only, asked for {attr!r}'
+            raise UnknownWordError(msg)
+        if self.counts is None:
+            msg = "the counts of these words are not known: pass counts=, or fvocab= where a word2vec file is loaded"
             raise UnknownWordError(msg)
         return int(self.counts[row])
 

@@ -26,12 +26,16 @@ Names = TypeVar("Names")
 CHUNK = 2**20  # bytes written, copied or unpacked at a time; 16 times more is slower, it leaves the cache
 _SEARCHED = 2**24  # bytes of a file in which words are looked for at a time
 _AT_ONCE = 16  # chunks that a thread copies before it takes the next ones
-_WORD_LIMIT = 2**16  # bytes of one word
+_WORD_LIMIT = 2**20  # bytes of one word, which is shorter
 _LONGEST_ROW = 2**31  # bytes of one row; a regular expression cannot skip twice as many
 
 
 def binary_blocks(words: Sequence[bytes], table: FloatTable) -> Iterator[tuple[int, bytes]]:
     """The rows of a (V, D) table, some at a time; each comes with how many rows there were, itself included."""
+    longest = max(map(len, words), default=0)
+    if longest >= _WORD_LIMIT:
+        msg = f"a word has {longest:,} bytes, and binary files may have words below {_WORD_LIMIT:,} bytes; use save()"
+        raise FormatError(msg)
     rows = max(1, CHUNK // (4 * table.shape[1]))
     for start in range(0, len(words), rows):
         numbers = [row.tobytes() for row in table[start : start + rows]]

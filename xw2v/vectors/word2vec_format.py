@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from xw2v.display import watched
 from xw2v.errors import FormatError
-from xw2v.files import PathLike, atomic_write, reading
+from xw2v.files import PathLike, atomic_write, reading, refuse_pickle
 from xw2v.parallel import usable_cores
 from xw2v.vectors.tables import FloatTable, as_table, first_bad_row
 from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
@@ -279,6 +279,7 @@ def _vector_reader(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 def _read_header(file: BinaryIO, path: Path, most_bytes: int, binary: bool) -> tuple[int, int]:
     line = file.readline(256)
+    refuse_pickle(path, line)
     match = _HEADER.fullmatch(line)
     if match is None or not line.endswith(b"\n") or int(match[2]) == 0:
         msg = f"{path} does not begin with a line of two numbers, rows and vector size; it is no word2vec file"

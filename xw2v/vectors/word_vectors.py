@@ -36,6 +36,10 @@ _ELSEWHERE = {  # names of gensim, of today or before its version 4
     "init_sims": "nothing needs it",
     "fill_norms": "nothing needs it",
     "wv": "these are the vectors",
+    "get": "use wv[word], where word in wv, or get_index(word, -1)",
+    "words_closer_than": "use closer_than",
+    "wmdistance": "it is not there; n_similarity compares the means of two lists of words",
+    "intersect_word2vec_format": _READ_ONLY,
 }
 
 
@@ -51,8 +55,8 @@ class WordVectors(Searches, Evaluated):
     Attributes
     ----------
     vectors : (V, D) float32, read-only
-    index_to_key : list of the V words
-    key_to_index : dict from word to row
+    index_to_key : list of the V words, read-only
+    key_to_index : dict from word to row, read-only
     vector_size : D
     counts : (V,) int64 or None
 
