@@ -96,7 +96,7 @@ def test_what_is_no_corpus_and_what_to_do(source: Any, message: str) -> None:
 
 
 def test_a_list_of_words_is_not_taken_for_paths_without_a_word() -> None:
-    with pytest.raises(MissingFileError, match="no file 'cat'; sentences must be lists of tokens"):
+    with pytest.raises(MissingFileError, match="no file 'cat'; in Python sentences must be lists of tokens"):
         open_source(["cat", "dog"])
     with pytest.raises(MissingFileError, match=r"no file 'cat\.txt'$"):
         open_source(["cat.txt", "dog.txt"])
