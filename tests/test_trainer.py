@@ -219,6 +219,16 @@ def test_the_tables_are_there_before_other_threads_train_them() -> None:
     assert calls[:2] == ["synchronize", "train"]
 
 
+def test_rows_are_looked_at_on_the_tables_device() -> None:
+    """A callback may have made another device the current one of this thread."""
+    ids, offsets, _ = corpus()
+    backend, threads = NumpyBackend("a test"), list[int]()
+    backend.attach = lambda: threads.append(threading.get_ident())  # type: ignore[method-assign]
+    tables = Tables(np.zeros((9, 2), np.float32), np.zeros((9, 2), np.float32))
+    records = list(train(tables, ids % 9, offsets, Config(workers=1, epochs=1), backend, Fake()))
+    assert threads.count(threading.get_ident()) == len(records) > 0
+
+
 def test_divergence_is_one_clear_line() -> None:
     ids, offsets, _ = corpus()
     config = Config(workers=1)

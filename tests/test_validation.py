@@ -436,6 +436,15 @@ def test_stopped_while_the_end_of_an_epoch_is_looked_at() -> None:
     assert seen == [(0, 0), (1, records), (2, 2 * records)]
 
 
+def test_the_loss_is_measured_on_the_tables_device() -> None:
+    data, backend, calls = corpus(), NumpyBackend("a test"), list[str]()
+    config = Config(vector_size=4, validation_fraction=0.3)
+    kept = Validation(data.ids, data.offsets, data.vocabulary.counts, config, backend)
+    backend.attach = lambda: calls.append("attach")  # type: ignore[method-assign]
+    kept.loss(Tables(*(np.zeros((len(data.vocabulary), 4), np.float32) for _ in range(2))))
+    assert calls == ["attach"]
+
+
 def test_several_workers_with_patience() -> None:
     model = Word2Vec(**options(**(BY_HEART | {"workers": 3}))).fit(corpus())
     losses = [end.validation_loss or 0.0 for end in model.epoch_history]

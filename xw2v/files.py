@@ -19,6 +19,7 @@ __all__ = [
     "atomic_write",
     "check_parent",
     "inside",
+    "is_number",
     "locked",
     "new_folder",
     "put_right",
@@ -46,6 +47,15 @@ def reading(path: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise FileAccessError(msg) from error
+
+
+def is_number(text: str | bytes) -> bool:
+    """Whether a part of a line is a number, as `float` reads it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def refuse_pickle(path: Path, head: bytes) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import FormatError, ShapeError
-from xw2v.files import PathLike, reading
+from xw2v.files import PathLike, is_number, reading
 
 __all__ = ["Graph", "as_graph", "read_edges"]
 
@@ -157,14 +157,6 @@ def _check_weights(kind: np.dtype[Any]) -> None:
         raise ShapeError(msg)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def read_edges(path: PathLike) -> tuple[npt.NDArray[Any], ...]:
     """(sources, targets) or (sources, targets, weights) of a text file: two names and maybe a number a line.
 
@@ -190,7 +182,7 @@ def read_edges(path: PathLike) -> tuple[npt.NDArray[Any], ...]:
                     wanted = f"wanted two names and maybe a weight, as on every line{hint}"
                     msg = f"{path}, line {number}: {wanted}; got {got!r}"
                     raise FormatError(msg)
-                if len(fields) == 3 and not _is_number(fields[2]):
+                if len(fields) == 3 and not is_number(fields[2]):
                     msg = f"{path}, line {number}: the weight {fields[2][:60]!r} is no number; a header begins with #"
                     raise FormatError(msg)
             columns = list(zip(*rows, strict=True)) or [(), ()]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from xw2v.display import watched
 from xw2v.errors import FormatError
-from xw2v.files import PathLike, atomic_write, reading, refuse_pickle
+from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle
 from xw2v.parallel import usable_cores
 from xw2v.vectors.tables import FloatTable, as_table, first_bad_row
 from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
@@ -229,21 +229,13 @@ def layout(path: Path) -> tuple[bool, bool]:
         header = _HEADER.fullmatch(first)
         if header is None:
             numbers = first.split()[1:]
-            return (False, True) if len(numbers) > 1 and all(map(_is_number, numbers)) else (named_binary, False)
+            return (False, True) if len(numbers) > 1 and all(map(is_number, numbers)) else (named_binary, False)
         size = int(header[2])
         # No row of text has fewer bytes after its word than a digit for each number and spaces between them.
         row = file.read(_FIRST_BYTES).partition(b" ")[2][: 2 * size - 1]
     if size < 3 or not row:  # too few bytes to tell by
         return named_binary, False
     return _NUMBERS.fullmatch(row) is None, False
-
-
-def _is_number(text: bytes) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _count_lines(path: Path, binary: bool) -> tuple[int, int]:
