@@ -3,7 +3,7 @@
     python -m bench.bench_gpu PART... [--data FOLDER] [--words N] [--out FOLDER]
 
     ceilings   copy, rows read by id, rows added by id (Zipf ids), small batched products
-    fused      kept tokens/s of the CUDA engine over group size, noise words, blocks and products
+    fused      kept tokens/s of the CUDA engine over group size, noise words, groups in flight, blocks of each, products
     tf32       error of products in TF32, beside those of float32
     questions  analogies of a file, and nearest words, answered where the vectors lie
     array      kept tokens/s of the array engine on CuPy
@@ -64,17 +64,27 @@ class Bench:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.fake = args, args.fake
         self.backend: Backend = get_backend("numpy") if args.fake else get_backend("cupy")
-        self.kernels: Any = None
-        if args.fake:
-            from tests.cuda_build import HostKernels, build
+        self.clusters: tuple[int, ...] = (1, 2, 4)  # blocks of a group
+        if not args.fake:
+            import cupy
 
-            library = build(Path(tempfile.mkdtemp()), 1)
-            if library is None:
-                msg = "--fake wants a C++ compiler"
-                raise BackendError(msg)
-            self.kernels = HostKernels(library)
+            if int(cupy.cuda.Device().compute_capability) < 90:
+                print("clusters skipped: they want compute capability 9.0")
+                self.clusters = (1,)
         self.words = args.words or (20_000 if args.fake else 16_900_000)
         self._folder = tempfile.TemporaryDirectory()
+
+    def kernels(self, cluster: int) -> Any:
+        """What stands in for those of a GPU; None for them."""
+        if not self.fake:
+            return None
+        from tests.cuda_build import HostKernels, build
+
+        library = build(Path(self._folder.name), 1, cluster=cluster)
+        if library is None:
+            msg = "--fake wants a C++ compiler"
+            raise BackendError(msg)
+        return HostKernels(library, cluster=cluster)
 
     @functools.cached_property
     def text(self) -> Path | None:
@@ -212,15 +222,18 @@ def fused(bench: Bench) -> None:
     for D, b, S in settings[: 1 if bench.args.quick else None]:
         for tf32 in (False,) if bench.fake else (False, True):
             config = Config(vector_size=D, group_size=b, group_negatives=S, tf32=tf32)
-            engine = CudaEngine(config, counts, bench.backend, kernels=bench.kernels)
-            blocks = (
-                {engine.blocks} if bench.args.quick or (b, S) != (16, 32) else {engine.blocks, engine.multiprocessors}
-            )
-            for groups in sorted(blocks):
-                engine.set_blocks(groups)
-                tables = initial_tables(len(counts), config, bench.backend)
-                chunk = engine.read_chunk(ids, offsets, 0, len(ids))
-                steady(bench, "fused", engine, tables, chunk, D=D, b=b, S=S, blocks=engine.blocks, tf32=engine.tf32)
+            for cluster in bench.clusters if (b, S) == (16, 32) else bench.clusters[:1]:
+                engine = CudaEngine(config, counts, bench.backend, cluster=cluster, kernels=bench.kernels(cluster))
+                most = engine.multiprocessors // cluster
+                few = bench.args.quick or (b, S) != (16, 32)
+                for groups in sorted({engine.blocks} if few else {engine.blocks, max(1, most)}):
+                    engine.set_blocks(groups)
+                    tables = initial_tables(len(counts), config, bench.backend)
+                    chunk = engine.read_chunk(ids, offsets, 0, len(ids))
+                    steady(
+                        bench, "fused", engine, tables, chunk, D=D, b=b, S=S, blocks=engine.blocks, tf32=engine.tf32,
+                        cluster=cluster,
+                    )  # fmt: skip
 
 
 def tf32(bench: Bench) -> None:

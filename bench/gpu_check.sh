@@ -120,10 +120,10 @@ sanitized() {
     on_gpu "$1" 90 compute-sanitizer env XW2V_NO_POOL=1 compute-sanitizer --tool "$1" --error-exitcode 9 \
         "${pytest[@]}" "${@:3}" tests/test_cuda_gpu.py -k "($2) and (7 or 100)"
 }
-racecheck() { sanitized racecheck one_block "$@"; }
-synccheck() { sanitized synccheck one_block "$@"; }
-initcheck() { sanitized initcheck one_block "$@"; }
-memcheck() { sanitized memcheck "one_block or many_blocks" "$@"; }
+racecheck() { sanitized racecheck "one_block or one_cluster" "$@"; }
+synccheck() { sanitized synccheck "one_block or one_cluster" "$@"; }
+initcheck() { sanitized initcheck "one_block or one_cluster" "$@"; }
+memcheck() { sanitized memcheck "one_block or one_cluster or many_blocks" "$@"; }
 # The benches say themselves why they do not run.
 bench() { step "$1" "$2" "$python" -m bench.bench_gpu "${@:3}" "${arguments[@]}"; }
 

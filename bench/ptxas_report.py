@@ -17,10 +17,27 @@ if __package__ in (None, ""):  # started as a file
 
 from bench.common import ROOT
 from bench.nvrtc import Nvrtc
-from xw2v.training.engines.cuda import options, source
+from xw2v.training.engines.cuda import block_columns, options, source
 
-SHAPES = ((128, 5, 16, 32, 128, 1), (1023, 5, 16, 32, 344, 0))  # SHAPE of sgns.cu
-TARGETS = (("75", False), ("80", False), ("90", False), ("100", False), ("80", True), ("90", True), ("100", True))
+
+class Target(NamedTuple):
+    """A GPU, and how the source is to be compiled for it."""
+
+    capability: str
+    tf32: bool
+    cluster: int = 1
+
+    def __str__(self) -> str:
+        return f"sm_{self.capability}" + "_tf32" * self.tf32 + f"_cluster{self.cluster}" * (self.cluster > 1)
+
+
+TARGETS = (
+    *(Target(capability, False) for capability in ("75", "80", "90", "100")),
+    *(Target(capability, True) for capability in ("80", "90", "100")),
+    *(Target("90", tf32, cluster) for tf32 in (False, True) for cluster in (2, 4)),
+    *(Target("100", tf32, cluster) for tf32 in (False, True) for cluster in (2, 4)),
+)
+SIZES = (128, 1023)  # D: rows at once and steps bounded; rows in three parts, of no multiple of four, not bounded
 
 
 class Usage(NamedTuple):
@@ -32,9 +49,17 @@ class Usage(NamedTuple):
     loads: int
 
 
-def compiled(nvrtc: Nvrtc, capability: str, tf32: bool = False, shape: tuple[int, ...] = SHAPES[0]) -> str:
+def how(target: Target, D: int = SIZES[0]) -> tuple[str, ...]:
+    """The engine's options for groups of the usual shape."""
+    tile = block_columns(D, target.cluster)
+    whole = SIZES.index(D) == 0
+    shape = (D, 5, 16, 32, tile if whole else -(-tile // 12) * 4, int(whole))  # SHAPE of sgns.cu
+    return options(target.tf32, shape, target.cluster)
+
+
+def compiled(nvrtc: Nvrtc, target: Target, D: int = SIZES[0]) -> str:
     """The compiler's report. Raises CompileError where the source does not compile."""
-    given = (f"--gpu-architecture=sm_{capability}", "--ptxas-options=-v", *options(tf32, shape))
+    given = (f"--gpu-architecture=sm_{target.capability}", "--ptxas-options=-v", *how(target, D))
     lines = nvrtc.compile(source(), given).log.splitlines()
     return "\n".join(line for line in lines if line and "Compile time" not in line) + "\n"
 
@@ -54,11 +79,11 @@ def usages(report: str) -> dict[str, Usage]:
 def main() -> None:
     nvrtc = Nvrtc()
     print("NVRTC {}.{}".format(*nvrtc.version))
-    for capability, tf32 in TARGETS:
-        report, target = compiled(nvrtc, capability, tf32), f"sm_{capability}" + "_tf32" * tf32
+    for target in TARGETS:
+        report = compiled(nvrtc, target)
         (ROOT / "bench" / "results" / f"ptxas_{target}.txt").write_text(report)
         for name, usage in usages(report).items():
-            print(f"{target:11} {name:14} {usage}")
+            print(f"{target!s:20} {name:14} {usage}")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,19 @@ FAILURES = {
     2: "wrote behind its shared memory",
     3: "wants more shared memory than there is",
     4: "no such kernel",
+    5: "has a part of a cluster",
+    6: "wrote to a block that had not begun or was done",
 }
 
 
 def build(
-    folder: Path, lanes: int, *, tf32: bool = False, shape: Sequence[int] = (), types: Sequence[str] = ()
+    folder: Path,
+    lanes: int,
+    *,
+    tf32: bool = False,
+    cluster: int = 1,
+    shape: Sequence[int] = (),
+    types: Sequence[str] = (),
 ) -> Path | None:
     """The path of the library; None where there is no C++ compiler. With `tf32` tensor cores are stood in for.
 
@@ -34,9 +42,9 @@ def build(
     if compiler is None:
         return None
     name = "".join(filter(str.isalnum, "".join(types))) or "sgns"
-    library = folder / ("-".join(map(str, (name, lanes, "tf32" * tf32, *shape))) + ".so")
+    library = folder / ("-".join(map(str, (name, lanes, "tf32" * tf32, cluster, *shape))) + ".so")
     command = [compiler, "-O2", "-std=c++17", "-shared", "-fPIC", f"-DLANES={lanes}", f"-DTF32={tf32:d}", *types]
-    command += [f"-I{TESTS}", f"-I{ENGINES}", f"-I{ENGINES.parents[1]}"]
+    command += [f"-DCLUSTER={cluster}", f"-I{TESTS}", f"-I{ENGINES}", f"-I{ENGINES.parents[1]}"]
     command += [f"-DSHAPE={','.join(map(str, shape))}" for _ in shape[:1]]
     command += ["-Wall", "-Werror", "-Wno-unknown-pragmas", "-o", str(library), str(TESTS / "cuda_host.cpp")]
     subprocess.run(command, check=True)
@@ -50,7 +58,7 @@ class HostKernels:
     ----------
     threads : int    of a block, a multiple of the lanes the library was built with; 0: as many as are asked for
     order : int      of the threads: 0 rising, 1 falling, else the seed of a shuffle
-    tf32 : bool      what the library was built with
+    tf32, cluster    what the library was built with
     shape : ints     what it was built for; empty: for any
     """
 
@@ -64,17 +72,19 @@ class HostKernels:
         order: int = 0,
         shared_bytes: int = 200 << 10,
         tf32: bool = False,
+        cluster: int = 1,
         shape: Sequence[int] = (),
     ) -> None:
         self._launch = ctypes.CDLL(str(library)).launch_kernel
         self.tf32 = tf32
         self.threads, self.order, self.shared_bytes = threads, order, shared_bytes
-        self._shape = tuple(shape)
+        self._shape, self.cluster = tuple(shape), cluster
         self.launched: list[str] = []
 
-    def compile(self, shape: Sequence[int]) -> None:
+    def compile(self, shape: Sequence[int], cluster: int = 1) -> None:
         """See `Kernels.compile`: a library for any shape does."""
         assert self._shape in ((), tuple(shape))
+        assert self.cluster == cluster
 
     def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
         """See `Kernels.launch`; `threads` is replaced by our own, if there are any."""

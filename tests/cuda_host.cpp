@@ -11,7 +11,7 @@
 extern "C" int launch_kernel(
     const char* name, int grid, int threads, size_t shared_bytes, unsigned order, void** arguments) {
     const std::string_view wanted = name;
-    if (shared_bytes > sizeof(shared_memory)) return 3;
+    if (shared_bytes > SHARED_BYTES) return 3;
 #ifdef REAL
     if (wanted == "take_rows") return launch(take_rows, grid, threads, shared_bytes, order, arguments);
     if (wanted == "claim_slots") return launch(claim_slots, grid, threads, shared_bytes, order, arguments);
@@ -24,7 +24,7 @@ extern "C" int launch_kernel(
     if (wanted == "keep_tokens") return launch(keep_tokens, grid, threads, shared_bytes, order, arguments);
     if (wanted == "count_groups") return launch(count_groups, grid, threads, shared_bytes, order, arguments);
     if (wanted == "draw_noise") return launch(draw_noise, grid, threads, shared_bytes, order, arguments);
-    if (wanted == "train_groups") return launch(train_groups, grid, threads, shared_bytes, order, arguments);
+    if (wanted == "train_groups") return launch(train_groups, grid, threads, shared_bytes, order, arguments, CLUSTER);
 #endif
     return 4;
 }

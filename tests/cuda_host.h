@@ -3,7 +3,8 @@
 // The threads of a block are fibers of one thread: each runs until it has to wait at a barrier or a shuffle, then
 // the next one does. Their order is a parameter: where a barrier is missing, the order shows in the result. Shared
 // memory begins as NaN, and a number behind its end shows whether more was written than was asked for. Blocks run
-// one after the other.
+// one after the other, those of a cluster side by side: each begins when the one before it has to wait, and what it
+// writes into another's shared memory arrives at once, or with a falling order when they meet.
 
 #pragma once
 #define HOST_BUILD
@@ -39,11 +40,18 @@ using std::max;
 using std::min;
 
 static Index threadIdx, blockIdx, blockDim, gridDim;
-static float4 shared_memory[(256 << 10) / sizeof(float4)];
+#ifndef CLUSTER
+#define CLUSTER 1
+#endif
+constexpr size_t SHARED_BYTES = 256 << 10;
+static float4 shared_of[CLUSTER][SHARED_BYTES / sizeof(float4)];
+static unsigned together;  // blocks that run side by side
+static bool late, nobody_there;
+#define shared_memory (shared_of[blockIdx.x % CLUSTER])
 
 // ---- fibers ---------------------------------------------------------------------------------------------------
 
-enum State { ready, at_barrier, at_shuffle, done };
+enum State { asleep, ready, at_barrier, at_shuffle, at_cluster, done };
 
 struct Fiber {
     ucontext_t context;  // where it begins; then jumps take over, which do without the system's help
@@ -60,21 +68,24 @@ struct Fiber {
         size_t bytes;
     };
     std::vector<Copy> copies;
+    std::vector<std::pair<float*, float>> outgoing;  // into the memory of other blocks
 };
 
-static std::vector<Fiber> fibers;
+static std::vector<Fiber> fibers;  // of all blocks that run side by side
 static ucontext_t unused;
 static jmp_buf scheduler;
 static std::function<void()> body;
 
+static Fiber& own_fiber() { return fibers[blockIdx.x % together * blockDim.x + threadIdx.x]; }
+
 static void run_fiber() {
     body();
-    fibers[threadIdx.x].state = done;
+    own_fiber().state = done;
     _longjmp(scheduler, 1);
 }
 
 static void wait(State state) {
-    Fiber& self = fibers[threadIdx.x];
+    Fiber& self = own_fiber();
     self.state = state;
     if (!_setjmp(self.jump)) _longjmp(scheduler, 1);
 }
@@ -93,7 +104,7 @@ inline void __syncthreads() {
 
 inline int __syncthreads_or(int one) {
     if (blockDim.x == 1) return one;
-    fibers[threadIdx.x].vote = one;
+    own_fiber().vote = one;
     wait(at_barrier);
     const int any = std::any_of(fibers.begin(), fibers.end(), [](const Fiber& fiber) { return fiber.vote != 0; });
     wait(at_barrier);  // all have read before one votes again
@@ -103,8 +114,8 @@ inline int __syncthreads_or(int one) {
 // Send numbers to the other lanes of the warp and wait for theirs: whose is told by the lane that is asked for.
 template <size_t N>
 static auto exchange(const float (&numbers)[N]) {
-    Fiber& own = fibers[threadIdx.x];
-    const unsigned turn = own.shuffles++ % 2, warp = threadIdx.x / LANES * LANES;
+    Fiber& own = own_fiber();
+    const size_t turn = own.shuffles++ % 2, warp = &own - fibers.data() - threadIdx.x % LANES;
     std::copy(numbers, numbers + N, own.sent[turn]);
     wait(at_shuffle);
     return [turn, warp](unsigned lane) -> const float* { return fibers[warp + lane].sent[turn]; };
@@ -134,15 +145,16 @@ static bool release(size_t first, size_t last, State state, bool all) {
     return any;
 }
 
-static bool run_block(unsigned order) {
-    const size_t threads = blockDim.x;
+// Of `together` blocks, from `first` on.
+static bool run_blocks(unsigned first, unsigned order) {
+    const size_t block = blockDim.x, threads = together * block;
     fibers.resize(threads);
     std::vector<size_t> turn(threads);
     for (size_t i = 0; i < threads; ++i) {
         Fiber& one = fibers[i];
         turn[i] = order == 1 ? threads - 1 - i : i;
         one.stack.resize(128 << 10);
-        one.state = ready;
+        one.state = asleep;
         one.begun = false;
         one.shuffles = 0;
         getcontext(&one.context);
@@ -152,18 +164,46 @@ static bool run_block(unsigned order) {
         makecontext(&one.context, run_fiber, 0);
     }
     if (order > 1) std::shuffle(turn.begin(), turn.end(), std::mt19937(order));
-    while (true) {
+    for (size_t begun = 0;;) {
         for (size_t i : turn)
             if (fibers[i].state == ready) {
-                threadIdx.x = (unsigned)i;
+                threadIdx.x = (unsigned)(i % block);
+                blockIdx.x = (unsigned)(first + i / block);
                 resume(fibers[i]);
             }
-        bool moved = release(0, threads, at_barrier, false);
+        bool moved = false;
+        for (size_t i = 0; i < threads; i += block) moved |= release(i, i + block, at_barrier, false);
         for (size_t i = 0; i < threads; i += LANES) moved |= release(i, std::min(threads, i + LANES), at_shuffle, true);
+        if (release(0, threads, at_cluster, true)) {
+            moved = true;
+            for (Fiber& one : fibers) {
+                for (auto [to, x] : one.outgoing) *to = x;
+                one.outgoing.clear();
+            }
+        }
         if (moved) continue;
+        if (begun < together) {
+            const size_t next = late ? together - 1 - begun : begun;
+            for (size_t i = next * block; i < (next + 1) * block; ++i) fibers[i].state = ready;
+            ++begun;
+            continue;
+        }
         return std::all_of(fibers.begin(), fibers.end(), [](const Fiber& one) { return one.state == done; });
     }
 }
+
+#if CLUSTER > 1
+inline int cluster_rank() { return blockIdx.x % CLUSTER; }
+inline void sync_cluster() { wait(at_cluster); }
+inline void put(float* own, int rank, float x) {
+    const auto their = fibers.begin() + rank * blockDim.x;
+    const auto there = [](const Fiber& one) { return one.state != asleep && one.state != done; };
+    if (std::none_of(their, their + blockDim.x, there)) nobody_there = true;
+    float* to = (float*)shared_of[rank] + (own - (float*)shared_memory);
+    if (late && rank != cluster_rank()) own_fiber().outgoing.push_back({to, x});
+    else *to = x;
+}
+#endif
 
 // ---- launching ------------------------------------------------------------------------------------------------
 
@@ -172,27 +212,36 @@ static void call(void (*kernel)(A...), void** arguments, std::index_sequence<I..
     kernel(*(A*)arguments[I]...);
 }
 
-// 0, 1 where threads wait for each other for ever, 2 where shared memory was overrun.
+// 0, 1 where threads wait for each other for ever, 2 where shared memory was overrun, 5 where a cluster is not whole,
+// 6 where a block wrote to one that had not begun or was done.
 template <class... A>
-static int launch(void (*kernel)(A...), int grid, int threads, size_t bytes, unsigned order, void** arguments) {
+static int launch(
+    void (*kernel)(A...), int grid, int threads, size_t bytes, unsigned order, void** arguments, int cluster = 1) {
+    if (grid % cluster) return 5;
     body = [&] { call(kernel, arguments, std::index_sequence_for<A...>()); };
     gridDim.x = grid;
     blockDim.x = threads;
+    together = cluster;
+    late = order == 1;
+    nobody_there = false;
     const unsigned char mark = 0xA5;
-    char* memory = (char*)shared_memory;
-    for (int block = 0; block < grid; ++block) {
+    for (int block = 0; block < grid; block += cluster) {
         blockIdx.x = block;
-        std::fill((float*)memory, (float*)memory + sizeof(shared_memory) / 4, std::numeric_limits<float>::quiet_NaN());
-        std::memset(memory + bytes, mark, sizeof(shared_memory) - bytes);
-        if (threads == 1) {
+        for (auto& memory : shared_of) {
+            std::fill((float*)memory, (float*)memory + SHARED_BYTES / 4, std::numeric_limits<float>::quiet_NaN());
+            std::memset((char*)memory + bytes, mark, SHARED_BYTES - bytes);
+        }
+        if (threads * cluster == 1) {
             fibers.resize(1);
             threadIdx.x = 0;
             body();
-        } else if (!run_block(order)) {
+        } else if (!run_blocks(block, order)) {
             return 1;
         }
-        for (size_t i = bytes; i < sizeof(shared_memory); ++i)
-            if ((unsigned char)memory[i] != mark) return 2;
+        if (nobody_there) return 6;
+        for (auto& memory : shared_of)
+            for (size_t i = bytes; i < SHARED_BYTES; ++i)
+                if (((unsigned char*)memory)[i] != mark) return 2;
     }
     return 0;
 }
@@ -217,10 +266,10 @@ inline void prefetch(const void*) {}
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 
 // Asynchronous copies arrive as late as they may.
-inline void copy_four(float* into, const float* from) { fibers[threadIdx.x].copies.push_back({into, from, 16}); }
-inline void copy_one(float* into, const float* from) { fibers[threadIdx.x].copies.push_back({into, from, 4}); }
+inline void copy_four(float* into, const float* from) { own_fiber().copies.push_back({into, from, 16}); }
+inline void copy_one(float* into, const float* from) { own_fiber().copies.push_back({into, from, 4}); }
 inline void wait_for_copies() {
-    auto& copies = fibers[threadIdx.x].copies;
+    auto& copies = own_fiber().copies;
     for (auto [into, from, bytes] : copies) std::memcpy(into, from, bytes);
     copies.clear();
 }

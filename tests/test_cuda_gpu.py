@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,13 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "SEGMENT", 256)
 
 
-def on_gpu(config: Config, gpu: Backend, blocks: int | None, rate: Rate = rate) -> tuple[Tables, Any]:
+def on_gpu(config: Config, gpu: Backend, blocks: int | None, rate: Rate = rate, cluster: int = 1) -> tuple[Tables, Any]:
+    import cupy
+
+    if cluster > 1 and int(cupy.cuda.Device().compute_capability) < 90:
+        pytest.skip("clusters want compute capability 9.0")
     ids, offsets, counts = corpus()
-    engine = CudaEngine(config, counts, gpu, blocks=blocks)
+    engine = CudaEngine(config, counts, gpu, blocks=blocks, cluster=cluster)
     if engine.tf32 != config.tf32:
         pytest.skip("products in TF32 want compute capability 8.0")
     ours = Tables(*map(gpu.from_host, tables(config.vector_size)))
@@ -80,6 +85,21 @@ def test_one_block_on_tensor_cores_equals_the_array_engine_in_tf32(
         assert np.abs(table - other).mean() < UNIT * np.abs(other - before).mean()
 
 
+@pytest.mark.parametrize("cluster", [2, 4])
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("D", [7, 100, 128, 300, 1024])
+def test_one_cluster_equals_the_array_engine_on_the_host(D: int, tf32: bool, cluster: int, gpu: Backend) -> None:
+    config, theirs = exact(D, tf32=tf32), tables(D)
+    alpha, tolerance = (binary_rate, 1e-3) if tf32 else (rate, 1e-4)
+    with tf32_products() if tf32 else nullcontext():
+        array = by_array_engine(config, theirs, alpha)
+    ours, cuda = on_gpu(config, gpu, 1, alpha, cluster)
+    assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
+    assert cuda.loss == pytest.approx(array.loss, rel=0.1)
+    for table, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(table, other, atol=tolerance, rtol=tolerance)
+
+
 @pytest.mark.parametrize("options", [{}, {"negatives": "pair"}, {"loss": "softmax"}], ids=str)
 def test_the_array_engine_takes_no_more_memory_than_it_says(options: dict[str, Any], gpu: Backend) -> None:
     import cupy
@@ -97,12 +117,13 @@ def test_the_array_engine_takes_no_more_memory_than_it_says(options: dict[str, A
     assert pool.total_bytes() - before <= engine.scratch_bytes(large, 100, tokens) + (64 << 20)
 
 
+@pytest.mark.parametrize("cluster", [1, 2, 4])
 @pytest.mark.parametrize("D", [7, 128, 300])
-def test_many_blocks_draw_the_same_and_go_the_same_way(D: int, gpu: Backend) -> None:
+def test_many_blocks_draw_the_same_and_go_the_same_way(D: int, cluster: int, gpu: Backend) -> None:
     """In what order they add is not fixed, and they read what others have not added to yet."""
     config, theirs = exact(D), tables(D)
     array = by_array_engine(config, theirs)
-    ours, cuda = on_gpu(config.replace(batch_size=None), gpu, None)
+    ours, cuda = on_gpu(config.replace(batch_size=None), gpu, None, cluster=cluster)
     assert (cuda.pairs, cuda.centers, cuda.steps) == (array.pairs, array.centers, array.steps)
     for table, other, before in zip(ours, theirs, tables(D), strict=True):
         moved, wanted = (table - before).ravel(), (other - before).ravel()

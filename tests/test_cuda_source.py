@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def by_array_engine(config: Config, ours: Tables, rate: Rate = rate) -> Any:
 
 def by_cuda_engine(config: Config, ours: Tables, kernels: HostKernels, blocks: int = 1, rate: Rate = rate) -> Any:
     ids, offsets, counts = corpus()
-    engine = CudaEngine(config, counts, NumpyBackend("a test"), blocks=blocks, kernels=kernels)
+    engine = CudaEngine(config, counts, NumpyBackend("a test"), blocks=blocks, cluster=kernels.cluster, kernels=kernels)
     return engine.train_chunk(ours, engine.read_chunk(ids, offsets, 0, N), 3, rate)
 
 
@@ -163,6 +164,66 @@ def test_tensor_cores_equal_the_array_engine_in_tf32(D: int, options: dict[str, 
     check(exact(D, **options), kernels(64, tf32=True, order=5))
 
 
+@pytest.fixture(scope="session", params=[2, 4])
+def cluster(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture(scope="session")
+def cluster_libraries(cluster: int, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, bool], Path]:
+    """As `libraries`, for so many blocks a group."""
+    folder = tmp_path_factory.mktemp("clusters")
+    kinds = ((1, False), (32, False), (32, True))
+    built = {(lanes, tf32): build(folder, lanes, tf32=tf32, cluster=cluster) for lanes, tf32 in kinds}
+    found = {which: path for which, path in built.items() if path is not None}
+    if not found:
+        pytest.skip("no C++ compiler (g++ or clang++)")
+    return found
+
+
+@pytest.mark.parametrize("order", [0, 1, 5])  # 1: what goes to another block arrives as late as it may
+@pytest.mark.parametrize(
+    ("threads", "tf32", "D", "options"),
+    [
+        *((1, False, D, {}) for D in (1, 7, 100, 128, 300, 1024)),  # of 1 and 7 some blocks have no column
+        (64, False, 100, {}),
+        (64, False, 129, {"window": 1}),
+        (96, False, 300, {"window": 20, "group_size": 8}),
+        (0, False, 128, {}),  # as many as on a GPU
+        (0, False, 33, {"group_size": 9, "window": 13, "group_negatives": 3}),
+        (64, True, 7, {}),
+        (64, True, 100, {"group_size": 32, "group_negatives": 5}),
+        (64, True, 300, {"window": 20, "group_size": 8}),
+    ],
+)
+def test_clusters_equal_the_array_engine(
+    threads: int,
+    tf32: bool,
+    D: int,
+    options: dict[str, Any],
+    order: int,
+    cluster: int,
+    cluster_libraries: dict[tuple[int, bool], Path],
+) -> None:
+    """Blocks that share a group take its scores together; a missing barrier shows in one of the orders."""
+    library = cluster_libraries[1 if threads == 1 else 32, tf32]
+    kernels = HostKernels(library, threads=threads, tf32=tf32, order=order, cluster=cluster)
+    check(exact(D, **options), kernels)
+    check(exact(D, **options), kernels, 3)
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_clusters_with_rows_in_parts(tf32: bool, cluster: int, cluster_libraries: dict[tuple[int, bool], Path]) -> None:
+    config = exact(1024)
+    least = _shared_bytes(_TF32 if tf32 else _FLOAT32, config, 16, cluster, 1024 // cluster)
+    kernels = HostKernels(
+        cluster_libraries[32, tf32], threads=64, tf32=tf32, order=5, cluster=cluster, shared_bytes=least // 2
+    )
+    check(config, kernels)
+    engine = CudaEngine(config, corpus()[2], NumpyBackend("a test"), cluster=cluster, kernels=kernels)
+    assert 4 <= engine.tile < 1024 // cluster
+
+
 @pytest.mark.parametrize(("D", "tf32", "max_update_norm"), [(100, False, None), (130, False, 0.005), (300, True, None)])
 def test_code_for_one_shape_equals_that_for_any(
     D: int, tf32: bool, max_update_norm: float | None, libraries: dict[tuple[int, bool], Path], tmp_path: Path
@@ -202,7 +263,7 @@ def test_rows_in_parts_equal_the_array_engine(threads: int, D: int, tf32: bool, 
     config = exact(D)
     if tf32 and threads == 1:
         pytest.skip("a tensor core has 32 lanes")
-    small = kernels(threads, tf32=tf32, shared_bytes=_shared_bytes(_TF32 if tf32 else _FLOAT32, config, 16, D) // 3)
+    small = kernels(threads, tf32=tf32, shared_bytes=_shared_bytes(_TF32 if tf32 else _FLOAT32, config, 16, 1, D) // 3)
     check(config, small)
     engine = CudaEngine(config, corpus()[2], NumpyBackend("a test"), kernels=small)
     assert 4 <= engine.tile < D
@@ -210,15 +271,17 @@ def test_rows_in_parts_equal_the_array_engine(threads: int, D: int, tf32: bool, 
 
 
 def test_centres_in_flight(kernels: Make) -> None:
-    def blocks(multiprocessors: int, **options: Any) -> int:
+    def blocks(multiprocessors: int, cluster: int = 1, **options: Any) -> int:
         device = kernels()
-        device.multiprocessors = multiprocessors
+        device.multiprocessors, device.cluster = multiprocessors, cluster
         config = Config(vector_size=4, backend="cupy", **options)
-        return CudaEngine(config, corpus()[2], NumpyBackend("a test"), kernels=device).blocks
+        return CudaEngine(config, corpus()[2], NumpyBackend("a test"), cluster=cluster, kernels=device).blocks
 
     assert [blocks(132), blocks(40)] == [66, 40]
     assert [blocks(132, batch_size=size) for size in (8, 1600, 4096)] == [1, 100, 132]
     assert blocks(132, batch_size=1600, group_size=32) == 50
+    assert [blocks(132, 2), blocks(100, 2), blocks(132, 4), blocks(3, 4)] == [66, 50, 33, 1]
+    assert blocks(132, 2, batch_size=4096) == 66
 
 
 def test_noise_words_of_a_group_by_default(kernels: Make) -> None:
@@ -239,15 +302,15 @@ def test_too_little_shared_memory(kernels: Make) -> None:
         CudaEngine(exact(100, group_size=512), corpus()[2], NumpyBackend("a test"), kernels=kernels())
 
 
-def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables, slice_width: int) -> None:
-    """Have the array engine shorten each row's step by itself, in slices, before repeats are summed."""
+def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables, slices: list[int]) -> None:
+    """Have the array engine shorten each row's step by itself, slice by slice, before repeats are summed."""
     add = engine.backend.scatter_add
 
     def scatter_add(table: Any, ids: Any, rows: Any, *, scale: float, max_norm: None) -> None:
         bound = bounds.center_vectors if table is ours.center_vectors else bounds.outside_vectors
         step, D = scale * rows, rows.shape[1]
-        for start in range(0, D, slice_width):
-            part = step[:, start : start + slice_width]
+        for start, stop in pairwise(slices):
+            part = step[:, start:stop]
             norms = np.maximum(np.linalg.norm(part, axis=1), 1e-30)
             part *= np.minimum(1, bound[ids] * np.sqrt(part.shape[1] / D) / norms)[:, None]
         add(table, ids, step)
@@ -260,17 +323,35 @@ def shortened(engine: ArrayEngine, bounds: Tables, ours: Tables, slice_width: in
 def test_steps_are_shortened_to_each_words_bound(
     D: int, threads: int, tf32: bool, slice_width: int, kernels: Make
 ) -> None:
+    check_shortened(D, [*range(0, D, slice_width), D], kernels(threads, tf32=tf32))
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("D", [128, 300])
+def test_clusters_shorten_steps(
+    D: int, tf32: bool, cluster: int, cluster_libraries: dict[tuple[int, bool], Path]
+) -> None:
+    """Of each block's columns the slices."""
+    part, width = {128: 128 // cluster, 300: {2: 152, 4: 76}[cluster]}[D], 32 if tf32 else 128 // cluster
+    slices = sorted({*(place + at for place in range(0, D, part) for at in range(0, part, width)), D})
+    kernels = HostKernels(cluster_libraries[32, tf32], threads=64, tf32=tf32, cluster=cluster)
+    check_shortened(D, [at for at in slices if at <= D], kernels)
+
+
+def check_shortened(D: int, slices: list[int], kernels: HostKernels) -> None:
+    """The steps of rows are bounded by these slices of columns."""
+    tf32 = kernels.tf32
     ids, offsets, counts = corpus()
     config = exact(D)
     theirs, ours = tables(D), tables(D)
     fused = CudaEngine(
-        config.replace(max_update_norm=0.005), counts, NumpyBackend("a test"), blocks=3,
-        kernels=kernels(threads, tf32=tf32),
+        config.replace(max_update_norm=0.005), counts, NumpyBackend("a test"), blocks=3, cluster=kernels.cluster,
+        kernels=kernels,
     )  # fmt: skip
     alpha = binary_rate if tf32 else rate
     fused.train_chunk(ours, read_chunk(ids, offsets, 0, N), 3, alpha)
     array = ArrayEngine(config, counts, NumpyBackend("a test"))
-    shortened(array, fused._bounds, theirs, slice_width)
+    shortened(array, fused._bounds, theirs, slices)
     with tf32_products() if tf32 else nullcontext():
         array.train_chunk(theirs, read_chunk(ids, offsets, 0, N), 3, alpha)
     free = tables(D)
@@ -310,8 +391,16 @@ def test_loss_is_the_array_engines(kernels: Make) -> None:
 
 @pytest.mark.parametrize(("threads", "order"), [(1, 0), (64, 1)])
 def test_every_16th_group_is_measured(threads: int, order: int, kernels: Make) -> None:
+    check_measured(kernels(threads, order=order))
+
+
+def test_one_block_of_a_cluster_measures(cluster: int, cluster_libraries: dict[tuple[int, bool], Path]) -> None:
+    check_measured(HostKernels(cluster_libraries[32, False], threads=64, cluster=cluster))
+
+
+def check_measured(host: HostKernels) -> None:
     """A centre a group, with a word on each side, but for the first of a segment."""
-    host, counts, measured = kernels(threads, order=order), corpus()[2], []
+    counts, measured = corpus()[2], []
     launch = host.launch
 
     def launch_and_look(name: str, grid: int, threads: int, shared_bytes: int, arguments: Any) -> None:
@@ -320,7 +409,7 @@ def test_every_16th_group_is_measured(threads: int, order: int, kernels: Make) -
 
     host.launch = launch_and_look  # type: ignore[method-assign]
     config = exact(4, sample=0, group_size=1, window=1)
-    engine = CudaEngine(config, counts, NumpyBackend("a test"), kernels=host)
+    engine = CudaEngine(config, counts, NumpyBackend("a test"), blocks=1, cluster=host.cluster, kernels=host)
     engine.train_chunk(tables(4), read_chunk(corpus()[0], np.array([0, N]), 0, N), 0, rate)
     assert measured[-1] == 2 * len(range(0, N, 16)) - 3
 

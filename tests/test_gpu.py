@@ -55,7 +55,7 @@ def test_tensor_cores_are_taken_where_there_are_any(
     kernels = CupyKernels(tf32=wanted)
     assert (kernels.tf32, kernels.multiprocessors, kernels.shared_bytes) == (tf32, 132, 232448)
     kernels.compile((100, 5, 16, 32, 100, 1))
-    assert asked == [(source(), ("--std=c++17", f"-DTF32={int(tf32)}", "-DSHAPE=100,5,16,32,100,1"))]
+    assert asked == [(source(), ("--std=c++17", f"-DTF32={int(tf32)}", "-DCLUSTER=1", "-DSHAPE=100,5,16,32,100,1"))]
 
 
 def test_a_source_that_does_not_compile_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,8 +60,8 @@ class Kernels(Protocol):
     shared_bytes: int  # most that a block may have
     tf32: bool  # products are taken on tensor cores
 
-    def compile(self, shape: Sequence[int]) -> None:
-        """For groups of this shape alone: see SHAPE in `sgns.cu`."""
+    def compile(self, shape: Sequence[int], cluster: int = 1) -> None:
+        """For groups of this shape alone, `cluster` blocks each: see SHAPE and CLUSTER in `sgns.cu`."""
         ...
 
     def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
@@ -74,10 +74,10 @@ def source() -> str:
     return with_headers("sgns.cu", files("xw2v.training.engines"))
 
 
-def options(tf32: bool, shape: Sequence[int] = ()) -> tuple[str, ...]:
+def options(tf32: bool, shape: Sequence[int] = (), cluster: int = 1) -> tuple[str, ...]:
     """What NVRTC is told beside the architecture; without a shape the code is for any."""
     fixed = (f"-DSHAPE={','.join(map(str, shape))}",) if shape else ()
-    return ("--std=c++17", f"-DTF32={tf32:d}", *fixed)
+    return ("--std=c++17", f"-DTF32={tf32:d}", f"-DCLUSTER={cluster}", *fixed)
 
 
 class CupyKernels:
@@ -99,7 +99,7 @@ class CupyKernels:
         self._kernels: dict[str, Any] = {}
         self._module: Any = None
 
-    def compile(self, shape: Sequence[int]) -> None:
+    def compile(self, shape: Sequence[int], cluster: int = 1) -> None:
         """See `Kernels.compile`.
 
         Raises
@@ -109,7 +109,7 @@ class CupyKernels:
         import cupy
 
         self._kernels.clear()
-        self._module = cupy.RawModule(code=source(), options=options(self.tf32, shape))
+        self._module = cupy.RawModule(code=source(), options=options(self.tf32, shape, cluster))
         try:
             self._module.compile()
         except Exception as error:
@@ -146,6 +146,9 @@ class CudaEngine:
     blocks : int or None
         Groups in flight at once; None: with `batch_size` as many as have so many centres, else 66, and one a
         multiprocessor at most.
+    cluster : int
+        Blocks that share a group, each with its part of the columns: 1, 2 or 4. More than one want compute capability
+        9.0, and as many multiprocessors a group.
     kernels : Kernels or None
         None: of the backend's GPU.
     """
@@ -161,6 +164,7 @@ class CudaEngine:
         backend: Backend,
         *,
         blocks: int | None = None,
+        cluster: int = 1,
         kernels: Kernels | None = None,
     ) -> None:
         self.config, self.backend = config, backend
@@ -168,10 +172,12 @@ class CudaEngine:
         self._kernels = kernels or CupyKernels(tf32=config.tf32)
         self.tf32, self.multiprocessors = self._kernels.tf32, self._kernels.multiprocessors
         self._tiles = _TF32 if self.tf32 else _FLOAT32
-        self.tile = _tile(self._tiles, config, self.group_negatives, self._kernels.shared_bytes)
+        self.cluster = cluster
+        self.tile = _tile(self._tiles, config, self.group_negatives, cluster, self._kernels.shared_bytes)
         self._bounded = config.max_update_norm is not None
         self._kernels.compile(
-            (config.vector_size, config.window, config.group_size, self.group_negatives, self.tile, int(self._bounded))
+            (config.vector_size, config.window, config.group_size, self.group_negatives, self.tile, int(self._bounded)),
+            cluster,
         )
         noise = noise_probabilities(counts, config.ns_exponent)
         table = alias_table(noise)
@@ -180,7 +186,7 @@ class CudaEngine:
         kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
         self._shares, self._noise = kept / kept.sum(), noise
         wanted = _MOST_GROUPS if config.batch_size is None else max(1, config.batch_size // config.group_size)
-        self.set_blocks(blocks or min(self.multiprocessors, wanted))
+        self.set_blocks(blocks or max(1, min(self.multiprocessors // cluster, wanted)))
         self._chunks: dict[tuple[int, int], Chunk] = {}
         self._source: np.ndarray | None = None
         self._room: int | None = None  # bytes for chunks that stay
@@ -239,7 +245,8 @@ class CudaEngine:
         loss = xp.zeros(1, dtype=xp.float64, device=self.backend.device)
         S = self.group_negatives
         self._kernels.launch(
-            "train_groups", self.blocks, _TRAIN_THREADS, _shared_bytes(self._tiles, config, S, self.tile),
+            "train_groups", self.blocks * self.cluster, _TRAIN_THREADS,
+            _shared_bytes(self._tiles, config, S, self.cluster, self.tile),
             (
                 tables.center_vectors, tables.outside_vectors, np.int32(config.vector_size), *self._bounds,
                 kept.ids, kept.span, kept.before, kept.groups_before, np.int64(segments), np.int32(batches.SEGMENT),
@@ -325,33 +332,43 @@ def _up(n: int, to: int) -> int:
     return -(-n // to) * to
 
 
-def _shared_bytes(tiles: Tiles, config: Config, S: int, tile: int) -> int:
+def block_columns(D: int, cluster: int) -> int:
+    """How many columns of the tables each block of a cluster takes: `part` in sgns/group.cuh."""
+    return D if cluster == 1 else _up(-(-D // cluster), 4)
+
+
+def _shared_bytes(tiles: Tiles, config: Config, S: int, cluster: int, tile: int) -> int:
     """Shared memory of train_groups: `memory_of` in sgns/group.cuh, and two Members."""
     b, m = config.group_size, config.window
     centers, columns = _up(b, tiles.centers), _up(b + 2 * m, tiles.columns) + _up(S, tiles.columns)
-    rows = centers + b + 2 * m + S + (2 * m if tile == config.vector_size else 0)
+    rows = centers + b + 2 * m + S + (2 * m if tile == block_columns(config.vector_size, cluster) else 0)
     slopes = centers * (columns + tiles.pad) + columns * (centers + tiles.pad)
+    sent = 2 * cluster * centers * (columns + tiles.pad) if cluster > 1 else 0
     members = 2 * (6 * centers + 4 * columns + _up(2 * m + 1, 4))
-    return 4 * (rows * (_up(tile, tiles.width) + tiles.pad) + slopes + centers + columns + members)
+    return 4 * (rows * (_up(tile, tiles.width) + tiles.pad) + slopes + centers + columns + sent + members)
 
 
-def _tile(tiles: Tiles, config: Config, S: int, most: int) -> int:
-    """How many columns of the tables a block holds at a time: all if they fit.
+def _tile(tiles: Tiles, config: Config, S: int, cluster: int, most: int) -> int:
+    """How many columns of the tables a block holds at a time: all of its part if they fit.
 
     Raises
     ------
     ConfigError   not even four fit
     """
-    D = config.vector_size
-    if _shared_bytes(tiles, config, S, D) <= most:
-        return D
-    parts = 2
-    while (tile := _up(-(-D // parts), 4)) > 4 and _shared_bytes(tiles, config, S, tile) > most:
-        parts += 1
-    if tile >= D or _shared_bytes(tiles, config, S, tile) > most:
+
+    def needed(tile: int) -> int:
+        return _shared_bytes(tiles, config, S, cluster, tile)
+
+    part = block_columns(config.vector_size, cluster)
+    if needed(part) <= most:
+        return part
+    pieces = 2
+    while (tile := _up(-(-part // pieces), 4)) > 4 and needed(tile) > most:
+        pieces += 1
+    if tile >= part or needed(tile) > most:
         msg = (
             f"group_size={config.group_size}, group_negatives={S} and window={config.window} need "
-            f"{_shared_bytes(tiles, config, S, 4) >> 10} KiB of shared memory and more, the GPU has {most >> 10} KiB a "
+            f"{needed(4) >> 10} KiB of shared memory and more, the GPU has {most >> 10} KiB a "
             "block; lower them, or use engine='array'"
         )
         raise ConfigError(msg)

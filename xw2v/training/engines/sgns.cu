@@ -13,6 +13,7 @@
 // Every kernel works for any grid and block (a multiple of LANES); row offsets have 64 bits.
 //
 // TF32=1 takes the products on tensor cores, which want compute capability 8.0; else they are float32.
+// CLUSTER=2 or 4 has so many blocks share each group, which wants 9.0: see sgns/cluster.cuh.
 
 #include "common.cuh"
 
@@ -22,7 +23,11 @@ typedef unsigned long long u64;
 #ifndef TF32
 #define TF32 0
 #endif
+#ifndef CLUSTER
+#define CLUSTER 1
+#endif
 
+#include "sgns/cluster.cuh"
 #include "sgns/chunk.cuh"
 #include "sgns/tiles.cuh"
 #include "sgns/rows.cuh"
@@ -35,11 +40,11 @@ typedef unsigned long long u64;
 #include "sgns/score.cuh"
 #include "sgns/steps.cuh"
 
-// Train on the groups of a chunk. Block k of n walks the k-th n-th of them. Of each group:
+// Train on the groups of a chunk. Block k of n, or cluster of blocks, walks the k-th n-th of them. Of each group:
 //
 //     read     b rows of the centres' table, b rows of contexts (2m more are kept from the group before) and S of
 //              noise words into shared memory; ids of the next group on the side
-//     score    (b, D)·(D, b + 2m + S) near the diagonal; slopes -alpha dJ/dscore
+//     score    (b, D)·(D, b + 2m + S) near the diagonal, summed over the cluster; slopes -alpha dJ/dscore
 //     add      both tables' steps, by atomics, shortened to each word's bound
 //
 // Shared memory: `cuda.py` _shared_bytes. Where a row does not fit, `tile` columns of the tables are taken at a
@@ -51,6 +56,9 @@ typedef unsigned long long u64;
 extern "C" __global__ void
 #ifndef HOST_BUILD
 __launch_bounds__(512, 1)
+#if CLUSTER > 1
+__cluster_dims__(CLUSTER, 1, 1)
+#endif
 #endif
 train_groups(
     float* center_vectors, float* outside_vectors, int D, const float* center_bound, const float* outside_bound,
@@ -67,8 +75,9 @@ train_groups(
     for (int i = threadIdx.x; i < memory.center_bounds - memory.V; i += blockDim.x) memory.V[i] = 0.0f;
 
     const i64 groups = groups_before[segments];
-    const int begin = (int)(groups * blockIdx.x / gridDim.x), end = (int)(groups * (blockIdx.x + 1) / gridDim.x);
-    const Drawn drawn{center_vectors, outside_vectors, kept_ids, kept_span, kept_before, noise_ids, segment, negative};
+    const u32 walk = blockIdx.x / CLUSTER, walks = gridDim.x / CLUSTER;
+    const int begin = (int)(groups * walk / walks), end = (int)(groups * (walk + 1) / walks);
+    const Drawn drawn{center_vectors + shape.begin(), outside_vectors + shape.begin(), kept_ids, kept_span, kept_before, noise_ids, segment, negative};
     const Schedule schedule{R, kept_before[segments], alpha_first, alpha_last};
     double loss = 0.0;
     u64 measured = 0;
@@ -82,12 +91,13 @@ train_groups(
         const Members first{memory.members, shape.centers(), shape.columns()};
         fill_members(first, place, shape, drawn, schedule);
         __syncthreads();
+        sync_cluster();  // a block must have begun before another writes into its memory
         for (int turn = 0; place.group < end; turn ^= 1) {
             const Members here{memory.members + turn * shape.member_size(), shape.centers(), shape.columns()};
             const Members next{memory.members + (1 - turn) * shape.member_size(), shape.centers(), shape.columns()};
             const Place coming = place.group + 1 < end ? next_place(place, shape.b, groups_before, kept_before) : place;
-            const bool to_measure = (place.group & (loss_every - 1)) == 0;
-            for (int at = 0; at < shape.D; at += shape.tile) {
+            const bool to_measure = cluster_rank() == 0 && (place.group & (loss_every - 1)) == 0;
+            for (int at = 0; at < shape.part(); at += shape.tile) {
                 load_rows(here, place, shape, memory, at);
                 if (at == 0) {
                     load_bounds(here, place, shape, memory, center_bound, outside_bound);
@@ -105,14 +115,14 @@ train_groups(
                         prefetch_members(coming, shape, drawn, end, thread);
                     }
                 }
-                score(here, place, shape, memory, at, to_measure, loss);
+                score(here, place, shape, memory, at, turn, to_measure, loss);
                 __syncthreads();
             }
             // Before the last barrier of the turn: after it other threads fill these members for the group after the next.
             if (to_measure && threadIdx.x == 0)
                 for (int t = 0; t < place.centers; ++t) measured += here.high()[t] - here.low()[t];
-            for (int at = (shape.D - 1) / shape.tile * shape.tile; at >= 0; at -= shape.tile) {
-                if (at + shape.tile < shape.D) {
+            for (int at = (shape.part() - 1) / shape.tile * shape.tile; at >= 0; at -= shape.tile) {
+                if (at + shape.tile < shape.part()) {
                     load_rows(here, place, shape, memory, at);
                     wait_for_copies();
                     __syncthreads();

@@ -60,15 +60,24 @@ __device__ inline void score_tile(
 
 // ---- steps
 
+// A lane has four columns of OWN_ROWS rows, from own_row(lane) on.
+#define OWN_ROWS (STEP_TILE * ROW_LANES / LANES)
+
 struct Steps {
-    float4 rows[STEP_TILE];
+    float4 rows[OWN_ROWS];
 };
 
-__device__ inline void accumulate(Steps& sums, float4 slopes, float4 x) {
-    accumulate(sums.rows[0], slopes.x, x);
-    accumulate(sums.rows[1], slopes.y, x);
-    accumulate(sums.rows[2], slopes.z, x);
-    accumulate(sums.rows[3], slopes.w, x);
+__device__ inline int own_row(int lane) { return lane / ROW_LANES * OWN_ROWS; }
+__device__ inline int own_columns(int lane) { return lane % ROW_LANES * 4; }
+
+struct alignas(4 * OWN_ROWS) Slopes {
+    float of[OWN_ROWS];
+};
+
+__device__ inline void accumulate(Steps& sums, const float* begin, float4 x) {
+    const Slopes slopes = *(const Slopes*)begin;
+#pragma unroll
+    for (int i = 0; i < OWN_ROWS; ++i) accumulate(sums.rows[i], slopes.of[i], x);
 }
 
 // Lanes that differ in `bit` share out 2 `half` sums between them; the sizes are known to the compiler, so that
@@ -89,18 +98,18 @@ __device__ inline Steps steps_of_centers(
     const Members& here, const Place& place, const Shape& shape, const Memory& memory, int t0, const Slice& slice,
     int lane) {
     Steps sums = {};
-    const int d = slice.begin + 4 * lane;
+    const int d = slice.begin + own_columns(lane);
     if (d >= slice.width) return sums;
-    const float* slopes = memory.by_row + t0;
+    const float* slopes = memory.by_row + t0 + own_row(lane);
     const int stop = min(t0 + STEP_TILE + 2 * shape.m, shape.context_columns());
 #pragma unroll 4
     for (int c = t0; c < stop; ++c)
-        accumulate(sums, four(slopes + c * shape.by_row_stride()), four(memory.U + here.row_at()[c] + d));
+        accumulate(sums, slopes + c * shape.by_row_stride(), four(memory.U + here.row_at()[c] + d));
     slopes += shape.context_columns() * shape.by_row_stride();
     const float* noise = memory.U + shape.ring() * shape.stride() + d;
 #pragma unroll 4
     for (int s = 0; s < shape.S; ++s)
-        accumulate(sums, four(slopes + s * shape.by_row_stride()), four(noise + s * shape.stride()));
+        accumulate(sums, slopes + s * shape.by_row_stride(), four(noise + s * shape.stride()));
     return sums;
 }
 
@@ -108,37 +117,40 @@ __device__ inline Steps steps_of_centers(
 __device__ inline Steps steps_of_rows(
     const Place& place, const Shape& shape, const Memory& memory, int c0, const Slice& slice, int lane) {
     Steps sums = {};
-    const int d = slice.begin + 4 * lane;
+    const int d = slice.begin + own_columns(lane);
     if (d >= slice.width) return sums;
+    const float* slopes = memory.by_center + c0 + own_row(lane);
     const bool noise = c0 >= shape.context_columns();
     const int low = noise ? 0 : max(0, c0 - 2 * shape.m);
     const int high = noise ? place.centers : min(place.centers, c0 + STEP_TILE);
 #pragma unroll 4
     for (int t = low; t < high; ++t)
-        accumulate(
-            sums, four(memory.by_center + t * shape.by_center_stride() + c0),
-            four(memory.V + t * shape.stride() + d));
+        accumulate(sums, slopes + t * shape.by_center_stride(), four(memory.V + t * shape.stride() + d));
     return sums;
 }
 
 // Shorten each row's step to its bound.
 __device__ inline void shorten(Steps& sums, const float* bounds, float share, int lane) {
-    float squares[STEP_TILE];
+    float squares[OWN_ROWS];
 #pragma unroll
-    for (int i = 0; i < STEP_TILE; ++i) squares[i] = square(sums.rows[i]);
+    for (int i = 0; i < OWN_ROWS; ++i) squares[i] = square(sums.rows[i]);
 #if LANES == 32
+#if OWN_ROWS == 4
     share_out<2, 16>(squares, lane);
+#endif
+#if OWN_ROWS >= 2
     share_out<1, 8>(squares, lane);
+#endif
     float sum = squares[0];  // of row lane / 8, over its eight lanes
     sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 4);
     sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 2);
     sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 1);
     const float own = fminf(1.0f, share * bounds[lane / 8] * rsqrtf(sum));
 #pragma unroll
-    for (int i = 0; i < STEP_TILE; ++i)
-        sums.rows[i] = times(__shfl_sync(0xFFFFFFFFu, own, 8 * i), sums.rows[i]);
+    for (int i = 0; i < OWN_ROWS; ++i)
+        sums.rows[i] = times(__shfl_sync(0xFFFFFFFFu, own, 8 * (own_row(lane) + i)), sums.rows[i]);
 #else
-    for (int i = 0; i < STEP_TILE; ++i)
+    for (int i = 0; i < OWN_ROWS; ++i)
         sums.rows[i] = times(fminf(1.0f, share * bounds[i] * rsqrtf(squares[i])), sums.rows[i]);
 #endif
 }
@@ -147,13 +159,13 @@ __device__ inline void shorten(Steps& sums, const float* bounds, float share, in
 // null, and `note(i, column, step)` is told.
 template <class RowOf, class Note>
 __device__ inline void add_parts(const Steps& sums, const Slice& slice, bool aligned, int lane, RowOf row_of, Note note) {
-    const int d = slice.begin + 4 * lane;
+    const int d = slice.begin + own_columns(lane);
     if (d >= slice.width) return;
 #pragma unroll
-    for (int i = 0; i < STEP_TILE; ++i) {
-        float* row = row_of(i);
+    for (int i = 0; i < OWN_ROWS; ++i) {
+        float* row = row_of(own_row(lane) + i);
         if (row == nullptr) continue;
         add_to_row(row, d, sums.rows[i], slice.width, aligned);
-        note(i, d, sums.rows[i]);
+        note(own_row(lane) + i, d, sums.rows[i]);
     }
 }

@@ -4,10 +4,12 @@
 // noise words from there on. Columns that stand for nothing have id -1 and the slope 0.
 struct Shape {
     int D, m, b, S;
-    int tile;      // columns of the tables held at a time: D, or less where D is too long
+    int tile;      // columns of the tables held at a time: all of the block's part, or less where that is too long
     bool bounded;  // steps are shortened
 
-    __device__ constexpr bool whole() const { return tile == D; }       // the overlap's rows are kept from group to group
+    // Columns of the tables that each block of a cluster takes; the last one may have less.
+    __device__ constexpr int part() const { return CLUSTER == 1 ? D : rounded_up((D + CLUSTER - 1) / CLUSTER, 4); }
+    __device__ constexpr bool whole() const { return tile == part(); }  // the overlap's rows are kept from group to group
     __device__ constexpr bool aligned() const { return D % 4 == 0; }    // rows of the tables begin at 16 bytes
     __device__ constexpr int ring() const { return b + 2 * m; }         // rows of contexts; token j has row j mod ring
     __device__ constexpr int centers() const { return rounded_up(b, CENTER_TILE); }
@@ -17,7 +19,12 @@ struct Shape {
     __device__ constexpr int by_center_stride() const { return columns() + PAD; }
     __device__ constexpr int by_row_stride() const { return centers() + PAD; }
     __device__ constexpr int member_size() const { return 6 * centers() + 4 * columns() + rounded_up(2 * m + 1, 4); }
-    __device__ int width(int at) const { return min(tile, D - at); }  // columns of the tile at `at`
+    __device__ constexpr int scores_size() const { return centers() * by_center_stride(); }
+    __device__ int begin() const { return cluster_rank() * part(); }  // the block's first column
+    __device__ int room(int at) const { return min(tile, part() - at); }  // columns of the tile at `at`,
+    __device__ int width(int at) const {  // and how many of them there are
+        return CLUSTER == 1 ? room(at) : max(0, min(tile, min(part(), D - begin()) - at));
+    }
 };
 
 // Where things lie in the shared memory of a block; `cuda.py` _shared_bytes counts them.
@@ -25,10 +32,11 @@ struct Memory {
     float* V;              // [centers][stride]
     float* U;              // [ring + S][stride]
     float* carried;        // [2m][stride] what was added to the rows that are kept; only if whole
-    float* by_center;      // [centers][by_center_stride] slopes
+    float* by_center;      // [centers][by_center_stride] slopes; before, scores over the columns taken so far
     float* by_row;         // [columns][by_row_stride] the same
     float* center_bounds;  // [centers]
     float* row_bounds;     // [columns]
+    float* sent;           // [2][CLUSTER][centers][by_center_stride] scores over each block's columns; only in clusters
     int* members;          // two Members
 };
 
@@ -41,7 +49,8 @@ __device__ inline Memory memory_of(float* begin, const Shape& shape) {
     memory.by_row = memory.by_center + shape.centers() * shape.by_center_stride();
     memory.center_bounds = memory.by_row + shape.columns() * shape.by_row_stride();
     memory.row_bounds = memory.center_bounds + shape.centers();
-    memory.members = (int*)(memory.row_bounds + shape.columns());
+    memory.sent = memory.row_bounds + shape.columns();
+    memory.members = (int*)(memory.sent + (CLUSTER > 1 ? 2 * CLUSTER * shape.scores_size() : 0));
     return memory;
 }
 
@@ -185,7 +194,7 @@ __device__ inline void mark_repeats(
 // Columns [at, at + width) of all rows of the group, or of those that are not there yet; four columns a thread.
 __device__ inline void load_rows(
     const Members& here, const Place& place, const Shape& shape, const Memory& memory, int at) {
-    const int width = shape.width(at), fours = rounded_up(width, WIDTH_TILE) / 4;
+    const int width = shape.width(at), fours = rounded_up(shape.room(at), WIDTH_TILE) / 4;
     const bool carry = shape.whole() && place.follows;
 #pragma unroll 4
     for (int i = threadIdx.x; i < (shape.centers() + shape.columns()) * fours; i += blockDim.x) {
@@ -215,9 +224,9 @@ __device__ inline void load_bounds(
 
 // The L2 cache fetches the rows of the next group while this one is worked on. It stays coherent with the atomics.
 __device__ inline void prefetch_rows(const Members& next, const Shape& shape, int thread, int threads) {
-    const int lines = (shape.D + 31) / 32;
+    const int lines = (shape.part() + 31) / 32;
     for (int i = thread; i < (shape.centers() + shape.columns()) * lines; i += threads) {
         const float* from = next.from()[i / lines];
-        if (from != nullptr) prefetch(from + i % lines * 32);
+        if (from != nullptr && (CLUSTER == 1 || i % lines * 32 < shape.width(0))) prefetch(from + i % lines * 32);
     }
 }

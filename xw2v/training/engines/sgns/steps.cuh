@@ -41,7 +41,7 @@ __device__ constexpr int center_warps(const Shape& shape, int warps, int of_cent
 __device__ inline void take_steps(
     const Members& here, const Place& place, const Shape& shape, const Memory& memory, int at) {
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, warps = blockDim.x / LANES;
-    const int width = shape.width(at), parts = (width + SLICE - 1) / SLICE;
+    const int width = shape.width(at), parts = (shape.room(at) + SLICE - 1) / SLICE;
     const int of_centers = (place.centers + STEP_TILE - 1) / STEP_TILE * parts;
     const int of_rows = shape.columns() / STEP_TILE * parts;
     const auto slice_of = [&](int unit) {

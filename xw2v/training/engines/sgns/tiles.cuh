@@ -5,7 +5,7 @@
 #define CENTER_TILE 16  // centres by SCORE_TILE columns are the scores that a warp takes at a time
 #define SCORE_TILE 8
 #define STEP_TILE 16    // rows whose steps a warp takes at a time,
-#define SLICE 64        // so many columns of the tables of each
+#define SLICE (CLUSTER > 1 ? 32 : 64)  // so many columns of the tables of each
 #define COLUMN_TILE 16  // contexts, and noise words, are filled up to a multiple of this
 #define WIDTH_TILE 32   // rows in shared memory are filled up with zeros to a multiple of this,
 #define PAD 4           // and begin so many floats further: else lanes would meet in the same banks
@@ -13,7 +13,8 @@
 #define CENTER_TILE 8
 #define SCORE_TILE 8
 #define STEP_TILE 4
-#define SLICE (4 * LANES)
+#define ROW_LANES (LANES < 4 ? LANES : CLUSTER > 2 ? LANES / 4 : LANES / CLUSTER)  // lanes side by side in a slice
+#define SLICE (4 * ROW_LANES)
 #define COLUMN_TILE 8
 #define WIDTH_TILE 8
 #define PAD 4
