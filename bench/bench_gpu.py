@@ -11,7 +11,7 @@
     job        from text to saved vectors, and where the time goes
     quality    scores and words/s of some seeds
     losses     the same of the array engine, and of the exact softmax
-    gensim     the same of gensim, with a worker a core
+    gensim     the same of gensim, with a worker a core, and of xw2v without the GPU
 
 FOLDER holds wiki100.txt.xz or any other .txt or .txt.xz, and eval/ with the sets that `quality` wants; without it
 ids are drawn from Zipf's law. `--fake` runs a part on the host with few tokens, to see that it runs: its figures
@@ -380,9 +380,14 @@ def losses(bench: Bench) -> None:
 
 
 def gensim(bench: Bench) -> None:
+    """On all cores of the machine, and xw2v on the same ones."""
     if bench.text is None or bench.sets is None:
         return
     from bench.bench_train import run_gensim
+
+    for epochs in (2, _SETTING["epochs"]):
+        ours = Word2Vec(**{**_SETTING, "epochs": epochs}, seed=1, backend="numpy").fit(bench.text)
+        score(bench, f"xw2v, cpu, {epochs} epochs", 1, ours.history[-1].words_per_second, ours.wv)
 
     for seed in bench.args.seeds[:1]:  # with a worker a core it takes long; two epochs tell its speed
         options = {**_SETTING, "epochs": 2, "seed": seed, "sample": 1e-3, "workers": machine()["cores"]}
