@@ -194,6 +194,15 @@ def test_batch_size_follows_the_hottest_word() -> None:
     assert default_batch_size(config.replace(group_size=64), np.ones(1), "numpy") == 128
 
 
+def test_a_step_of_pairs_is_bounded_however_wide_the_windows() -> None:
+    config, counts = Config(sample=0, negatives="pair"), np.ones(10**5)
+    sizes = [default_batch_size(config.replace(window=window), counts, "cupy") for window in (5, 15, 16, 500, 10**4)]
+    assert sizes == [8192, 8192, 4096, 256, 16]
+    assert default_batch_size(config.replace(window=500, negatives="shared"), counts, "cupy") == 8192
+    whole = config.replace(window=500, shrink_windows=False)
+    assert default_batch_size(whole, counts, "numpy") == 128
+
+
 def test_the_loss_of_a_step_is_a_sum_in_float64(library: Library) -> None:
     """A large one and many small ones, of float32 rows."""
     ours = Tables(library.table([[1], [0]], "float32"), library.table([[0], [1e7]], "float32"))

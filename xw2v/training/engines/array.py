@@ -29,7 +29,7 @@ from xw2v.training.batches import (
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.engines.sampled import sampling_of
-from xw2v.training.engines.scratch import bytes_a_token, scratch_bytes
+from xw2v.training.engines.scratch import bytes_a_token, in_pairs, pairs_a_center, scratch_bytes
 from xw2v.training.engines.softmax import block_size, expectation_of
 from xw2v.training.sampling import (
     AliasTable,
@@ -47,6 +47,7 @@ Array = Any
 # Of a GPU: to begin a chunk takes it as long as several steps; half a second of exact softmax.
 _CHUNK_SEGMENTS, _CHUNK_BYTES = 64, 1 << 30
 _GROUP_NEGATIVES = 32  # with steps of many groups, fewer cost SimLex a little (bench/README.md)
+_MOST_PAIRS = 1 << 17  # of a step, unless `batch_size` says otherwise: their rows are all held at once
 
 
 class ArrayEngine:
@@ -91,7 +92,7 @@ class ArrayEngine:
             pad=config.window + b,
             xp=xp,
         )
-        if config.negatives == "pair" and config.loss == "negative_sampling":
+        if in_pairs(config):
             steps = self._pair_steps(tables, kept, chunk, epoch)
         else:
             steps = self._group_steps(tables, kept, chunk, epoch, b)
@@ -221,11 +222,14 @@ def default_batch_size(config: Config, counts: np.ndarray, backend: str) -> int:
     """How many centres a step reads before it writes.
 
     A row's stale updates add up: a step that holds too many occurrences of the hottest word learns less, and
-    diverges where nothing bounds a row's step; so the number follows from that word's share of the kept tokens.
+    diverges where nothing bounds a row's step; so the number follows from that word's share of the kept tokens. With
+    wide windows pairs are many, and centres are fewer.
     """
     kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
     hottest = float(kept.max() / kept.sum())
     largest = 8192 if backend == "cupy" else 1024
+    if in_pairs(config):
+        largest = min(largest, _MOST_PAIRS // pairs_a_center(config))
     occurrences = 16 if config.max_update_norm is None else 128
     size = config.group_size
     while 2 * size <= min(largest, occurrences / hottest):

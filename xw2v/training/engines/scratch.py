@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from xw2v.config import Config
 
-__all__ = ["bytes_a_token", "scratch_bytes"]
+__all__ = ["bytes_a_token", "in_pairs", "pairs_a_center", "scratch_bytes"]
 
 _COPIES = 4  # of a step's rows: gathered, their gradients, sums of repeated words, and what is on its way
 
@@ -23,9 +23,8 @@ def scratch_bytes(
     softmax_block : (rows, tile) or None    centres and words whose scores are held at a time, for the exact softmax
     """
     chunk = tokens * bytes_a_token(config, S)
-    if _in_pairs(config):
-        pairs_a_center = config.window + 1 if config.shrink_windows else 2 * config.window  # on average
-        return chunk + 4 * T * pairs_a_center * _COPIES * (2 + config.negative) * D
+    if in_pairs(config):
+        return chunk + 4 * T * pairs_a_center(config) * _COPIES * (2 + config.negative) * D
     b, C = config.group_size, config.group_size + 2 * config.window
     S = S if softmax_block is None else 0
     groups = -(-T // b)
@@ -35,7 +34,7 @@ def scratch_bytes(
 
 def bytes_a_token(config: Config, S: int) -> int:
     """What each token of a chunk takes, before subsampling."""
-    if _in_pairs(config):
+    if in_pairs(config):
         return 60 + 100 * config.window
     b, C = config.group_size, config.group_size + 2 * config.window
     S = S if config.loss == "negative_sampling" else 0
@@ -43,7 +42,13 @@ def bytes_a_token(config: Config, S: int) -> int:
     return 50 + max(80, 5 * C, C + 40 * -(-S // b))
 
 
-def _in_pairs(config: Config) -> bool:
+def pairs_a_center(config: Config) -> int:
+    """How many outside words a centre has on average."""
+    return config.window + 1 if config.shrink_windows else 2 * config.window
+
+
+def in_pairs(config: Config) -> bool:
+    """Whether a step is one of pairs with noise words of their own, not of groups."""
     return config.loss == "negative_sampling" and config.negatives == "pair"
 
 
