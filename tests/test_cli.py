@@ -496,6 +496,179 @@ def test_version_and_help(run: Run) -> None:
         assert "Examples" in shown.out or command == "data"
 
 
+# A saved model that goes on
+
+
+_MORE = "the queen and a zeppelin\nthe king and the rain\n" * 30
+
+
+def _more(model: Path, **how: Any) -> Word2Vec:
+    return Word2Vec.load(model).partial_fit("more.txt", **how)
+
+
+def _bytes(folder: Path | str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@pytest.fixture
+def more(run: Run) -> list[object]:
+    """The words of a command that goes on with other text, in the folder of `run`."""
+    Path("more.txt").write_text(_MORE)
+    return ["train", "more.txt", "-o", "new", "--workers", 1, "--from"]
+
+
+def test_from_a_saved_model_is_partial_fit(run: Run, more: list[object], model: Path) -> None:
+    before = _bytes(model)
+    result = run(*more, model, "--epochs", 2, "--alpha", 0.01, "--min-alpha", 0.001, "--window", 2, "--vector-size", 16)
+    assert result.status == 0
+    assert result.err == ""
+    assert _bytes(model) == before
+    assert _files(Path()) == ["more.txt", "new", *(f"new/{name}" for name in sorted(before))]
+    wanted = Word2Vec.load(model).set_params(workers=1, window=2)
+    wanted.partial_fit("more.txt", epochs=2, alpha=0.01, min_alpha=0.001)
+    found = Word2Vec.load("new")
+    assert found.config == wanted.config  # epochs and rates are of the call
+    assert (found.epochs, found.window, found.epochs_trained) == (3, 2, 5)
+    assert found.wv.index_to_key == wanted.wv.index_to_key == [*Word2Vec.load(model).wv.index_to_key, "zeppelin"]
+    assert found.wv.vectors.tobytes() == wanted.wv.vectors.tobytes()
+    assert found.outside_vectors.tobytes() == wanted.outside_vectors.tobytes()
+
+
+def test_what_is_said_of_a_model_that_went_on_is_what_it_learned_there(
+    run: Run, more: list[object], model: Path
+) -> None:
+    words = len(_MORE.split())
+    said = run(*more, model).out
+    assert said.startswith(f"162 words of 16 numbers, 1 of them new, learned from {3 * words:,} words in ")
+    facts = json.loads(run(*more, model, "--epochs", 2, "--json").out)
+    assert [facts[name] for name in ("vocabulary", "new_words", "words")] == [162, 1, 2 * words]
+    assert [facts[name] for name in ("epochs", "epochs_trained")] == [2, 5]
+    last, before = Word2Vec.load("new").history[-1], Word2Vec.load(model).history[-1]
+    assert facts["trained_words"] == last.centers - before.centers > 0
+    assert facts["training_seconds"] == last.seconds - before.seconds > 0
+    forgetful = Word2Vec.load(model)
+    forgetful.history = []
+    forgetful.save("forgetful")
+    assert run(*more, "forgetful").out.startswith("162 words of 16 numbers, 1 of them new, learned from ")
+
+
+def test_scores_of_a_model_that_went_on(run: Run, more: list[object], corpus: Path) -> None:
+    Path("pairs.tsv").write_text("king queen 9\nking rain 1\nqueen rain 2\nman woman 8\n")
+    aside = ["--validation-fraction", 0.2, "--epochs", 2]
+    assert run("train", corpus, "-o", "m", *aside, "--evaluate", "pairs.tsv").status == 0
+    rows = [line.split("\t") for line in run(*more, "m").out.splitlines() if "\t" in line]
+    assert [row[0] for row in rows] == ["epoch", "3", "4"]  # the model's fraction, and no earlier epochs
+    assert rows[0] == ["epoch", "seconds", "loss", "loss kept aside"]
+    assert not Path("new-scores.png").exists()
+    rows = [line.split("\t") for line in run(*more, "m", "--evaluate", "pairs.tsv").out.splitlines() if "\t" in line]
+    assert rows[0][-1] == "pairs"
+    assert Path("new-scores.png").exists()
+    assert [end.epoch for end in Word2Vec.load("new").epoch_history] == [0, 1, 2, 3]
+    assert run("train", "more.txt", "-o", "new", "--from", "m", "--validation-fraction", 0).out.count("\n") == 2
+
+
+def test_an_encoded_corpus_for_a_saved_model(run: Run, more: list[object], model: Path) -> None:
+    encode("more.txt", "e", min_count=30).close()
+    assert run("train", "e", "-o", "v.bin", "--workers", 1, "--from", model).status == 0
+    wanted = Word2Vec.load(model).set_params(workers=1).partial_fit(EncodedCorpus.open("e"))
+    found = WordVectors.load_word2vec_format("v.bin", binary=True)
+    assert found.index_to_key == wanted.wv.index_to_key
+    assert found.vectors.tobytes() == wanted.wv.vectors.tobytes()
+    refused = run("train", "e", "-o", "new", "--from", model, "--min-count", 5)
+    assert refused.status == 2
+    assert "e was encoded with min_count=30, which min_count=5 cannot change" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "wanted"),
+    [
+        (["v.bin"], 1, "v.bin is a file, and word2vec's formats hold one of a model's two tables; --from needs a"),
+        (["vectors"], 1, "vectors holds vectors alone; --from needs a whole model, as xw2v train -o FOLDER"),
+        (["pickle"], 1, "pickle is a pickle, as gensim's save() writes it"),
+        (["damaged"], 1, "damaged is not a whole Word2Vec model ("),
+        (["nowhere"], 1, "nowhere does not exist; check the path"),
+        (["m", "-o", "m"], 1, "will not write m: it is the model to go on from; choose another name"),
+        (["m", "-o", "link"], 1, "will not write link: it is the model to go on from"),
+        (["m", "--vector-size", 17], 2, "the vectors of m have 16 numbers, which --vector-size 17 cannot change"),
+        (["m", "--preset", "cs224n"], 2, "--preset does not go with --from: the options of m hold"),
+        (["m", "--alpha", 1e-5], 2, "min_alpha must not be above alpha (1e-05), got 0.0001"),
+        (["m", "--window", 0], 2, "window must be an integer >= 1"),
+        (["m", "--patience", 1], 2, "patience=1 needs sentences kept aside"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_what_cannot_go_on(
+    run: Run, more: list[object], model: Path, words: list[object], status: int, wanted: str
+) -> None:
+    shutil.copytree(model, "m")
+    Path("link").symlink_to("m")
+    WordVectors.load(model).save("vectors")
+    WordVectors.load(model).save_word2vec_format("v.bin", binary=True)
+    Path("pickle").write_bytes(b"\x80\x04\x95")
+    shutil.copytree(model, "damaged")
+    Path("damaged/config.json").write_text(Path("m/config.json").read_text().replace('"history"', '"story"'))
+    before = _files(Path())
+    _refused(run(*more, *words), status, wanted)
+    assert _files(Path()) == before
+    assert _bytes("m") == _bytes(model)
+
+
+def test_ctrl_c_and_resume_of_a_model_that_goes_on(
+    run: Run, more: list[object], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = LiveProgress.on_progress
+
+    def interrupt(self: LiveProgress, record: Any) -> None:
+        said(self, record)
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveProgress, "on_progress", interrupt)
+        stopped = run(*more, model, "--epochs", 4)
+    assert stopped.status == 130
+    assert "what was learned so far is in new; the same command with --resume goes on" in stopped.err
+    assert Word2Vec.load("new").epochs_trained == 6
+    other = run("train", "more.txt", "-o", "new", "--from", "new", "--resume")
+    assert "it is the model to go on from" in other.err
+    assert run(*more, model, "--epochs", 4, "--resume").status == 0
+    wanted = Word2Vec.load(model).set_params(workers=1).partial_fit("more.txt", epochs=4)
+    assert Word2Vec.load("new").wv.vectors.tobytes() == wanted.wv.vectors.tobytes()
+    assert not Path("new.checkpoints").exists()
+
+
+def test_nothing_is_saved_of_a_model_that_learned_nothing_more(
+    run: Run, more: list[object], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: LiveProgress, done: int, total: int | None, words: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveProgress, "on_encode", interrupt)
+        result = run(*more, model)
+    assert result.status == 130
+    assert result.err == "xw2v: interrupted before anything was learned; nothing is saved\n"
+    monkeypatch.setattr("xw2v.estimator.first_bad_row", lambda table: 0)
+    result = run(*more, model)
+    assert result.status == 1
+    assert "training diverged" in result.err
+    assert not Path("new").exists()
+
+
+def test_capitals_that_a_model_does_not_know_are_named(run: Run, more: list[object], model: Path) -> None:
+    Path("more.txt").write_text("The Queen and a Zeppelin\n" * 30)
+    note = "2 of 3 new words are words of the model with capitals, as 'The'"
+    assert note in run(*more, model).err
+    assert run(*more, model, "--no-lower").err == ""
+    assert run(*more, model, "--lower").err == ""
+    assert run("train", "more.txt", "-o", "again", "--from", "new", "--lower").err == ""
+    known = run(*more, model, "--no-lower")  # a model that has capitals means them
+    assert known.status == 0
+    shutil.move("new", "capitals")
+    Path("more.txt").write_text("The Queen and The King\n" * 30)
+    assert run(*more, "capitals").err == ""
+
+
 # What is refused
 
 

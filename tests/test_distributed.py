@@ -790,6 +790,30 @@ def test_the_command(text: Path) -> None:
 
 
 @needs_mpi
+def test_the_command_goes_on_with_a_saved_model(text: Path) -> None:
+    model, out = text.parent / "model", text.parent / "new"
+    Word2Vec(**OPTIONS).fit(text).save(model)
+    more = text.parent / "more.txt"
+    more.write_text("w1 w2 new\n" * 200)
+    options = ["--distributed", "--from", str(model), "--json"]
+    status, said, err = ended(command(2, "train", str(more), "-o", str(out), *options))
+    assert (status, err) == (0, "")
+    summary = json.loads(said)
+    assert [summary[name] for name in ("vocabulary", "new_words", "words")] == [61, 1, 3 * 600]
+    assert Word2Vec.load(out).epochs_trained == 6
+    for words, status, line in (
+        (["--alpha", "1e-5"], 2, "xw2v: error: min_alpha must not be above alpha (1e-05), got 0.0001"),
+        (
+            ["-o", str(model)],
+            1,
+            f"xw2v: error: will not write {model}: it is the model to go on from; choose another name",
+        ),
+    ):
+        found, said, err = ended(command(2, "train", str(more), "-o", str(out), *options, *words))
+        assert (found, said, [part for part in err.splitlines() if part.startswith("xw2v")]) == (status, "", [line])
+
+
+@needs_mpi
 @pytest.mark.parametrize(
     ("words", "status", "line"),
     [

@@ -137,6 +137,7 @@ _register(
     "xw2v train part1.txt.gz part2.txt.gz -o vectors.bin --vector-size 300 --epochs 3",
     "xw2v train text8 -o model --epochs 20 --validation-fraction 0.01 --patience 1",
     "xw2v train text8 -o model --evaluate wordsim353.tsv --evaluate questions-words.txt",
+    "xw2v train more.txt --from model -o newer --epochs 2",
     "xw2v train datasetSentences.txt -o cs224n --preset cs224n",
 )  # fmt: skip
 _register(app, encode, "xw2v encode 'wiki/*.txt.gz' -o wiki.encoded --min-count 10", "xw2v train wiki.encoded -o model")

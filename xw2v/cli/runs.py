@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from xw2v.cli.outputs import print_json
+from xw2v.cli.saved import Known
 from xw2v.config import Config
 from xw2v.interrupts import Terminated
 from xw2v.screen import Screen, count
@@ -43,19 +44,20 @@ def new_model(config: Config) -> Any:
 def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = None, **how: Any) -> int:
     """Train with a live bar; the exit status: 130 or 143 if it was interrupted after something was learned.
 
-    `scores` are taken after each epoch.
+    A model that knows something goes on from there. `scores` are taken after each epoch.
 
     Raises
     ------
     KeyboardInterrupt   before anything was learned
     """
+    known = Known.of(model)
     try:
         with screen.progress() as live:
             callbacks: list[Any] = [] if scores is None else [scores]
             if callbacks or model.validation_fraction:
                 callbacks.append(lambda _, end: live.on_epoch(end))
             try:
-                model.fit(
+                model.partial_fit(
                     corpus,
                     on_encode=live.on_encode,
                     on_progress=live.on_progress,
@@ -68,7 +70,7 @@ def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = No
                 _leave_closed_terminals()
                 raise
     except KeyboardInterrupt as interrupt:
-        if not getattr(model, "history", None):
+        if len(getattr(model, "history", ())) == known.records:
             print("xw2v: interrupted before anything was learned; nothing is saved", file=sys.stderr)
             raise
         return interrupted_status(interrupt)
@@ -90,22 +92,30 @@ def interrupted_status(interrupt: KeyboardInterrupt) -> int:
     return 143 if isinstance(interrupt, Terminated) else 130
 
 
-def training_summary(model: Any, output: Path, seconds: float) -> dict[str, Any]:
-    """What there is to say of a model that was just trained and written to `output`."""
+def training_summary(model: Any, output: Path, seconds: float, known: Known | None = None) -> dict[str, Any]:
+    """What there is to say of a model that was just trained and written to `output`.
+
+    Parameters
+    ----------
+    known : what it knew before, and what is not counted; None: nothing
+    """
+    known = known or Known()
     last = model.history[-1]
     # A chunk's loss is noisy and depends on what the chunk is about: the mean of the last epoch says more.
     recent = [record for record in model.history if record.epoch == last.epoch]
     return {
         "output": str(output),
         "vocabulary": len(model.wv),
+        "new_words": len(model.wv) - known.vocabulary,
         "vector_size": model.wv.vector_size,
-        "words": last.words,
-        "trained_words": last.centers,
-        "epochs": last.epochs,
+        "words": last.words - known.words,
+        "trained_words": last.centers - known.centers,
+        "epochs": last.epochs - known.epochs,
+        "epochs_trained": model.epochs_trained,
         "loss": sum(record.loss for record in recent) / len(recent),
         "center_loss": sum(record.center_loss for record in recent) / len(recent),
-        "epoch_history": [dataclasses.asdict(end) for end in model.epoch_history],
-        "training_seconds": last.seconds,
+        "epoch_history": [dataclasses.asdict(end) for end in model.epoch_history[known.ends :]],
+        "training_seconds": last.seconds - known.seconds,
         "seconds": seconds,
         "words_per_second": last.words_per_second,
         "backend": model.backend_note,
@@ -118,8 +128,10 @@ def finish_training(screen: Screen, summary: dict[str, Any], status: int, as_jso
     if as_json:
         print_json({**summary, "interrupted": bool(status)})
     else:
+        vocabulary, new = summary["vocabulary"], summary["new_words"]
         screen.line(
-            f"{summary['vocabulary']:,} words of {summary['vector_size']} numbers, learned from "
+            f"{vocabulary:,} words of {summary['vector_size']} numbers, "
+            f"{'' if new == vocabulary else f'{new:,} of them new, '}learned from "
             f"{summary['words']:,} words in {summary['training_seconds']:.1f} s "
             f"({count(summary['words_per_second'])} words/s), "
             f"loss {summary['loss']:.4f} a pair, {summary['center_loss']:.3f} a window"

@@ -26,12 +26,14 @@ from xw2v.cli.options import (
 from xw2v.cli.outputs import check_not_the_input, check_output, check_vectors_output, output_kind, print_json, save
 from xw2v.cli.ranks import company
 from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
+from xw2v.cli.saved import Known, capitals_note, saved_model
 from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError, FileAccessError, NumericalError
 from xw2v.files import locked
 from xw2v.screen import Screen
 from xw2v.text.datasets import WORLD_CLUSTERS
 from xw2v.text.memory import MEMORY
+from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.checkpoint import holds_checkpoints, remove_checkpoints
 from xw2v.vectors.curves import plot_scores
 from xw2v.vectors.epoch_scores import EpochScores
@@ -54,6 +56,12 @@ def train(
             "word2vec's format.",
         ),
     ],
+    from_model: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="MODEL", show_default=False,
+                     help="Go on training this model folder: its words keep their rows, new ones come after them. "
+                     "Options that are not given are those of the model."),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(metavar="cs224n", help="The options and the pictures of Stanford CS224n's assignment 2."),
@@ -107,24 +115,33 @@ def train(
     with company(distributed) as here, ExitStack() as stack:
         screen = Screen(quiet or not here.first)
         kind = here.by_all(lambda: output_kind(output, format))
-        model = here.by_all(lambda: new_model(_config(preset, options)))
+        given = given_options(options)
+        model, once = here.by_all(lambda: _model(from_model, preset, given))
+        known = Known.of(model)
         if preset:
             lower = True if lower is None else lower
             column = _sst_column(corpus) if column is None else column
         reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
         scores = here.by_all(lambda: _epoch_scores(evaluate, distributed))
-        here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus, distributed)))
-        given = given_options(options) | ({} if lower is None else {"lower": lower})
-        source = here.by_all(lambda: _source(corpus, given))
-        if kind != "model":
-            model._before_training = lambda vocabulary: here.by_all(lambda: check_words(vocabulary.words))
+        here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus, from_model, distributed)))
+        source = here.by_all(lambda: _source(corpus, given | ({} if lower is None else {"lower": lower})))
+
+        def look(vocabulary: Vocabulary) -> None:
+            if kind != "model":
+                here.by_all(lambda: check_words(vocabulary.words))
+            if from_model is not None and lower is None and here.first:
+                note = capitals_note(vocabulary.words, known.vocabulary)
+                if note is not None:
+                    screen.warn(note)
+
+        model._before_training = look
         if resume and here.first and not holds_checkpoints(folder):
             screen.warn(f"no checkpoint in {folder}: training from the start")
             keeping["resume"] = None  # or it would be noted once more
         try:
-            status = fit(model, source, screen, scores, **reading, **keeping, distributed=here.ranks or False)
+            status = fit(model, source, screen, scores, **once, **reading, **keeping, distributed=here.ranks or False)
         except NumericalError:
-            if hasattr(model, "wv") and here.first:
+            if hasattr(model, "wv") and Known.of(model) != known and here.first:
                 save(model, output, kind, screen.live)
             raise
         here.by_first(lambda: save(model, output, kind, screen.live))
@@ -132,24 +149,31 @@ def train(
             here.by_first(lambda: remove_checkpoints(folder))
     if not here.first:
         raise typer.Exit(status)
-    summary = training_summary(model, output, time.perf_counter() - start)
+    summary = training_summary(model, output, time.perf_counter() - start, known)
     if preset:
         # The assignment plots the cost of a centre's whole window, step by step.
         curve = [(record.step, record.center_loss) for record in model.history]
         summary["pictures"] = pictures(model, output, WORLD_CLUSTERS, curve, "Loss of a centre's window, in nats")
-    if any(end.scores for end in model.epoch_history):
+    if any(end["scores"] for end in summary["epoch_history"]):
         picture = output.with_name(output.name + "-scores.png")
         plot_scores({output.name: model.epoch_history}, picture)
         summary["pictures"] = [*summary.get("pictures", ()), str(picture)]
     finish_training(screen, summary, status, as_json, hint="; the same command with --resume goes on")
 
 
-def _config(preset: str | None, options: dict[str, Any]) -> Config:
-    """The options that were given, over those of the preset."""
+def _model(from_model: Path | None, preset: str | None, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A new model of the options given over the preset's, or a saved one with those given, and those for one call."""
     if preset not in (None, "cs224n"):
         msg = f"preset must be 'cs224n', got {preset!r}"
         raise ConfigError(msg)
-    return Config().replace(**{**(CS224N if preset else {}), **given_options(options)})
+    if from_model is None:
+        return new_model(Config().replace(**{**(CS224N if preset else {}), **given})), {}
+    if preset:
+        msg = (
+            f"--preset does not go with --from: the options of {from_model} hold, and those that are given beside them"
+        )
+        raise ConfigError(msg)
+    return saved_model(from_model, given)
 
 
 def _epoch_scores(files: list[Path] | None, distributed: bool) -> EpochScores | None:
@@ -160,9 +184,12 @@ def _epoch_scores(files: list[Path] | None, distributed: bool) -> EpochScores | 
 
 
 @contextmanager
-def _reserved(output: Path, kind: str, corpus: list[str], distributed: bool) -> Iterator[None]:
+def _reserved(output: Path, kind: str, corpus: list[str], from_model: Path | None, distributed: bool) -> Iterator[None]:
     """OUT, which may be written and which no other run is going to write."""
     check_not_the_input(output, corpus)
+    if from_model is not None:
+        # After Ctrl-C OUT is written, and --resume wants the model that the run began with.
+        check_not_the_input(output, [from_model], "the model to go on from")
     if kind == "model":
         check_replaceable(output)
     else:

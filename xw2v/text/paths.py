@@ -163,7 +163,10 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
         files = sorted(_files_below(path, []))
         numbers = next((file for file in files if file.suffix == ".safetensors"), None)
         if numbers is not None:
-            msg = f"{path} is no corpus but perhaps a model: it holds {numbers.name}; give texts, or an encoded corpus"
+            msg = (
+                f"{path} is no corpus but perhaps a model: it holds {numbers.name}; give texts, or an encoded corpus; "
+                "to go on with a model: partial_fit, or xw2v train TEXT --from MODEL"
+            )
             raise FormatError(msg)
         msg = f"the folder {path} holds no file (hidden ones are left out)"
     elif glob.has_magic(str(path)):
