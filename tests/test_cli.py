@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import typer
 from rich.console import Console
 
 from xw2v import cli
@@ -1142,6 +1143,28 @@ def test_paragraphs_of_the_help_are_broken_by_the_terminal_alone(run: Run, monke
     monkeypatch.setenv("COLUMNS", "200")
     assert "exits with status 130. Later the same command with --resume goes on there" in run("train", "--help").out
     assert "1 failed, 2 wrong usage, 130 interrupted" in run("--help").out
+
+
+@pytest.mark.parametrize("columns", [50, 60, 79, 80])
+@pytest.mark.parametrize("command", ["train", "encode", "plot", "walk", "data write", "export"])
+def test_help_cuts_no_name_of_an_option(run: Run, command: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = run(*command.split(), "--help").out
+    assert max(map(len, shown.splitlines())) <= columns
+    options = typer.main.get_command(cli.app)
+    for name in command.split():
+        options = options.commands[name]  # type: ignore[attr-defined]
+    names = [name for item in options.params for name in (*item.opts, *item.secondary_opts) if name.startswith("--")]
+    assert set(names) <= set(re.findall(r"--[\w-]+", shown))
+    assert ("╭" in shown) == (columns >= 80)
+    assert "[bold]" not in shown
+    assert "Examples" in shown
+
+
+def test_help_of_a_group_at_60_columns_says_all(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = " ".join(re.sub("[│╭╰─╮╯]", " ", run("--help").out).split())
+    assert "train Learn vectors from a corpus. encode Turn a corpus into numbers once, for many trainings; one" in shown
 
 
 def test_an_encoded_corpus_is_no_model(run: Run) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from xw2v import __version__
 from xw2v.cli.data import data_get, data_list, data_path, data_write
@@ -25,6 +27,8 @@ from xw2v.errors import ConfigError, XW2VError
 from xw2v.screen import Screen
 
 __all__ = ["app", "main"]
+
+_TABLES_FROM = 80  # columns
 
 
 def _joined(text: str | None) -> str:
@@ -80,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a word that a terminal cannot show must not end it
     try:
         command = typer.main.get_command(app)
+        if Console().width < _TABLES_FROM:
+            _without_tables(command)
         words = translated([word for word in words if word != "--debug"], _long_options(command))
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -91,6 +97,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _report(error)
     return status if isinstance(status, int) else 0
+
+
+def _without_tables(command: Any) -> None:
+    """Have the help of commands as plain text: a table cuts the names of options where a terminal is narrow."""
+    inner = getattr(command, "commands", {})
+    for one in inner.values():
+        _without_tables(one)
+    if inner:  # the names of commands are short, and plain text would cut what they do
+        return
+    command.rich_markup_mode = None
+    for item in (command, *command.params):
+        item.help = Text.from_markup(item.help or "").plain
+    command.epilog = Text.from_markup(command.epilog or "").plain
 
 
 def _long_options(command: Any) -> set[str]:
