@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 
 from xw2v import cli
+from xw2v.cli import spellings
 from xw2v.cli.demo import DOCS_OPTIONS
 from xw2v.cli.train import train
 from xw2v.config import CS224N, Config
@@ -148,6 +149,9 @@ def test_word2vec_c_spellings(run: Run, corpus: Path, monkeypatch: pytest.Monkey
         ("-train c -output v -cbow 1", "no CBOW"),
         ("-train c -output v -classes 500", "-classes: no such option of word2vec.c here"),
         ("-train c -output", "'-output' stands alone"),
+        ("-train c -output v -size 3 4", "'4' stands alone"),
+        ("-train c -output v -negative -1", "negative must be an integer >= 1"),
+        ("word2vec -train c -output v", "'word2vec' stands before the options"),
         ("-train c", "-train needs -output FILE"),
         ("train c -output v", "-output: write --output, or word2vec.c's style throughout"),
         ("train c -o v -min_count 1", "-min-count: write --min-count, or"),
@@ -156,6 +160,72 @@ def test_word2vec_c_spellings(run: Run, corpus: Path, monkeypatch: pytest.Monkey
 )
 def test_word2vec_c_options_without_a_counterpart(run: Run, words: str, wanted: str) -> None:
     _refused(run(*words.split()), 2, wanted)
+
+
+def test_word2vec_c_style_takes_our_options_and_gensims_underscores(
+    run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "-output v -min_count 2 --seed 3 --no_shrink_windows -size 30 --ns-exponent=0.5 --alpha 0.1 -iter 2"
+    options = words.split()
+    assert _config_of(run, monkeypatch, "-train", corpus, *options) == {
+        "min_count": 2, "seed": 3, "shrink_windows": False, "vector_size": 30, "ns_exponent": 0.5, "alpha": 0.1,
+        "epochs": 2,
+    }  # fmt: skip
+    _refused(run("-train", corpus, *options, "-q"), 2, "'-q' stands alone")
+
+
+def test_word2vec_c_style_reads_several_files_and_scores(run: Run, corpus: Path) -> None:
+    Path("pairs.tsv").write_text("king queen 9\nking rain 1\nqueen rain 2\nman woman 8\n")
+    result = run(
+        "-train", corpus, corpus, "-output", "v.txt", "-iter", 2, "-accuracy", "pairs.tsv", "--json", "-size", 4
+    )
+    assert result.status == 0
+    facts = json.loads(result.out)
+    assert facts["words"] == 2 * 2 * len(corpus.read_text().split())
+    assert [list(end["scores"]) for end in facts["epoch_history"]] == [["pairs"]] * 2
+    assert len(WordVectors.load_word2vec_format("v.txt")) == 161
+    Path("c.txt").write_text("a b a b\n" * 5)
+    with Path("c.txt").open("rb") as text:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "xw2v", "-train", "-", "-output", "w.txt", "-size", "4", "-sample", "0"]
+        subprocess.run(command, stdin=text, env=environment, check=True, capture_output=True)
+    assert len(WordVectors.load_word2vec_format("w.txt")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("--size 20", "--size: write --vector-size"),
+        ("--iter=3", "--iter: write --epochs"),
+        ("--threads 2", "--threads: write --workers"),
+        ("--sg 1", "--sg: xw2v trains skip-gram"),
+        ("--cbow_mean 1", "--cbow-mean: xw2v trains skip-gram"),
+        ("--corpus_file x", "--corpus-file: the corpus stands without an option"),
+        ("--train x", "--train: the corpus stands without an option"),
+        ("--binary 1", "--binary: write --format binary"),
+        ("--compute_loss", "--compute-loss: the loss is always there"),
+        ("--vectorsize 9", "No such option: --vectorsize"),
+    ],
+)
+def test_names_of_word2vec_c_and_gensim_among_ours(run: Run, words: str, wanted: str) -> None:
+    _refused(run("train", "c.txt", "-o", "m", *words.split()), 2, wanted)
+    if "vectorsize" not in words:
+        _refused(run("-train", "c.txt", "-output", "m", *words.split()), 2, wanted)
+
+
+def test_other_commands_lead_nobody_to_options_of_train(run: Run) -> None:
+    _refused(run("neighbors", "m", "king", "--size", "3"), 2, "No such option: --size")
+
+
+def test_every_name_that_is_led_on_is_none_of_ours() -> None:
+    """But for word2vec.c's that are alike; and what they lead to is one."""
+    ours = {
+        name for item in inspect.signature(train).parameters.values() if (name := f"--{item.name.replace('_', '-')}")
+    }
+    for name, lead in spellings._OTHERWISE.items():
+        named = re.findall(r"write (--[\w-]+)", lead)
+        assert set(named) <= ours, name
+        assert name not in ours or named == [name]
 
 
 def test_preset_of_cs224n(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
