@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -1117,6 +1118,31 @@ def test_quiet_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> Non
         live.on_encode(50, None, 10)
         live.on_progress(_Record())
     assert capsys.readouterr() == ("", "")
+
+
+def test_progress_in_a_log_is_asked_for(run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool | None] = []
+
+    @contextmanager
+    def displayed(progress: bool | None) -> Iterator[None]:
+        asked.append(progress)
+        yield
+
+    monkeypatch.setattr("xw2v.preparation.displayed", displayed)
+    monkeypatch.setattr("xw2v.text.store.displayed", displayed)
+    train, write = ["train", corpus, "-o", "m", "--epochs", 1], ["encode", corpus, "-o", "e"]
+    for command in (train, write):
+        assert run(*command, "--progress").status == 0
+        assert True in asked
+        asked.clear()
+        assert run(*command).status == 0
+        assert True not in asked
+        _refused(run(*command, "--progress", "--quiet"), 2, "--quiet and --progress: give one of them")
+    # On a terminal there is the bar.
+    monkeypatch.setattr("xw2v.screen.Console.is_terminal", property(lambda console: console.stderr))
+    for command in (train, write):
+        assert run(*command, "--progress", *(["--min-count", 6] if command is write else [])).status == 0
+        assert True not in asked
 
 
 def test_tables_are_drawn_on_a_terminal_and_words_are_no_markup() -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "Column",
     "Corpus",
     "Json",
+    "Log",
     "Lower",
     "Memory",
     "ModelPath",
@@ -28,6 +29,10 @@ __all__ = [
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, even on a terminal.")]
+Log = Annotated[
+    bool,
+    typer.Option("--progress", help="Progress where there is no terminal, too: every ten seconds, for a log."),
+]
 ModelPath = Annotated[
     Path,
     typer.Argument(metavar="MODEL", help="A model folder, or a file of word2vec (text or binary) or GloVe, also .gz."),

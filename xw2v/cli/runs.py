@@ -41,10 +41,13 @@ def new_model(config: Config) -> Any:
     return Word2Vec(**config.to_dict())
 
 
-def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = None, **how: Any) -> int:
+def fit(
+    model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = None, log: bool = False, **how: Any
+) -> int:
     """Train with a live bar; the exit status: 130 or 143 if it was interrupted after something was learned.
 
-    A model that knows something goes on from there. `scores` are taken after each epoch.
+    A model that knows something goes on from there. `scores` are taken after each epoch. In a `log` there is progress
+    as well.
 
     Raises
     ------
@@ -59,6 +62,7 @@ def fit(model: Any, corpus: Any, screen: Screen, scores: EpochScores | None = No
             try:
                 model.partial_fit(
                     corpus,
+                    progress=log and not screen.live,
                     on_encode=live.on_encode,
                     on_progress=live.on_progress,
                     on_note=screen.note,

@@ -16,6 +16,7 @@ from xw2v.cli.options import (
     Column,
     Corpus,
     Json,
+    Log,
     Lower,
     Memory,
     Quiet,
@@ -100,6 +101,7 @@ def train(
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    log: Log = False,
     **options: Any,
 ) -> None:  # fmt: skip
     """Learn vectors from a corpus.
@@ -114,6 +116,7 @@ def train(
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
     with company(distributed) as here, ExitStack() as stack:
         screen = Screen(quiet or not here.first)
+        here.by_all(lambda: _check_one(quiet, log))
         kind = here.by_all(lambda: output_kind(output, format))
         given = given_options(options)
         model, once = here.by_all(lambda: _model(from_model, preset, given))
@@ -139,7 +142,8 @@ def train(
             screen.warn(f"no checkpoint in {folder}: training from the start")
             keeping["resume"] = None  # or it would be noted once more
         try:
-            status = fit(model, source, screen, scores, **once, **reading, **keeping, distributed=here.ranks or False)
+            how = {**once, **reading, **keeping, "distributed": here.ranks or False}
+            status = fit(model, source, screen, scores, log, **how)
         except NumericalError:
             if hasattr(model, "wv") and Known.of(model) != known and here.first:
                 save(model, output, kind, screen.live)
@@ -159,6 +163,12 @@ def train(
         plot_scores({output.name: model.epoch_history}, picture)
         summary["pictures"] = [*summary.get("pictures", ()), str(picture)]
     finish_training(screen, summary, status, as_json, hint="; the same command with --resume goes on")
+
+
+def _check_one(quiet: bool, log: bool) -> None:
+    if quiet and log:
+        msg = "--quiet and --progress: give one of them"
+        raise ConfigError(msg)
 
 
 def _model(from_model: Path | None, preset: str | None, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -248,12 +258,14 @@ def encode(
     memory: Memory = MEMORY,
     as_json: Json = False,
     quiet: Quiet = False,
+    log: Log = False,
     **options: Any,
 ) -> None:  # fmt: skip
     """Turn a corpus into numbers once, for many trainings; one that did not change is not read again."""
     from xw2v.text.manifest import PARTS_ENDING
     from xw2v.text.store import encode as encode_corpus
 
+    _check_one(quiet, log)
     config = Config(**given_options(options))
     check_not_the_input(output, corpus)
     check_output(output, is_folder=True)
@@ -264,7 +276,8 @@ def encode(
             encoded = encode_corpus(
                 corpus if len(corpus) > 1 else corpus[0], output, min_count=config.min_count,
                 max_final_vocab=config.max_final_vocab, max_vocab_size=config.max_vocab_size, lower=bool(lower),
-                errors=errors, column=column, memory=memory, progress=live.on_encode,
+                errors=errors, column=column, memory=memory,
+                progress=True if log and not screen.live else live.on_encode,
             )  # fmt: skip
     except KeyboardInterrupt:
         parts = output.with_name(output.name + PARTS_ENDING)
