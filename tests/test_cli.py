@@ -837,7 +837,7 @@ def test_garbage_is_not_encoded(run: Run) -> None:
             1,
             "world.txt holds no analogy questions: wanted a line ': name'",
         ),
-        (["neighbors", "MODEL"], 2, "Missing argument 'WORD...'"),
+        (["neighbors", "MODEL"], 2, "Missing argument 'WORD'"),
         (["analogy", "MODEL", "man", "king"], 2, "Missing argument 'C'"),
         (["data", "get"], 2, "Missing argument 'NAME'"),
         (["walk", "CORPUS", "-o", "w.txt"], 1, "world.txt, line 1: wanted two names and maybe a weight"),

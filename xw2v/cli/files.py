@@ -29,7 +29,7 @@ __all__ = ["convert", "export", "info", "plot"]
 def plot(
     model: ModelPath,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD...]", show_default=False,
+        list[str] | None, typer.Argument(metavar="WORD", show_default=False,
             help="By default the 50 most frequent of four letters or more, or of any length where few are.")
     ] = None,
     output: Annotated[

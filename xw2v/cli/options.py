@@ -41,7 +41,7 @@ Top = Annotated[int, typer.Option("--topn", "-n", min=1, help="How many.")]
 Corpus = Annotated[
     list[str],
     typer.Argument(
-        metavar="CORPUS...",
+        metavar="CORPUS",
         help="Files, folders, patterns or - for standard input: text with a sentence a line (also .gz .bz2 .xz "
         ".zst), Parquet, or a folder that [bold]xw2v encode[/] wrote.",
         show_default=False,

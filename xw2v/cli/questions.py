@@ -22,7 +22,7 @@ __all__ = ["analogy", "evaluate", "neighbors", "show_analogies", "show_neighbors
 
 def neighbors(
     model: ModelPath,
-    words: Annotated[list[str], typer.Argument(metavar="WORD...", show_default=False, help="Words of the model.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", show_default=False, help="Words of the model.")],
     topn: Top = 10,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +79,7 @@ def show_analogies(screen: Screen, vectors: Any, questions: Sequence[tuple[str, 
 def evaluate(
     models: Annotated[
         list[Path],
-        typer.Argument(metavar="MODEL...", show_default=False,
+        typer.Argument(metavar="MODEL", show_default=False,
                        help="A model folder or a word2vec file; several are shown side by side."),
     ],
     pairs: Annotated[
