@@ -841,7 +841,7 @@ def test_garbage_is_not_encoded(run: Run) -> None:
         (["analogy", "MODEL", "man", "king"], 2, "Missing argument 'C'"),
         (["data", "get"], 2, "Missing argument 'NAME'"),
         (["walk", "CORPUS", "-o", "w.txt"], 1, "world.txt, line 1: wanted two names and maybe a weight"),
-        (["walk", "nowhere", "-o", "w.txt"], 1, "nowhere does not exist"),
+        (["walk", "nowhere", "-o", "w.txt"], 1, "there is no file 'nowhere'"),
         (["walk", "nowhere", "-o", "no/such.txt"], 1, "does not exist; make it first"),
         (["report", "nowhere", "-o", "no/such.html"], 1, "does not exist; make it first"),
         (["report", "nowhere", "-o", "MODEL"], 1, "a folder of that name exists"),

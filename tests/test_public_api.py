@@ -64,7 +64,7 @@ ALLOWED = {
     "conventions": {"errors", "vectors"},
     "gensim_names": {"errors"},
     "walk_loops": {"training"},
-    "graphs": {"errors", "files"},
+    "graphs": {"errors", "files", "text"},
     "walks": {"display", "errors", "files", "graphs", "parallel", "training", "walk_loops"},
     "screen": {"drawing"},
 }

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
+import warnings
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import sparse, stats
 
 from xw2v import Word2Vec, cli, random_walks
 from xw2v.errors import ConfigError, CorpusError, FormatError, ShapeError
 from xw2v.graphs import as_graph, read_edges
+from xw2v.text import readers
 from xw2v.walk_loops import running_sums
 from xw2v.walks import Walks, write_walks
 
@@ -182,6 +187,9 @@ def test_names_and_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
         with pytest.raises(FormatError, match=match):
             read_edges(tmp_path / "edges")
     assert cli.main(["walk", str(tmp_path / "edges"), "-o", str(tmp_path / "w.txt")]) == 1
+    command = [sys.executable, "-m", "xw2v", "walk", "-", "-o", "-", "--num-walks", "1", "--walk-length", "2"]
+    done = subprocess.run(command, input="1 2\n", capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "2", "2", "1"]
 
 
 EDGE_LIST = [(0, 1), (0, 2), (1, 2), (2, 3), (2, 4), (3, 4), (4, 5)]
@@ -272,6 +280,57 @@ def test_the_matrix_given_is_left_as_it_is() -> None:
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "edges").write_text("\ufeffa b\n", encoding="utf-8")
     assert [part.tolist() for part in read_edges(tmp_path / "edges")] == [["a"], ["b"]]
+
+
+@pytest.mark.filterwarnings("default:.*looks like a header")
+def test_a_header_is_left_out_or_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edges = tmp_path / "edges.tsv"
+    edges.write_text("# of friends\n\nfrom\tto\tweight\n1\t2\t0.5\n2\t3\t1e1\n")
+    with pytest.raises(FormatError, match=r"edges\.tsv, line 3: the weight 'weight' is no number; .*--header"):
+        read_edges(edges)
+    sources, targets, weights = read_edges(edges, header=True)
+    assert (sources.tolist(), targets.tolist(), weights.tolist()) == (["1", "2"], ["2", "3"], [0.5, 10])
+    edges.write_text("#\nsource target\n1 2\n2 3\n")
+    with pytest.warns(RuntimeWarning, match="the first edge, 'source target', looks like a header: .*header=True"):
+        assert read_edges(edges)[0].tolist() == ["source", "1", "2"]
+    command = ["walk", str(edges), "-o", "-", "--num-walks", "1", "--walk-length", "2"]
+    assert cli.main(command) == 0
+    captured = capsys.readouterr()
+    assert "source" in captured.out
+    assert "--header" in captured.err
+    assert cli.main([*command, "--header"]) == 0
+    captured = capsys.readouterr()
+    assert "source" not in captured.out
+    assert not captured.err
+    for names in ("a b\n1 2\nc 3\n", "1 b\n1 2\n", "a b\na b\nc b\n", "a b\n"):  # names may be such
+        edges.write_text(names)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read_edges(edges)
+    edges.write_text("source target\n")
+    with pytest.raises(ShapeError, match="no edges"):
+        random_walks(read_edges(edges, header=True))
+
+
+@pytest.mark.parametrize("size", [7, 64, 1 << 20])
+def test_edges_are_read_in_blocks(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "BLOCK_BYTES", size)
+    rng = np.random.default_rng(1)
+    wanted = [(f"n{a}", f"n{b}", str(w)) for a, b, w in rng.integers(0, 30, (200, 3))]
+    lines = ["  ".join(edge) + "\r\n" for edge in wanted]
+    lines[50:50] = ["\n", "# a comment of many words\n", " \t \n"]
+    edges = tmp_path / "edges.zst"
+    edges.write_bytes(pa.compress("".join(lines).encode(), codec="zstd", asbytes=True))
+    columns = read_edges(edges)
+    assert list(zip(*(column.tolist() for column in columns[:2]), strict=True)) == [edge[:2] for edge in wanted]
+    assert columns[2].tolist() == [float(edge[2]) for edge in wanted]
+    plain = tmp_path / "edges"
+    plain.write_text("".join([*lines, "a b 1 2\n"]))
+    with pytest.raises(FormatError, match=r"line 204: wanted two names and maybe a weight, .*; got 'a b 1 2'"):
+        read_edges(plain)
+    plain.write_bytes("".join(lines).encode() + b"a \xff 1\n")
+    with pytest.raises(FormatError, match=r"is not UTF-8 text: wrong byte 0xff at byte \d+$"):
+        read_edges(plain)
 
 
 @pytest.mark.parametrize("name", ["New York", "", "a\nb", "a\u3000"])

@@ -5,17 +5,19 @@ Letters: V nodes, E edges.
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from xw2v.errors import FormatError, ShapeError
-from xw2v.files import PathLike, is_number, reading
+from xw2v.errors import CorpusError, FormatError, ShapeError
+from xw2v.files import PathLike, is_number
+from xw2v.text.readers import open_source
+from xw2v.text.words import pack, unpack
 
 __all__ = ["Graph", "as_graph", "read_edges"]
 
@@ -157,40 +159,110 @@ def _check_weights(kind: np.dtype[Any]) -> None:
         raise ShapeError(msg)
 
 
-def read_edges(path: PathLike) -> tuple[npt.NDArray[Any], ...]:
-    """(sources, targets) or (sources, targets, weights) of a text file: two names and maybe a number a line.
+def read_edges(path: PathLike, *, header: bool = False) -> tuple[npt.NDArray[Any], ...]:
+    """(sources, targets) or (sources, targets, weights) of a text: two names and maybe a number a line.
 
-    White space parts them. A file named .gz is decompressed; lines that begin with # are left out.
+    White space parts them. Lines whose first name begins with # are left out, and with `header` the first line as well.
+    Where the text may lie, and how it may be compressed, is as for a corpus; a folder's files are read as one.
 
     Raises
     ------
     MissingFileError, FileAccessError   it cannot be read.
-    FormatError   a line has other fields than the first, or a weight is no number.
+    FormatError   a line has other fields than the first, a weight is no number, or it is not UTF-8 text.
+
+    Warns
+    -----
+    RuntimeWarning   the first line looks like a header, and `header` is not given.
     """
-    rows: list[list[str]] = []
-    unpack = gzip.open if Path(path).suffix.lower() == ".gz" else open
-    with reading(Path(path)), unpack(path, "rt", encoding="utf-8-sig") as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                fields = line.split()
-                if not fields or line.startswith("#"):
-                    continue
-                rows.append(fields)
-                if len(fields) not in (2, 3) or len(fields) != len(rows[0]):
-                    got = line.strip()[:60]
-                    hint = "; part them by white space, not by commas" if "," in got or ";" in got else ""
-                    wanted = f"wanted two names and maybe a weight, as on every line{hint}"
-                    msg = f"{path}, line {number}: {wanted}; got {got!r}"
-                    raise FormatError(msg)
-                if len(fields) == 3 and not is_number(fields[2]):
-                    msg = f"{path}, line {number}: the weight {fields[2][:60]!r} is no number; a header begins with #"
-                    raise FormatError(msg)
-            columns = list(zip(*rows, strict=True)) or [(), ()]
-            weights = [np.array(columns[2], dtype=np.float64)] if len(columns) == 3 else []
-        except UnicodeDecodeError as error:
-            msg = f"{path}: not UTF-8 ({error})"
-            raise FormatError(msg) from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            msg = f"{path} is not a whole gzip file ({error})"
-            raise FormatError(msg) from error
-    return np.array(columns[0], dtype=str), np.array(columns[1], dtype=str), *weights
+    lines = _read_lines(path)
+    kept = lines.rest(1) if header else lines
+    columns = kept.columns(path)
+    if not header and len(columns[0]) > 1 and _is_header(lines.names, columns[0][0], columns[1][0]):
+        first = f"'{lines.names[columns[0][0]]} {lines.names[columns[1][0]]}'"
+        text = f"{path}: the first edge, {first}, looks like a header: leave it out by header=True (--header)"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+    names = np.array(lines.names, dtype=str)
+    if len(columns) == 2:
+        return names[columns[0]], names[columns[1]]
+    return names[columns[0]], names[columns[1]], kept.weights(path, columns[2])
+
+
+class _Lines(NamedTuple):
+    """The lines of a text that have fields: those of line i are `codes[begins[i] : begins[i] + lengths[i]]`."""
+
+    names: list[str]  # the distinct fields, by their codes
+    codes: Ids
+    begins: Ids
+    lengths: Ids
+    numbers: Ids  # of the lines in the text, from 1 on
+
+    def rest(self, first: int) -> _Lines:
+        """Without the lines before `first`."""
+        return self._replace(begins=self.begins[first:], lengths=self.lengths[first:], numbers=self.numbers[first:])
+
+    def columns(self, path: PathLike) -> list[Ids]:
+        """The codes of two or three fields a line; a FormatError where that is not what they have."""
+        wanted = int(self.lengths[0]) if len(self.lengths) else 2
+        wrong = np.flatnonzero((self.lengths != wanted) | (wanted not in (2, 3)))
+        if len(wrong):
+            got = self._text(int(wrong[0]))
+            hint = "; part them by white space, not by commas" if "," in got or ";" in got else ""
+            msg = (
+                f"{path}, line {self.numbers[wrong[0]]}: wanted two names and maybe a weight, as on every line{hint}; "
+                f"got {got!r}"
+            )
+            raise FormatError(msg)
+        return [self.codes[self.begins + place] for place in range(wanted)]
+
+    def weights(self, path: PathLike, codes: Ids) -> npt.NDArray[np.float64]:
+        """The numbers that fields stand for, each distinct one looked at once."""
+        values = np.zeros(len(self.names))
+        distinct = np.unique(codes)
+        for code in distinct.tolist():
+            if not is_number(self.names[code]):
+                number = self.numbers[int(np.argmax(codes == code))]
+                msg = (
+                    f"{path}, line {number}: the weight {self.names[code][:60]!r} is no number; a header begins with "
+                    "#, or is left out by header=True (--header)"
+                )
+                raise FormatError(msg)
+            values[code] = float(self.names[code])
+        return values[codes]
+
+    def _text(self, line: int) -> str:
+        codes = self.codes[self.begins[line] : self.begins[line] + self.lengths[line]]
+        return " ".join(self.names[code] for code in codes[:60].tolist())[:60]
+
+
+def _read_lines(path: PathLike) -> _Lines:
+    """A text by the reader of corpora, for which a line is a sentence; without comments."""
+    blocks, ends, done = (
+        [pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pack([]))],
+        [np.zeros(1, np.int64)],
+        0,
+    )
+    try:
+        for block in open_source(path, fields=True).blocks:
+            blocks.append(pa.DictionaryArray.from_arrays(block.codes, block.words))
+            ends.append(done + block.ends)
+            done += len(block.codes)
+    except CorpusError as error:
+        raise FormatError(str(error).split(";")[0]) from error  # what follows is advice about a corpus
+    blocks = pa.chunked_array(blocks).unify_dictionaries().chunks
+    names, places = unpack(blocks[0].dictionary), np.concatenate(ends)
+    fields = np.concatenate([block.indices.to_numpy() for block in blocks])
+    is_comment = np.array([name.startswith("#") for name in names], dtype=bool)
+    numbers = np.flatnonzero(np.diff(places))  # a blank line ends where the one before it does
+    numbers = numbers[~is_comment[fields[places[numbers]]]]
+    return _Lines(names, fields, places[numbers], places[numbers + 1] - places[numbers], numbers + 1)
+
+
+def _is_header(names: list[str], source: int, target: int) -> bool:
+    """Whether the names of the first edge are no numbers, and those of all others, which there are, are numbers."""
+    first = {source, target}
+    others = (name for code, name in enumerate(names) if code not in first and not name.startswith("#"))
+    return (
+        not any(is_number(names[code]) for code in first)
+        and is_number(next(others, ""))
+        and all(map(is_number, others))
+    )

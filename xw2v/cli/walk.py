@@ -17,9 +17,10 @@ __all__ = ["walk"]
 
 def walk(
     edges: Annotated[
-        Path,
+        str,
         typer.Argument(metavar="EDGES", show_default=False,
-                       help="A file with an edge a line: two names and maybe a weight; lines with # are left out."),
+                       help="A text (also .gz .bz2 .xz .zst, or - for standard input) with an edge a line: two names "
+                       "and maybe a weight; lines with # are left out."),
     ],
     output: Annotated[
         Path,
@@ -30,6 +31,7 @@ def walk(
     walk_length: Annotated[int, typer.Option(help="Nodes of a walk.")] = 80,
     p: Annotated[float, typer.Option("--p", help="Above 1: walks seldom turn back.")] = 1.0,
     q: Annotated[float, typer.Option("--q", help="Above 1: walks stay near where they were.")] = 1.0,
+    header: Annotated[bool, typer.Option("--header", help="The first line names the columns: leave it out.")] = False,
     directed: Annotated[bool, typer.Option("--directed", help="Take edges one way only.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same walks.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a core.")] = None,
@@ -46,7 +48,7 @@ def walk(
     screen = Screen(quiet)
     start = time.perf_counter()
     with screen.status("reading the graph"):
-        graph = read_edges(edges)
+        graph = read_edges(edges, header=header)
     walks = random_walks(
         graph, num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed, workers=workers,
         progress=screen.live,

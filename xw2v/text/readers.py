@@ -89,6 +89,7 @@ def open_source(
     column: str | None = None,
     workers: int | None = None,
     share: Shares | None = None,
+    fields: bool = False,
 ) -> Source:
     """Any corpus as a stream of token blocks.
 
@@ -113,6 +114,7 @@ def open_source(
         has a header line, and this column is read; quotes have no meaning. Null rows and items are left out.
     workers : threads that split text, None: `default_workers()`; each holds a block, and one more is in memory
     share : how much is read at once; at most and by default 8 MiB of text, or 2^20 tokens
+    fields : the lines of a text are fields and no sentences: nobody is warned where a file is named as a table
 
     Raises
     ------
@@ -133,7 +135,7 @@ def open_source(
     how = _Reading(options, column, min(size, BLOCK_BYTES), min(tokens, BLOCK_TOKENS))
     paths = as_paths(source)
     if paths is not None:
-        return _files_source(paths, how, workers or default_workers())
+        return _files_source(paths, how, workers or default_workers(), fields)
     found = read_object(source, column, options, how.tokens, how.size)
     return Source(found.name, lambda _: found.blocks(), again=found.again)
 
@@ -141,10 +143,10 @@ def open_source(
 # Files ---------------------------------------------------------------------------------------------------
 
 
-def _files_source(paths: list[Any], how: _Reading, workers: int) -> Source:
+def _files_source(paths: list[Any], how: _Reading, workers: int, fields: bool) -> Source:
     files = [file for path in paths for file in find_files(path, alone=len(paths) == 1)]
     table = next((file.name for file in files if _TABLE.search(file.name)), None)
-    if table is not None and how.column is None:
+    if table is not None and how.column is None and not fields:
         text = (
             f"{table} is read as text, so that its header, names, commas and quotes become words: give the column of a "
             "tab-separated file (column=, --column), Parquet, or a table of pandas or polars"
