@@ -302,7 +302,7 @@ def test_a_header_is_left_out_or_warned_of(tmp_path: Path, capsys: pytest.Captur
     captured = capsys.readouterr()
     assert "source" not in captured.out
     assert not captured.err
-    for names in ("a b\n1 2\nc 3\n", "1 b\n1 2\n", "a b\na b\nc b\n", "a b\n"):  # names may be such
+    for names in ("a b\n1 2\nc 3\n", "1 b\n1 2\n", "a b\na b\nc b\n", "a b\na b\n"):  # names may be such
         edges.write_text(names)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
