@@ -457,6 +457,23 @@ def test_evaluate_side_by_side(run: Run, model: Path) -> None:
     assert both["other.bin"][0]["score"] == float(first.split()[0])
 
 
+def test_evaluate_on_the_words_that_all_models_have(run: Run, model: Path) -> None:
+    Path("pairs.tsv").write_text("king\tqueen\t9\nking\train\t1\nrain\tsnow\t8\nsnow\tking\t2\n")
+    wv = Word2Vec.load(model).wv
+    few = wv.vectors_for_all(["snow", "rain", "king"])
+    few.save_word2vec_format("few.bin", binary=True)
+    (line,) = run("evaluate", model, "few.bin", "--pairs", "pairs.tsv").out.splitlines()
+    assert [column.split()[-1] for column in line.split("\t")[2:]] == ["4/4", "3/4"]
+    both = json.loads(run("evaluate", model, "few.bin", "--pairs", "pairs.tsv", "--common", "--json").out)
+    first, second = (scores[0] for scores in both.values())
+    assert first == second
+    assert (first["used"], first["total"]) == (3, 4)
+    assert first["score"] == few.evaluate_word_pairs("pairs.tsv").spearman
+    Path("other.txt").write_text("1 1\nelsewhere 1\n")
+    done = run("evaluate", model, "other.txt", "--pairs", "pairs.tsv", "--common")
+    assert (done.status, "have no word in common" in done.err) == (2, True)
+
+
 def test_plot(run: Run, model: Path) -> None:
     assert run("plot", model, "king", "rain", "-o", "w.png", "--analogy", "man, woman").out == "wrote w.png\n"
     assert run("plot", model, "-o", "all.svg").status == 0

@@ -89,6 +89,9 @@ def evaluate(
         list[Path] | None, typer.Option(help="File of analogy questions, four words a line; may be repeated.")
     ] = None,
     restrict_vocab: Annotated[int, typer.Option(min=1, help="Use the most frequent words only.")] = 300_000,
+    common: Annotated[
+        bool, typer.Option("--common", help="Use the words that all the models have: all are asked the same.")
+    ] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Score vectors against people's judgements, with 95 % intervals; several models side by side."""
@@ -100,7 +103,10 @@ def evaluate(
         if not holds_questions(file):
             msg = f"{file} holds no analogy questions: wanted a line ': name' and four words a line below it"
             raise FormatError(msg)
-    found = {str(model): load(model).evaluate(files, restrict_vocab) for model in models}
+    loaded = {str(model): load(model) for model in models}
+    if common:
+        loaded = _of_common_words(loaded)
+    found = {model: vectors.evaluate(files, restrict_vocab) for model, vectors in loaded.items()}
     for model, scores in found.items():
         for score in scores:
             if math.isnan(score.score):
@@ -120,6 +126,18 @@ def evaluate(
     columns = ["score"] if len(models) == 1 else list(found)
     repeat = None if len(models) == 1 else 2
     Screen().table("", ["file", "measure", *columns, "in vocabulary"][: len(rows[0])], rows, repeat)
+
+
+def _of_common_words(models: dict[str, Any]) -> dict[str, Any]:
+    """The models without the words that some of them have not; each in its own order."""
+    words = set.intersection(*(set(vectors.index_to_key) for vectors in models.values()))
+    if not words:
+        msg = f"--common: {' and '.join(models)} have no word in common"
+        raise ConfigError(msg)
+    return {
+        name: vectors.vectors_for_all(word for word in vectors.index_to_key if word in words)
+        for name, vectors in models.items()
+    }
 
 
 def _figure(score: Score, counted: bool) -> str:
