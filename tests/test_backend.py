@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Library
-from xw2v import backend as backend_module
-from xw2v.backend import CupyBackend, NumpyBackend, get_backend
+from xw2v.backend import CupyBackend, NumpyBackend, base, cublas, get_backend
 from xw2v.errors import BackendError
 
 
@@ -142,7 +141,7 @@ def test_cupy_without_a_gpu_shows_the_drivers_message(monkeypatch: pytest.Monkey
 
 
 def test_without_numba_rows_are_added_by_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "xw2v.scatter", None)
+    monkeypatch.setitem(sys.modules, "xw2v.backend.scatter", None)
     assert get_backend("numpy")._compiled is None  # type: ignore[attr-defined]
 
 
@@ -196,7 +195,7 @@ def test_a_machine_with_a_driver_but_without_cudas_libraries(monkeypatch: pytest
 
     fake_cupy(monkeypatch, RuntimeError())
     monkeypatch.setattr(sys.modules["cupy"], "ones", lambda *_, **__: np.ones(8))
-    monkeypatch.setattr(backend_module, "_cublas", missing)
+    monkeypatch.setattr(cublas, "library", missing)
     with pytest.raises(BackendError, match=r"found no libraries of CUDA: libcublasLt.* pip install 'xw2v\[cuda12\]'"):
         get_backend("cupy")
     assert get_backend("auto").name == "numpy"
@@ -251,11 +250,11 @@ def test_tf32_ends_with_the_backend_that_asked_for_it(monkeypatch: pytest.Monkey
     products = SimpleNamespace(
         COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7, set_compute_type=lambda dtype, which: asked.append((dtype, which))
     )
-    cublas = SimpleNamespace(setMathMode=lambda handle, mode: asked.append((handle, mode)))
+    library = SimpleNamespace(setMathMode=lambda handle, mode: asked.append((handle, mode)))
     for name in ("cupy", "cupy._core"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setattr(sys.modules["cupy._core"], "_routines_linalg", products, raising=False)
-    monkeypatch.setattr(backend_module, "_cublas", lambda: (cublas, lambda: 42))
+    monkeypatch.setattr(cublas, "library", lambda: (library, lambda: 42))
     monkeypatch.setattr(CupyBackend, "_had_tf32", False)
     cupy_without_a_gpu().attach()
     assert asked == []
@@ -268,7 +267,7 @@ def test_tf32_ends_with_the_backend_that_asked_for_it(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("rows", [0, 5, 7])
 def test_a_table_is_filled_a_part_at_a_time(library: Library, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend_module, "_FILLED_AT_ONCE", 7)  # two rows
+    monkeypatch.setattr(base, "_FILLED_AT_ONCE", 7)  # two rows
     table, new = np.zeros((7, 3), np.float32), np.arange(3.0 * rows).reshape(rows, 3)
     there = library.table(table)
     uploads: list[int] = []

@@ -22,8 +22,7 @@ from tests.cuda_build import FakeCupy, HostKernels, build
 from tests.test_array_engine import MODES, by_engine, by_loops
 from tests.test_backend import summed
 from tests.test_large_numbers import sparse
-from xw2v import backend as backend_module
-from xw2v.backend import Backend, CupyBackend, NumpyBackend
+from xw2v.backend import Backend, CupyBackend, NumpyBackend, cublas
 from xw2v.config import Config
 from xw2v.errors import BackendError
 from xw2v.kernels import ArrayKernels, blocks_of, options, source
@@ -368,8 +367,8 @@ def test_products(backend: CupyBackend, dtype: str) -> None:
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
 @pytest.mark.parametrize("add", [False, True])
 def test_what_cublas_is_asked_for(dtype: str, shapes: Any, add: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    cublas = SimpleNamespace(gemmEx=fake_gemm, gemmStridedBatchedEx=fake_batched)
-    monkeypatch.setattr(backend_module, "_cublas", lambda: (cublas, lambda: 42))
+    library = SimpleNamespace(gemmEx=fake_gemm, gemmStridedBatchedEx=fake_batched)
+    monkeypatch.setattr(cublas, "library", lambda: (library, lambda: 42))
     backend = HostCupy(Path(), 1, 0)
     for tf32 in (False, True):
         backend._tf32 = tf32
