@@ -30,6 +30,7 @@ from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.trainer import Progress
+from xw2v.vectors import model_folder
 
 SENTENCES = [["a", "b", "c", "rare"] if i == 0 else ["a", "b", "c"] for i in range(100)]
 OPTIONS: dict[str, Any] = {"vector_size": 6, "min_count": 2, "epochs": 2, "workers": 1, "backend": "numpy"}
@@ -114,6 +115,21 @@ def test_a_name_with_a_line_break_in_a_damaged_model(old: str, new: str, message
     path.write_text(before + name.replace(old, new) + after)
     with pytest.raises(FormatError, match=rf"^[^\n]* is not a whole Word2Vec model \(.*{message}[^\n]*$"):
         Word2Vec.load(tmp_path / "model")
+
+
+def test_a_model_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may put another model in its place meanwhile: tables of two would not go together."""
+    Word2Vec(**OPTIONS).fit(SENTENCES).save(tmp_path / "m")
+    read: list[str] = []
+    really = model_folder.read_tensors
+
+    def noted(path: Path, *how: Any, **more: Any) -> Any:
+        read.append(path.name)
+        return really(path, *how, **more)
+
+    monkeypatch.setattr(model_folder, "read_tensors", noted)
+    Word2Vec.load(tmp_path / "m")
+    assert sorted(read) == ["tables.safetensors", "vocabulary.safetensors"]
 
 
 def test_other_options_after_fit_neither_spoil_what_is_saved_nor_mix_sizes(tmp_path: Path) -> None:

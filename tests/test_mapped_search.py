@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.vector_files import Floats
+from xw2v.conventions import mean_vectors
 from xw2v.errors import NumericalError
 from xw2v.tensors import read_tensors, write_tensors
 from xw2v.vectors import lookup, nearest
@@ -67,6 +68,9 @@ QUESTIONS = {
     "closer_than": lambda wv: wv.closer_than("w3", "w25"),
     "batch": lambda wv: wv.most_similar_batch(["国王", "w3", "w25"], topn=700),
     "unit_vectors": lambda wv: wv.unit_vectors.tolist(),
+    "rank_by_centrality": lambda wv: wv.rank_by_centrality(["w25", "国王", "w3"]),
+    "documents": lambda wv: mean_vectors(wv, [["w25", "w3"], []]).tolist(),
+    "on": lambda wv: wv.on("numpy").most_similar_batch(["w25", "w3"]),
 }
 
 

@@ -144,6 +144,8 @@ def test_a_full_disk_leaves_the_old_model_and_nothing_else(
         ({"center_vectors": np.ones((2, 1))}, None, {}, ShapeError, r"shape \(1, D\)"),
         ({"center_vectors": np.ones(1)}, None, {}, ShapeError, r"got \(1,\)"),
         ({"center_vectors": np.ones((1, 1))}, [1, 2], {}, ShapeError, "counts must have one entry"),
+        ({"center_vectors": [[np.nan, 1]]}, None, {}, FormatError, "vector of 'a' holds NaN or infinity"),
+        ({"center_vectors": [[1e39, 1]]}, None, {}, FormatError, "vector of 'a' holds NaN or infinity"),
         ({"center_vectors": np.ones((1, 1))}, None, {"x": float("nan")}, FormatError, "metadata"),
         ({"center_vectors": np.ones((1, 1))}, None, {"x": object()}, FormatError, "metadata"),
     ],

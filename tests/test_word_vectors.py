@@ -396,6 +396,12 @@ def test_how_many_is_an_integer(topn: Any) -> None:
         small().most_similar_batch(["a"], topn=topn)
 
 
+@pytest.mark.parametrize("method", ["most_similar", "most_similar_cosmul"])
+def test_words_that_can_be_gone_through_once(method: str) -> None:
+    ask = getattr(small(), method)
+    assert ask(iter(["a", "c"]), iter(["b"])) == ask(["a", "c"], ["b"])
+
+
 def test_integers_of_numpy_and_none() -> None:
     two: Any = np.int64(2)
     assert small().most_similar("a", topn=two) == small().most_similar("a", topn=2)

@@ -134,14 +134,14 @@ def mean_vectors(wv: WordVectors, documents: Documents, weights: npt.NDArray[np.
 
     Raises
     ------
-    CorpusError   the documents are not lists of words.
+    CorpusError   the documents are not lists of words.   NumericalError   a mapped file holds NaN or infinity.
     """
     found = []
     for document in _checked(documents):
         rows = _known_rows(wv, document)
         shares = np.ones(len(rows)) if weights is None else weights[rows]
         total = shares.sum()
-        vectors = wv.vectors[rows].astype(np.float64)
+        vectors = wv._at(rows).astype(np.float64)
         found.append(shares @ vectors / total if total > 0 else np.zeros(wv.vector_size))
     return np.array(found, dtype=np.float32).reshape(len(found), wv.vector_size)
 

@@ -68,12 +68,12 @@ def load_model(folder: str | os.PathLike[str]) -> StoredModel:
     MissingFileError   there is no such folder;  FormatError   it is not a model, or damaged
     """
     stored = load_model_folder(folder)
-    metadata, wv = stored.metadata, WordVectors.load(folder)
+    metadata = stored.metadata
     try:
         config = Config.from_dict(metadata["config"])
         model = StoredModel(
             config=config,
-            wv=wv,
+            wv=WordVectors._mapped(stored),
             outside_vectors=stored.tables["outside_vectors"],
             history=[Progress.of(record) for record in metadata["history"]],
             epoch_history=[EpochEnd.of(record) for record in metadata.get("epoch_history", [])],

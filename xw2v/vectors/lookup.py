@@ -15,6 +15,7 @@ import numpy.typing as npt
 from xw2v.errors import ConfigError, FormatError, NumericalError, UnknownWordError
 from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors, brief
 from xw2v.vectors.fixed import FixedDict, FixedList
+from xw2v.vectors.model_folder import ModelFolder
 from xw2v.vectors.nearest import Rows, agree, cosines, row_lengths, scaled, unit_row, unit_rows
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import first_bad_row
@@ -60,18 +61,12 @@ class Lookup:
         self._unit: FloatArray | None = None
 
     @classmethod
-    def _mapped(
-        cls,
-        words: PackedWords,
-        vectors: npt.ArrayLike,
-        counts: npt.NDArray[np.int64] | None,
-        lengths: npt.NDArray[np.float64] | None = None,
-    ) -> Self:
+    def _mapped(cls, model: ModelFolder) -> Self:
         """From a model folder: nothing is gone through before it is needed, so a mapped model opens at once."""
         found = cls.__new__(cls)
-        found._packed, found._names = words, None
-        found._start(as_vectors(vectors, len(words)), counts)
-        found._said_lengths = lengths
+        found._packed, found._names = model.packed_words, None
+        found._start(as_vectors(model.tables["center_vectors"], len(model.packed_words)), model.counts)
+        found._said_lengths = model.lengths
         return found
 
     @classmethod

@@ -78,15 +78,23 @@ def save_model_folder(
     ------
     FileAccessError   the folder cannot be written, or what is there is something else than an xw2v model
                       or holds more than would be written; nothing is changed then.
-    ShapeError, FormatError   tables do not match the words; metadata cannot be stored.
+    ShapeError, FormatError   tables do not match the words; a centre vector is not finite; metadata cannot be stored.
     """
     if "center_vectors" not in tables:
         msg = f'a model folder needs a table named "center_vectors"; got {sorted(tables)}'
         raise ShapeError(msg)
     arrays = {name: as_table(table, name, len(words)) for name, table in tables.items()}
     packed = PackedWords.of(words)
-    lengths = row_lengths(arrays["center_vectors"])[:, None]
-    vocabulary: dict[str, npt.NDArray[Any]] = {"center_lengths": lengths, "ends": packed.ends, "words": packed.text}
+    lengths = row_lengths(arrays["center_vectors"])
+    if not np.isfinite(lengths).all():
+        bad = words[int(np.isfinite(lengths).argmin())]
+        msg = f"the vector of {bad!r} holds NaN or infinity; such vectors cannot be saved"
+        raise FormatError(msg)
+    vocabulary: dict[str, npt.NDArray[Any]] = {
+        "center_lengths": lengths[:, None],
+        "ends": packed.ends,
+        "words": packed.text,
+    }
     if counts is not None:
         vocabulary = {"counts": np.asarray(counts, dtype=np.int64), **vocabulary}
         if len(vocabulary["counts"]) != len(words):

@@ -92,16 +92,17 @@ class Searches(Similarities):
         >>> [word for word, score in wv.most_similar_cosmul(["king", "woman"], "man", topn=1)]
         ['queen']
         """
-        if not as_items(positive):
+        attracting, repelling = as_items(positive), as_items(negative)
+        if not attracting:
             msg = "most_similar_cosmul needs at least one positive word or vector; got none"
             raise ConfigError(msg)
-        vectors, weights, asked = self._terms(positive, negative)
+        vectors, _, asked = self._terms(attracting, repelling)
         count, topn = self._limit(restrict_vocab), as_number(topn, "topn", "the scores of all words")
         if topn is not None and topn < 1:
             return []
         above, below = np.ones(count, dtype=np.float32), np.ones(count, dtype=np.float32)
-        for vector, place in zip(vectors, range(len(weights)), strict=True):
-            into = above if place < len(as_items(positive)) else below
+        for place, vector in enumerate(vectors):
+            into = above if place < len(attracting) else below
             into *= (1 + self._cosines(vector, count)) / 2
         return self._answer(above / (below + np.float32(1e-6)), asked, topn)
 
@@ -164,6 +165,13 @@ class Searches(Similarities):
         device : int
             number of the GPU
 
+        Raises
+        ------
+        BackendError   no such backend works here.   NumericalError   a row of a mapped file holds NaN or infinity.
+        ShapeError, MixedArraysError   an array has not one row a word, or no floating-point numbers.
+
+        Examples
+        --------
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
         >>> wv.on("numpy").nearest([0, 2], 1)[0].tolist()
@@ -174,6 +182,7 @@ class Searches(Similarities):
 
         if not isinstance(where, str):
             return DeviceVectors(self, where)
+        self._check_finite()
         backend, rows = get_backend(where, device=device), self.vectors
         if backend.name == "numpy":
             return DeviceVectors(self, rows)

@@ -154,7 +154,7 @@ class Similarities(Lookup):
         if not rows:
             msg = "at least one word is wanted; got none"
             raise ConfigError(msg)
-        units = [unit_row(self.vectors[row]) for row in rows]
+        units = [unit_row(self._at(row)) for row in rows]
         mean = unit_row(np.mean(units, axis=0))
         ranked = [(float(unit @ mean), self._word(row)) for unit, row in zip(units, rows, strict=True)]
         return sorted(ranked, key=lambda item: -item[0])

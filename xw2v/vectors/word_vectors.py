@@ -164,8 +164,7 @@ class WordVectors(Searches, Evaluated):
         ...     WordVectors.load(folder, mmap=False)["b"]
         array([3., 4.], dtype=float32)
         """
-        model = model_folder.load_model_folder(folder, mmap)
-        return cls._mapped(model.packed_words, model.tables["center_vectors"], model.counts, model.lengths)
+        return cls._mapped(model_folder.load_model_folder(folder, mmap))
 
     def save_word2vec_format(
         self,
