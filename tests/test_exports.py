@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from xw2v import WordVectors, cli
 from xw2v.errors import ConfigError, FileAccessError, FormatError, NumericalError
 from xw2v.vectors.exports import export
 
+ROOT = Path(__file__).resolve().parents[1]
 WORDS = ["king", "queen", "new york", "国王", 'a"b']
 
 
@@ -63,6 +66,20 @@ def test_spacy(tmp_path: Path) -> None:
     found = spacy.load(tmp_path / "out")
     np.testing.assert_allclose(found.vocab["queen"].vector, some()["queen"])
     assert not found.vocab.has_vector("unheard")
+
+
+def test_what_a_killed_export_leaves_is_put_right(tmp_path: Path) -> None:
+    code = f"""
+import os
+from xw2v import WordVectors
+from xw2v.vectors import exports
+exports.EXPORTS["npy"] = lambda *_: os._exit(9)
+exports.export(WordVectors(["a"], [[1]]), {str(tmp_path / "out")!r}, "npy")
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 9
+    assert list(tmp_path.iterdir()) != []
+    export(some(), tmp_path / "out", "npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_without_spacy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,6 @@ V words, D vector size.
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +15,7 @@ import numpy as np
 
 from xw2v.display import Tell, watched
 from xw2v.errors import ConfigError, FileAccessError, FormatError, NumericalError
-from xw2v.files import PathLike, writing
+from xw2v.files import PathLike, new_folder, writing
 from xw2v.tensors import first_bad_row, write_tensors
 from xw2v.vectors.word2vec_text import text_blocks
 
@@ -122,26 +119,24 @@ def export(
         msg = f"the vector of {words[bad]!r} holds NaN, infinity or a number too large"
         raise NumericalError(msg)
     chosen = type(wv)(words, vectors, None if wv.counts is None else wv.counts[:top])
-    with watched("exporting", "words", progress) as tell, _new_folder(Path(folder)) as target:
+    with watched("exporting", "words", progress) as tell, _unused_folder(Path(folder)) as target:
         tell(0, len(chosen))
         EXPORTS[kind](chosen, target, _Wishes(np.dtype(np.float16 if half else np.float32), name, tell))
 
 
 @contextmanager
-def _new_folder(path: Path) -> Iterator[Path]:
+def _unused_folder(path: Path) -> Iterator[Path]:
     """A folder that appears at `path` when the block ends well."""
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".xw2v-{secrets.token_hex(8)}.tmp")
-    with writing(path):
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            msg = f"will not write {path}: something is there; choose a new folder"
-            raise FileAccessError(msg)
-        try:
-            temporary.mkdir()
-            yield temporary
-            temporary.replace(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    with writing(path), new_folder(path) as temporary:
+        _check_unused(path)
+        yield temporary
+        _check_unused(path)  # that took time, and somebody else may have written there
+
+
+def _check_unused(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        msg = f"will not write {path}: something is there; choose a new folder"
+        raise FileAccessError(msg)
 
 
 def _tensorboard(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
