@@ -19,7 +19,7 @@ import pyarrow as pa
 from xw2v.errors import CorpusError
 from xw2v.text.words import Words, from_lines, from_parts, pack, parts_of
 
-__all__ = ["RawBlock", "TextOptions", "TokenBlock", "cut_blocks", "joined", "spelled_out", "tokenise"]
+__all__ = ["LONGEST", "RawBlock", "TextOptions", "TokenBlock", "cut_blocks", "joined", "spelled_out", "tokenise"]
 
 LONGEST = 64 << 20
 """Most bytes of one word (of one line, where a column of a table is read): a block holds at least one."""

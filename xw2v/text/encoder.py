@@ -78,7 +78,9 @@ def encode_blocks(
 
     _number(runs, pack(vocabulary.words), ids, offsets, report)
     pa.default_memory_pool().release_unused()  # 80 MiB that training, which comes next, has another use for
-    return Encoded(vocabulary, *(summary[1:] if summary is not None else (total, 0)))
+    if summary is None:
+        return Encoded(vocabulary, total, 0)
+    return Encoded(vocabulary, summary.tokens, summary.overlooked)
 
 
 def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progress) -> Summary:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from xw2v.errors import ConfigError
 
-__all__ = ["MEMORY", "Shares", "memory_bytes", "shares"]
+__all__ = ["LEAST", "MEMORY", "Shares", "memory_bytes", "shares"]
 
 MEMORY = "1G"
 LEAST = 32 << 20

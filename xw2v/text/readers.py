@@ -121,11 +121,11 @@ def open_source(
     MissingFileError   nothing has that path or pattern
     FileAccessError    a file cannot be read
     CorpusError        not a corpus; while blocks are read: not UTF-8, damaged, no such column
+    ConfigError        `errors` is neither of the two
 
     Warns
     -----
     RuntimeWarning     a file named .csv, .tsv, .json or .jsonl is read as text
-    ConfigError        `errors` is neither of the two
     """
     if errors not in ("strict", "replace"):
         msg = f"errors must be 'strict' or 'replace', got {errors!r}"

@@ -29,7 +29,14 @@ from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.pace import Interval, Pace
 from xw2v.training.walk import Place, Position, Progress
 
-__all__ = ["Checkpoint", "Checkpoints", "check_same_run", "read_checkpoint", "remove_checkpoints"]
+__all__ = [
+    "Checkpoint",
+    "Checkpoints",
+    "check_same_run",
+    "holds_checkpoints",
+    "read_checkpoint",
+    "remove_checkpoints",
+]
 
 _FORMAT = "xw2v checkpoint 2"
 _NAME = re.compile(r"checkpoint-(\d{6,18})\.safetensors")

@@ -66,7 +66,7 @@ class Pace:
         now = self._now(words)
         self._kept = now  # of the newest copy on the disk
         self._copied: float | None = None  # of the copy that is being written
-        self._seen, self._chunk, self._write = now, 0.0, 0.0
+        self._seen, self._chunk, self._write, self._lost = now, 0.0, 0.0, 0.0
         self._early = self._every / 2  # no write was seen yet
         self._told = False
 

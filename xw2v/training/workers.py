@@ -7,7 +7,7 @@ from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.parallel import usable_cores
 
-__all__ = ["worker_count", "worker_threads"]
+__all__ = ["counts_steps", "worker_count", "worker_threads"]
 
 
 def worker_threads(config: Config, backend: Backend) -> int:
@@ -17,7 +17,7 @@ def worker_threads(config: Config, backend: Backend) -> int:
     ------
     ConfigError   the options do not go together
     """
-    if _is_ordered(config) and config.workers is not None and config.workers > 1:
+    if counts_steps(config) and config.workers is not None and config.workers > 1:
         msg = f"steps and schedule='halving' count steps in order, so workers must be 1, got {config.workers}"
         raise ConfigError(msg)
     if config.deterministic and backend.name == "cupy":
@@ -28,11 +28,11 @@ def worker_threads(config: Config, backend: Backend) -> int:
 
 def worker_count(config: Config) -> int:
     """Threads that train on the CPU: one where the order of steps has a meaning."""
-    if _is_ordered(config) or config.deterministic:
+    if counts_steps(config) or config.deterministic:
         return 1
     return config.workers if config.workers is not None else usable_cores()
 
 
-def _is_ordered(config: Config) -> bool:
-    """Whether the options count steps, one after the other."""
+def counts_steps(config: Config) -> bool:
+    """Whether the options count steps, one after the other, so that their order has a meaning."""
     return config.steps is not None or config.schedule == "halving"

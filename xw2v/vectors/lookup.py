@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ConfigError, FormatError, NumericalError, UnknownWordError
+from xw2v.tensors import first_bad_row
 from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors, brief
 from xw2v.vectors.fixed import FixedDict, FixedList
 from xw2v.vectors.model_folder import ModelFolder
 from xw2v.vectors.nearest import Rows, agree, cosines, row_lengths, scaled, unit_row, unit_rows
 from xw2v.vectors.packed_words import PackedWords
-from xw2v.vectors.tables import first_bad_row
 
-__all__ = ["Key", "Lookup"]
+__all__ = ["FloatArray", "Key", "Lookup"]
 
 Key = str | int | np.integer[Any]
 FloatArray = npt.NDArray[np.float32]

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ShapeError
-from xw2v.tensors import first_bad_row
 
-__all__ = ["FloatTable", "as_table", "first_bad_row"]
+__all__ = ["FloatTable", "as_table"]
 
 FloatTable = npt.NDArray[np.float32]
 

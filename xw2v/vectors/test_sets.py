@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xw2v.errors import FileAccessError, FormatError, MissingFileError
+from xw2v.errors import FormatError
+from xw2v.files import reading
 
 if TYPE_CHECKING:
     from xw2v.vectors.evaluated import Judged
@@ -19,22 +20,16 @@ __all__ = ["holds_questions", "known_words", "lines"]
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Number and text of each line, UTF-8 with a mark or without, unpacked where the name ends in .gz."""
     number = 0
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        try:
             for number, line in enumerate(file, start=1):
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except FileNotFoundError as error:
-        msg = f"{path} does not exist; check the path"
-        raise MissingFileError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"{path}, line {number}: not UTF-8; convert the file"
-        raise FormatError(msg) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        msg = f"{path}, after line {number}: not a whole gzip file ({error})"
-        raise FormatError(msg) from error
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
+        except UnicodeDecodeError as error:
+            msg = f"{path}, line {number}: not UTF-8; convert the file"
+            raise FormatError(msg) from error
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            msg = f"{path}, after line {number}: not a whole gzip file ({error})"
+            raise FormatError(msg) from error
 
 
 def holds_questions(path: Path) -> bool:

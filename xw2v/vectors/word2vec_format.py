@@ -26,7 +26,8 @@ from xw2v.display import watched
 from xw2v.errors import FormatError
 from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle
 from xw2v.parallel import usable_cores
-from xw2v.vectors.tables import FloatTable, as_table, first_bad_row
+from xw2v.tensors import first_bad_row
+from xw2v.vectors.tables import FloatTable, as_table
 from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
 from xw2v.vectors.word2vec_text import read_text_rows, text_blocks
 

@@ -18,7 +18,7 @@ from xw2v import errors
 from xw2v.backend import Backend
 from xw2v.errors import BackendError, ConfigError, RankError, XW2VError
 
-__all__ = ["MpiRanks", "NcclTables", "Ranks", "TableRanks", "join", "sharing_cores", "table_ranks"]
+__all__ = ["MpiRanks", "NcclTables", "Ranks", "TableRanks", "join", "many_started", "sharing_cores", "table_ranks"]
 
 Array = Any
 T = TypeVar("T")

@@ -16,8 +16,9 @@ from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, sh
 from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.walk import Position, Progress
+from xw2v.training.workers import counts_steps
 
-__all__ = ["SharedTraining"]
+__all__ = ["SharedTraining", "check_order"]
 
 
 class SharedTraining(Training):
@@ -142,6 +143,6 @@ def check_order(config: Config) -> None:
     ------
     ConfigError
     """
-    if config.steps is not None or config.schedule == "halving":
+    if counts_steps(config):
         msg = "steps and schedule='halving' count steps in order, which ranks keep with sync='step' only"
         raise ConfigError(msg)
