@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xw2v import Word2Vec, WordVectors, encode
+from xw2v import Word2Vec, WordVectors, encode, tensors
 from xw2v.errors import (
     BackendError,
     ConfigError,
@@ -121,7 +121,7 @@ def test_a_model_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Another process may put another model in its place meanwhile: tables of two would not go together."""
     Word2Vec(**OPTIONS).fit(SENTENCES).save(tmp_path / "m")
     read: list[str] = []
-    really = model_folder.read_tensors
+    really = tensors.read_tensors
 
     def noted(path: Path, *how: Any, **more: Any) -> Any:
         read.append(path.name)

@@ -136,9 +136,33 @@ def evaluate_word_analogies(
     if similarity_function not in METHODS:
         msg = f"similarity_function must be one of {', '.join(METHODS)}; got {similarity_function!r}"
         raise ConfigError(msg)
-    known = known_words(wv, restrict_vocab, case_insensitive)
+    found = _read_questions(path, known_words(wv, restrict_vocab, case_insensitive), case_insensitive)
+    keys = [word.upper() if case_insensitive else word for word in wv.index_to_key[:restrict_vocab]]
+    product = similarity_function == "most_similar_cosmul"
+    with watched("evaluating", "questions", progress) as tell:
+        right = _answered(wv.unit_vectors[: len(keys), :], keys, found.rows, product, tell)
+    totals = np.bincount(found.section, minlength=len(found.names)).tolist()
+    rights = np.bincount(found.section[right], minlength=len(found.names)).tolist()
+    sections = zip(found.names, rights, totals, found.skipped, strict=True)
+    return AnalogyResult(
+        tuple(AnalogySection(n, r, t - r, s) for n, r, t, s in sections), found.lines_invalid, found.missing_words
+    )
+
+
+class _Questions(NamedTuple):
+    """What a file asks: Q questions whose words are all known, and how many others there are."""
+
+    names: list[str]  # of the sections
+    section: Places  # (Q,)
+    rows: Places  # (Q, 4): of a, b, c and the expected word
+    skipped: list[int]  # of each section: with an unknown word
+    lines_invalid: int
+    missing_words: tuple[str, ...]
+
+
+def _read_questions(path: PathLike, known: dict[str, int], case_insensitive: bool) -> _Questions:
     names: list[str] = []
-    questions: list[tuple[int, int, int, int, int]] = []  # section, and rows of a, b, c, expected
+    questions: list[tuple[int, ...]] = []  # the section, and the rows of the four words
     skipped: list[int] = []
     unknown: dict[str, None] = {}
     invalid = 0
@@ -155,23 +179,15 @@ def evaluate_word_analogies(
         if len(words) != 4:
             invalid += bool(words)
         elif all(word in known for word in words):
-            a, b, c, expected = (known[word] for word in words)
-            questions.append((len(names) - 1, a, b, c, expected))
+            questions.append((len(names) - 1, *(known[word] for word in words)))
         else:
             skipped[-1] += 1
             unknown |= {name: None for name, word in zip(given, words, strict=True) if word not in known}
     if not questions and not any(skipped):
         msg = f"{path} holds no question; wanted lines of four words, in sections that begin with ': name'"
         raise FormatError(msg)
-    asked = np.array(questions, dtype=np.intp).reshape(-1, 5)
-    keys = [word.upper() if case_insensitive else word for word in wv.index_to_key[:restrict_vocab]]
-    product = similarity_function == "most_similar_cosmul"
-    with watched("evaluating", "questions", progress) as tell:
-        right = _answered(wv.unit_vectors[: len(keys), :], keys, asked[:, 1:], product, tell)
-    totals = np.bincount(asked[:, 0], minlength=len(names)).tolist()
-    rights = np.bincount(asked[right, 0], minlength=len(names)).tolist()
-    sections = zip(names, rights, totals, skipped, strict=True)
-    return AnalogyResult(tuple(AnalogySection(n, r, t - r, s) for n, r, t, s in sections), invalid, tuple(unknown))
+    table = np.array(questions, dtype=np.intp).reshape(-1, 5)
+    return _Questions(names, table[:, 0], table[:, 1:], skipped, invalid, tuple(unknown))
 
 
 def _answered(unit: Array, keys: list[str], rows: Places, product: bool, tell: Tell) -> npt.NDArray[np.bool_]:

@@ -62,7 +62,20 @@ def evaluate_word_pairs(
     FormatError   a line is not UTF-8 or its number is not finite, or fewer than two pairs can be used.
     MissingFileError, FileAccessError   the file cannot be read.
     """
-    known = known_words(wv, restrict_vocab, case_insensitive)
+    return _correlate(wv, _read_pairs(path, known_words(wv, restrict_vocab, case_insensitive), case_insensitive))
+
+
+class _Pairs(NamedTuple):
+    """What a file says of n pairs whose words are both known, and how many others there are."""
+
+    rows: npt.NDArray[np.intp]  # (n, 2)
+    gold: npt.NDArray[np.float64]  # (n,): the judgements
+    missing: int
+    invalid: int
+    missing_words: tuple[str, ...]
+
+
+def _read_pairs(path: PathLike, known: dict[str, int], case_insensitive: bool) -> _Pairs:
     pairs: list[tuple[int, int]] = []
     gold: list[float] = []
     unknown: dict[str, None] = {}
@@ -91,8 +104,7 @@ def evaluate_word_pairs(
             f"({missing} with unknown words, {invalid} lines not of the form word, word, number)"
         )
         raise FormatError(msg)
-    result = _correlate(wv, np.array(pairs), np.array(gold), missing, invalid)
-    return result._replace(missing_words=tuple(unknown))
+    return _Pairs(np.array(pairs), np.array(gold), missing, invalid, tuple(unknown))
 
 
 def _parse(line: str) -> tuple[str, str, float] | None:
@@ -115,28 +127,27 @@ def _columns(line: str) -> list[str]:
     return line.split()
 
 
-def _correlate(
-    wv: Judged, pairs: npt.NDArray[np.intp], gold: npt.NDArray[np.float64], missing: int, invalid: int
-) -> WordPairResult:
+def _correlate(wv: Judged, pairs: _Pairs) -> WordPairResult:
     from scipy import stats
 
     unit = wv.unit_vectors
     xp, carrier = array_namespace(unit), Carrier(unit)
-    left, right = (xp.take(unit, carrier.there(np.ascontiguousarray(rows)), axis=0) for rows in pairs.T)
+    left, right = (xp.take(unit, carrier.there(np.ascontiguousarray(rows)), axis=0) for rows in pairs.rows.T)
     # float32 as in gensim: rounding makes ties, and ties count in a rank correlation
     cosines = carrier.back(xp.vecdot(left, right))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         warnings.simplefilter("ignore", stats.NearConstantInputWarning)
-        spearman = stats.spearmanr(gold, cosines)
-        pearson = stats.pearsonr(gold, cosines)
+        spearman = stats.spearmanr(pairs.gold, cosines)
+        pearson = stats.pearsonr(pairs.gold, cosines)
     return WordPairResult(
         spearman=float(spearman.statistic),
         pearson=float(pearson.statistic),
         spearman_pvalue=float(spearman.pvalue),
         pearson_pvalue=float(pearson.pvalue),
-        pairs_used=len(pairs),
-        pairs_missing=missing,
-        lines_invalid=invalid,
-        interval=spearman_interval(gold, cosines),
+        pairs_used=len(pairs.gold),
+        pairs_missing=pairs.missing,
+        lines_invalid=pairs.invalid,
+        missing_words=pairs.missing_words,
+        interval=spearman_interval(pairs.gold, cosines),
     )
