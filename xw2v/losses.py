@@ -466,9 +466,7 @@ def skipgram(
         raise IdRangeError(msg)
     center = xp.broadcast_to(center_vectors[center_id, :], (C, center_vectors.shape[1]))
     if negative_ids is None:
-        pairs = naive_softmax(center, outside_ids, outside_vectors)
-        d_outside_vectors = pairs.d_outside_vectors
-        loss, d_center = pairs.loss, pairs.d_center
+        loss, d_center, d_outside_vectors = naive_softmax(center, outside_ids, outside_vectors)
     else:
         _same_library(center_vectors=center_vectors, negative_ids=negative_ids)
         _check_ndim("negative_ids", negative_ids, 2)
@@ -476,16 +474,21 @@ def skipgram(
         _check_ids("outside_ids", outside_ids, V, xp=xp)
         _check_ids("negative_ids", negative_ids, V, xp=xp)
         ids = xp.concat([outside_ids[:, None], negative_ids], axis=1)
-        rows = xp.reshape(xp.take(outside_vectors, xp.reshape(ids, (-1,)), axis=0), (*ids.shape, -1))
-        sampled = negative_sampling(center, rows[:, 0, :], rows[:, 1:, :])
-        d_rows = xp.concat([sampled.d_outside[:, None, :], sampled.d_negatives], axis=1)
-        d_outside_vectors = _one_hot(xp.reshape(ids, (-1,)), V, like=rows, xp=xp).T @ xp.reshape(
-            d_rows, (-1, center.shape[1])
-        )
-        loss, d_center = sampled.loss, sampled.d_center
+        loss, d_center, d_outside_vectors = _sampled_pairs(center, ids, outside_vectors, xp=xp)
     this_row = xp.arange(V, device=device(center_vectors)) == center_id
     d_center_vectors = xp.astype(this_row, center_vectors.dtype)[:, None] * xp.sum(d_center, axis=0)[None, :]
     return SkipGram(xp.sum(loss), d_center_vectors, d_outside_vectors)
+
+
+def _sampled_pairs(center: Array, ids: Array, outside_vectors: Array, *, xp: Any) -> NaiveSoftmax:
+    """Negative sampling of (C,) pairs in the form of `naive_softmax`; `ids` (C, 1 + K) are o and the noise words."""
+    V, D = outside_vectors.shape
+    flat = xp.reshape(ids, (-1,))
+    rows = xp.reshape(xp.take(outside_vectors, flat, axis=0), (*ids.shape, D))
+    pairs = negative_sampling(center, rows[:, 0, :], rows[:, 1:, :])
+    d_rows = xp.concat([pairs.d_outside[:, None, :], pairs.d_negatives], axis=1)
+    d_outside_vectors = _one_hot(flat, V, like=rows, xp=xp).T @ xp.reshape(d_rows, (-1, D))
+    return NaiveSoftmax(pairs.loss, pairs.d_center, d_outside_vectors)
 
 
 def _signed_scores(centers: Array, rows: Array, C: int, *, xp: Any) -> tuple[Array, Array]:
