@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,16 @@ from xw2v.errors import ConfigError
 from xw2v.files import PathLike
 from xw2v.vectors.figures import COLOURS, INK, check_suffix, new_figure, own_settings, save_figure
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = ["plot_loss", "plot_runs", "plot_scores"]
 
 Points = npt.NDArray[np.float64]
+
+_FIELDS = ("words", "pairs", "step", "epoch")  # of a record: the first that it has is x
+_LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK}
 
 
 @own_settings()
@@ -71,11 +78,9 @@ def plot_loss(
         best = y.index(min(y))
         axes.plot(x[best], y[best], "o", color=COLOURS[1], markersize=10, fillstyle="none", label="the lowest")
     if aside or len(curve) > 10:
-        axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+        axes.legend(**_LEGEND)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel(xlabel if xlabel is not None else name, color=INK, fontsize=10)
-    axes.set_ylabel("loss", color=INK, fontsize=10)
-    save_figure(figure, Path(path))
+    _label_and_save(figure, axes, path, xlabel if xlabel is not None else name, "loss")
     return curve
 
 
@@ -103,11 +108,9 @@ def plot_runs(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str |
     for number, (run, (_, curve)) in enumerate(curves.items()):
         line = ("-", "--", ":")[number // len(COLOURS) % 3]
         axes.plot(curve[:, 0], curve[:, 2], line, color=COLOURS[number % len(COLOURS)], linewidth=1.8, label=run)
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    axes.legend(**_LEGEND)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel(next((name for name, _ in curves.values()), ""), color=INK, fontsize=10)
-    axes.set_ylabel("loss, moving average", color=INK, fontsize=10)
-    save_figure(figure, Path(path))
+    _label_and_save(figure, axes, path, next((name for name, _ in curves.values()), ""), "loss, moving average")
     return {run: curve for run, (_, curve) in curves.items()}
 
 
@@ -144,11 +147,9 @@ def plot_scores(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str
                 label = name if len(held) == 1 else f"{run}: {name}"
                 axes.plot(*curve.T, line, color=colour, linewidth=1.8, marker="o", markersize=4, label=label)
                 curves[label] = curve
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    axes.legend(**_LEGEND)
     axes.set_xlim(left=0)
-    axes.set_xlabel("seconds of training", color=INK, fontsize=10)
-    axes.set_ylabel("score", color=INK, fontsize=10)
-    save_figure(figure, Path(path))
+    _label_and_save(figure, axes, path, "seconds of training", "score")
     return curves
 
 
@@ -171,15 +172,12 @@ def _curve(records: Iterable[Any]) -> tuple[str, Points]:
 
 
 def _pair(record: Any) -> tuple[str, tuple[float, float]]:
-    fields = (
-        record
-        if isinstance(record, dict)
-        else {
-            name: getattr(record, name) for name in ("loss", "words", "pairs", "step", "epoch") if hasattr(record, name)
-        }
-    )
+    """Name of x, and (x, loss) of a record."""
+    fields = record
+    if not isinstance(record, dict):
+        fields = {name: getattr(record, name) for name in ("loss", *_FIELDS) if hasattr(record, name)}
     try:
-        for name in ("words", "pairs", "step", "epoch"):
+        for name in _FIELDS:
             if "loss" in fields and name in fields:
                 return name, (float(fields[name]), float(fields["loss"]))
         x, loss = record
@@ -187,3 +185,9 @@ def _pair(record: Any) -> tuple[str, tuple[float, float]]:
     except (TypeError, ValueError) as error:
         msg = f"wanted (x, loss) pairs, or records with a loss and words, pairs, step or epoch; got {record!r:.80}"
         raise ConfigError(msg) from error
+
+
+def _label_and_save(figure: Figure, axes: Axes, path: PathLike, x: str, y: str) -> None:
+    axes.set_xlabel(x, color=INK, fontsize=10)
+    axes.set_ylabel(y, color=INK, fontsize=10)
+    save_figure(figure, Path(path))
