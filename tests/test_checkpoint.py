@@ -354,6 +354,7 @@ class Slow:
     """An engine whose chunks take until they are let go."""
 
     name = "slow"
+    chunk_segments = None
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine

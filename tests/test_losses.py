@@ -335,9 +335,9 @@ def test_skipgram_equals_loops(library: Library, dtype: str, K: int | None) -> N
 
 @pytest.mark.parametrize("K", [None, 0, 3])
 def test_skipgram_without_outside_words(library: Library, dtype: str, K: int | None) -> None:
-    tables = [library.asarray(random(3, 2), dtype), library.asarray(random(3, 2), dtype)]
-    negative_ids = None if K is None else library.asarray(np.zeros((0, K)), "int64")
-    result = skipgram(1, library.asarray([], "int64"), *tables, negative_ids)
+    table = library.asarray(random(3, 2), dtype)
+    noise = None if K is None else library.asarray(np.zeros((0, K)), "int64")
+    result = skipgram(1, library.asarray([], "int64"), table, table, noise)
     close(library, result.loss, 0.0, dtype)
     close(library, result.d_center_vectors, np.zeros((3, 2)), dtype)
     close(library, result.d_outside_vectors, np.zeros((3, 2)), dtype)

@@ -108,6 +108,7 @@ class Slow:
     """An engine that stops the run inside its chunks, after so many calls for a rate."""
 
     name = "slow"
+    chunk_segments = None
 
     def __init__(self, engine: Any, after: int) -> None:
         self.engine, self.after = engine, after
@@ -169,6 +170,7 @@ class Sleeper:
     """An engine whose steps take a while."""
 
     name = "sleeper"
+    chunk_segments = None
 
     def compile(self) -> None: ...
 

@@ -187,6 +187,7 @@ class Fake:
     """An engine that does what a test tells it."""
 
     name = "fake"
+    chunk_segments = None
 
     def __init__(self, loss: float = 1.0) -> None:
         self.loss = loss
@@ -344,6 +345,7 @@ class WaitingEngine:
     """Trains a chunk only when the next one is being read."""
 
     name = "waiting"
+    chunk_segments = None
 
     def __init__(self, ids: SlowIds) -> None:
         self.ids, self.seen = ids, []  # type: tuple[SlowIds, list[tuple[int, bool]]]

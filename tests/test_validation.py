@@ -363,6 +363,7 @@ class Watched:
     """An engine that counts the chunks under way."""
 
     name = "watched"
+    chunk_segments = None
 
     def __init__(self, engine: Any) -> None:
         self.engine, self.lock, self.busy, self.begun = engine, threading.Lock(), 0, [0] * 9

@@ -100,7 +100,8 @@ def chunk_size(n: int, config: Config, engine: Engine | None = None) -> int:
     segments = -(-n // batches.SEGMENT)
     if isinstance(engine, AheadEngine):
         return batches.SEGMENT * max(1, min(engine.chunk_segments, segments // engine.chunks_an_epoch))
-    most = getattr(engine, "chunk_segments", None) or min(_SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
+    wanted = engine.chunk_segments if engine is not None else None
+    most = wanted or min(_SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
     return batches.SEGMENT * max(1, min(most, segments // _CHUNKS_AN_EPOCH))
 
 

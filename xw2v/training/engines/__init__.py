@@ -41,6 +41,11 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def chunk_segments(self) -> int | None:
+        """Most segments of a chunk; None: so many that a chunk is no more than half a second's work."""
+        ...
+
     def compile(self) -> None:
         """Do now what else the first chunk would wait for."""
         ...

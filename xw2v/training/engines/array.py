@@ -63,7 +63,7 @@ class ArrayEngine:
         self._thresholds = backend.from_host(keep_thresholds(counts, config.sample, config.subsampling))
         noise = alias_table(noise_probabilities(counts, config.ns_exponent))
         self._noise = AliasTable(*map(backend.from_host, noise))
-        self.chunk_segments = None
+        self.chunk_segments: int | None = None
         if backend.name == "cupy":
             fitting = _CHUNK_BYTES // (SEGMENT * bytes_a_token(config, self.group_negatives))
             self.chunk_segments = max(1, min(_CHUNK_SEGMENTS, fitting))

@@ -48,6 +48,7 @@ class CpuEngine:
     """See the module. One object serves several threads: it holds nothing that changes."""
 
     name = "cpu"
+    chunk_segments = None
 
     def __init__(self, config: Config, counts: np.ndarray) -> None:
         self.config = config
