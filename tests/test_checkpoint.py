@@ -434,7 +434,7 @@ def test_whatever_keeps_a_checkpoint_from_being_written_is_told(
         raise MemoryError
 
     warnings: list[str] = []
-    monkeypatch.setattr("xw2v.training.checkpoint.write_tensors", fail)
+    monkeypatch.setattr("xw2v.training.checkpoint_file.write_tensors", fail)
     model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, on_warning=warnings.append)
     assert warnings == ["no checkpoint this time: MemoryError; training goes on, the last one stays"]
 

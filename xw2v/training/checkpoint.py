@@ -1,33 +1,29 @@
 """Checkpoints: the state of a run in a folder, from which it goes on where it stood.
 
-A checkpoint is one safetensors file: both tables, the history as a table of numbers, and as metadata the
-position and what the run is (options, fingerprint of the corpus). It holds arrays of the host, so a run may go on
-with another backend. It is written by a thread from a copy of the tables while training goes on, beside its
-place, flushed to the disk and renamed; the last two are kept.
+A checkpoint is written by a thread from a copy of the tables while training goes on, beside its place, flushed to the
+disk and renamed; the last two are kept. See `checkpoint_file.py` for what is in one.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
 from xw2v.backend import Backend
-from xw2v.errors import ConfigError, CorpusError, FormatError, XW2VError
+from xw2v.errors import ConfigError, CorpusError, XW2VError
 from xw2v.files import PathLike, atomic_write, inside, locked, remove_leftovers, sync_folder, writing
-from xw2v.tensors import first_bad_row, read_tensors, write_tensors
+from xw2v.training.checkpoint_file import Checkpoint, read_checkpoint, write_state
 from xw2v.training.engines import Tables
-from xw2v.training.epochs import EpochEnd, EpochEnds
+from xw2v.training.epochs import EpochEnds
 from xw2v.training.pace import Interval, Pace
-from xw2v.training.walk import Place, Position, Progress
+from xw2v.training.walk import Position, Progress
 
 __all__ = [
     "Checkpoint",
@@ -38,26 +34,11 @@ __all__ = [
     "remove_checkpoints",
 ]
 
-_FORMAT = "xw2v checkpoint 2"
 _NAME = re.compile(r"checkpoint-(\d{6,18})\.safetensors")
 _KEPT = 2
 _LOCK = ".lock"
-_BEST = "best_"  # before the names of the tables to which training may go back
-_FIELDS = dataclasses.fields(Progress)
 # Options that say where a run goes on, not what it learns.
 _MAY_CHANGE = {"workers", "backend", "engine", "device", "tf32"}
-
-
-class Checkpoint(NamedTuple):
-    """The state of a run."""
-
-    path: Path
-    tables: Tables  # of NumPy arrays
-    history: list[Progress]
-    position: Position
-    run: dict[str, Any]  # what was trained on what: "config", "corpus" and the like
-    epochs: list[EpochEnd]
-    best: Tables | None  # of NumPy arrays
 
 
 class Checkpoints:
@@ -196,7 +177,7 @@ class Checkpoints:
             number = _number(paths[-1]) + 1 if paths else 1
             path = self.folder / f"checkpoint-{number:06d}.safetensors"
             with atomic_write(path, cached=False) as file:
-                _write_state(file, tables, position, history, self._run(), ends)
+                write_state(file, tables, position, history, self._run(), ends)
             for old in [*paths, path][:-_KEPT]:
                 old.unlink(missing_ok=True)
             sync_folder(self.folder)
@@ -231,9 +212,8 @@ def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
     CorpusError   the corpus is another one; the text says how it differs
     """
     place = checkpoint.path.parent
-    then, now = checkpoint.run["config"], run["config"]
-    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    changed = [f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names if name not in _MAY_CHANGE]
+    changes = _changes(checkpoint.run["config"], run["config"])
+    changed = [text for name, text in changes.items() if name not in _MAY_CHANGE]
     if changed:
         msg = f"cannot go on from {place}: {', '.join(changed)}; give the same options, or start {_ANEW}"
         raise ConfigError(msg)
@@ -244,98 +224,16 @@ def check_same_run(checkpoint: Checkpoint, run: dict[str, Any]) -> None:
             f"{here}: give the model as it was then, or start {_ANEW}"
         )
         raise ConfigError(msg)
-    then, now = checkpoint.run["corpus"], run["corpus"]
-    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    if names:
-        changed = [f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names]
-        msg = f"cannot go on from {place}: the corpus changed, its {', its '.join(changed)}; start {_ANEW}"
+    changes = _changes(checkpoint.run["corpus"], run["corpus"])
+    if changes:
+        msg = f"cannot go on from {place}: the corpus changed, its {', its '.join(changes.values())}; start {_ANEW}"
         raise CorpusError(msg)
 
 
-# The file ------------------------------------------------------------------------------------------------
-
-
-def _write_state(
-    file: BinaryIO,
-    tables: Tables,
-    position: Position,
-    history: list[Progress],
-    run: dict[str, Any],
-    ends: EpochEnds,
-) -> None:
-    for name, table in tables._asdict().items():
-        if first_bad_row(table) is not None:
-            msg = f"the {name} hold NaN or infinity"
-            raise FormatError(msg)
-    numbers = np.array([[getattr(record, field.name) for field in _FIELDS] for record in history], dtype="<f8")
-    arrays = {**tables._asdict(), "history": numbers.reshape(len(history), len(_FIELDS))}
-    if ends.best is not None:
-        arrays |= {f"{_BEST}{name}": table for name, table in ends.best._asdict().items()}
-    epochs = [dataclasses.asdict(record) for record in ends.records]
-    state = {"format": _FORMAT, "position": dataclasses.asdict(position), "run": run, "epochs": epochs}
-    write_tensors(file, arrays, {"xw2v": json.dumps(state)})
-
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """The state in a file.
-
-    Raises
-    ------
-    MissingFileError   there is no such file;  FormatError   it is no checkpoint, of another version, or damaged
-    """
-    arrays, metadata = read_tensors(path, mmap=False, kinds=("F32", "F64"))
-    try:
-        state = json.loads(metadata.get("xw2v", "null"))
-        version = state["format"] if isinstance(state, dict) else None
-        if version != _FORMAT:
-            msg = f"{path} is no checkpoint of this version of xw2v (wanted {_FORMAT!r}, got {version!r})"
-            raise FormatError(msg)
-        tables = Tables(arrays["center_vectors"], arrays["outside_vectors"])
-        epochs = [EpochEnd.of(record) for record in state["epochs"]]
-        has_best = bool(epochs) and any(name.startswith(_BEST) for name in arrays)
-        best = Tables(*(arrays[_BEST + name] for name in Tables._fields)) if has_best else None
-        history = _history(arrays["history"])
-        position = _position(state["position"])
-        run = state["run"]
-        sane = all(isinstance(run[key], dict) for key in ("config", "corpus")) and all(
-            table.dtype == np.float32 and table.shape == tables[0].shape and first_bad_row(table) is None
-            for table in (*tables, *(best or ()))
-        )
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        if isinstance(error, FormatError):
-            raise
-        msg = f"{path} is a damaged checkpoint ({type(error).__name__}: {error})"
-        raise FormatError(msg) from error
-    if not sane:
-        msg = f"{path} is a damaged checkpoint: its tables do not go together, or hold NaN"
-        raise FormatError(msg)
-    return Checkpoint(path, tables, history, position, run, epochs, best)
-
-
-def _history(numbers: np.ndarray) -> list[Progress]:
-    kinds = [int if field.type == "int" else float for field in _FIELDS]
-    return [
-        Progress(*(kind(number) for kind, number in zip(kinds, row, strict=True)))  # type: ignore[arg-type]
-        for row in numbers.tolist()
-    ]
-
-
-def _position(state: dict[str, Any]) -> Position:
-    begun = tuple(Place(*(_natural(number) for number in place)) for place in state.pop("begun"))
-    seconds = float(state.pop("seconds"))
-    position = Position(begun=begun, seconds=seconds, **{name: _natural(value) for name, value in state.items()})
-    places = [(position.epoch, position.start), *((place.epoch, place.start) for place in begun)]
-    if position.size == 0 or any(start % position.size for _, start in places) or not 0 <= seconds < np.inf:
-        msg = "a position that no run can have"
-        raise ValueError(msg)
-    return position
-
-
-def _natural(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**63:
-        msg = f"wanted an integer >= 0, got {value!r}"
-        raise ValueError(msg)
-    return value
+def _changes(then: dict[str, Any], now: dict[str, Any]) -> dict[str, str]:
+    """By name, what is another value now."""
+    names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    return {name: f"{name} was {then.get(name)!r} and is {now.get(name)!r}" for name in names}
 
 
 def _number(path: Path) -> int:

@@ -73,8 +73,8 @@ class DeviceEngine(Engine, Protocol):
 class AheadEngine(DeviceEngine, Protocol):
     """An engine that is handed the next chunk while the device works on one."""
 
-    chunk_segments: int  # most segments of a chunk, and in how many chunks a smaller corpus is cut
-    chunks_an_epoch: int
+    chunk_segments: int
+    chunks_an_epoch: int  # at least: for those of a small corpus have fewer segments
 
     def read_chunk(self, ids: np.ndarray, offsets: np.ndarray, start: int, stop: int) -> Chunk:
         """`batches.read_chunk` with arrays on the device, maybe still on their way there."""
