@@ -17,9 +17,9 @@ from xw2v.config import Config
 from xw2v.errors import ConfigError, NumericalError
 from xw2v.training.batches import Chunk
 from xw2v.training.distributed.ranks import Ranks
+from xw2v.training.distributed.stopping import RankTraining
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.trainer import Training
 from xw2v.training.walk import Progress
 
 __all__ = ["SharedArrayEngine", "SteppedTraining"]
@@ -64,32 +64,14 @@ class SharedArrayEngine(ArrayEngine):
         super()._add_table(table, rows, scale)
 
 
-class SteppedTraining(Training):
-    """The run of one rank whose engine shares every step with the others. Stops after a chunk, as all of them do.
-
-    Parameters
-    ----------
-    arguments, settings : as for `Training`; `saver` on one rank only
-    ranks : Ranks
-    """
-
-    def __init__(self, *arguments: Any, ranks: Ranks, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self.ranks, self._stop_asked = ranks, False
-
-    def stop(self) -> None:
-        """Have the iteration end after the chunk under way, on all ranks."""
-        self._stop_asked = True
+class SteppedTraining(RankTraining):
+    """The run of one rank whose engine shares every step with the others. Stops after a chunk, as all of them do."""
 
     def _records(self, pool: Executor) -> Iterator[Progress]:
         try:
             for record in super()._records(pool):
                 yield record
-                asked = np.array([self._stop_asked], np.int64)
-                self.ranks.maximum(asked)
-                if asked[0]:
-                    self.ranks.settled = True
-                    super().stop()
+                if self._stop_if_asked():
                     return
         except NumericalError:  # all tables are alike, so all ranks see it
             self.ranks.settled = True

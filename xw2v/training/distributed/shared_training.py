@@ -13,16 +13,16 @@ from xw2v.errors import ConfigError
 from xw2v.training.distributed.averaging import Averager
 from xw2v.training.distributed.ranks import Ranks, table_ranks
 from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size, words_a_round
+from xw2v.training.distributed.stopping import RankTraining
 from xw2v.training.sampling import keep_probabilities
-from xw2v.training.trainer import Training
 from xw2v.training.walk import Position, Progress
 from xw2v.training.workers import counts_steps
 
 __all__ = ["SharedTraining", "check_order"]
 
 
-class SharedTraining(Training):
-    """A run of several ranks over one corpus; see `Training`. A record after every round, the same on all ranks.
+class SharedTraining(RankTraining):
+    """A run of several ranks over one corpus; see `RankTraining`. A record after every round, the same on all ranks.
 
     The run stops between two rounds: `position` is then the same on all ranks, nothing is begun, and the tables are
     equal. If one rank fails in a round, the others hear of it when they meet, and all raise its error; `at_rest` is
@@ -30,15 +30,13 @@ class SharedTraining(Training):
 
     Parameters
     ----------
-    arguments, settings : as for `Training`; `saver` on one rank only
+    arguments, ranks, settings    as for `RankTraining`
     counts : (V,) integer array   of the words
-    ranks : Ranks
     """
 
     def __init__(self, *arguments: Any, counts: np.ndarray, ranks: Ranks, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
+        super().__init__(*arguments, ranks=ranks, **settings)
         check_order(self.config)
-        self.ranks, self._stop_asked = ranks, False
         most = np.array([self.workers], np.int64)
         ranks.maximum(most)
         n, workers = len(self.ids), int(most[0])
@@ -51,10 +49,6 @@ class SharedTraining(Training):
         expected = kept * (ranks.size * chunks * size / counts.sum())
         self._met = True
         self.averager = Averager(self.tables, table_ranks(ranks, self.backend), ranks.size, self.backend, expected)
-
-    def stop(self) -> None:
-        """Have the iteration end when the ranks meet next, on all of them."""
-        self._stop_asked = True
 
     def _records(self, pool: Executor) -> Iterator[Progress]:
         saver, self.saver = self.saver, None  # which the chunks of a round are not to call
@@ -70,11 +64,7 @@ class SharedTraining(Training):
             if self.stopped:
                 return
         # Who was asked to stop since the last round told the others nothing yet.
-        asked = np.array([self._stop_asked], np.int64)
-        self.ranks.maximum(asked)
-        if asked[0]:
-            self.ranks.settled = True
-            super().stop()
+        self._stop_if_asked()
 
     def _read_ahead(self) -> None:
         """The chunk after those that were dealt out may be another rank's."""
@@ -109,8 +99,7 @@ class SharedTraining(Training):
         if failed:
             self.ranks.agree(failure)
         if stop:
-            self.ranks.settled = True
-            super().stop()
+            self._stop_with_all()
         self._met = bool(stop or save or walk.over)
         if self._met:
             self._met = False
