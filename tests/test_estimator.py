@@ -29,7 +29,7 @@ from xw2v.preparation import FitOptions
 from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult
 from xw2v.training.engines.array import ArrayEngine
-from xw2v.training.trainer import Progress
+from xw2v.training.walk import Progress
 from xw2v.vectors import model_folder
 
 SENTENCES = [["a", "b", "c", "rare"] if i == 0 else ["a", "b", "c"] for i in range(100)]

@@ -19,8 +19,8 @@ from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.initial import initial_tables
 from xw2v.training.reading import ReadAhead
-from xw2v.training.trainer import Progress, Training, train
-from xw2v.training.walk import Place, Position, Walk, chunk_size
+from xw2v.training.trainer import Training, train
+from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
 
 NUMPY = NumpyBackend("a test")
 

@@ -1,1 +1,1 @@
-"""Training: draws, batches, engines and the trainer. Knows token ids, no text and no files."""
+"""Training: draws, batches, engines and the trainer. Knows token ids and its own checkpoints, no text."""

@@ -22,7 +22,7 @@ from xw2v.training.reading import ReadAhead
 from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
 from xw2v.training.workers import worker_threads
 
-__all__ = ["Progress", "Saver", "Training", "train"]
+__all__ = ["Saver", "Training", "train"]
 
 Array = Any
 
