@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 from xw2v.errors import XW2VError
 from xw2v.parallel import usable_cores
+from xw2v.text.encoder import OnEncode
 from xw2v.text.encoding import EncodeOptions, Encoding, encoding, write_parts
 from xw2v.text.memory import LEAST, memory_bytes
 from xw2v.text.readers import Source, default_workers
-from xw2v.text.spool import Progress, reporting
+from xw2v.text.spool import reporting
 from xw2v.text.store import EncodedCorpus
 from xw2v.training.distributed.ranks import MpiRanks, sharing_cores
 
@@ -48,7 +49,7 @@ def encoded_together(
     corpus: Any,
     folder: str,
     options: EncodeOptions,
-    progress: Progress | None,
+    progress: OnEncode | None,
     on_note: Callable[[str], None] | None,
 ) -> EncodedCorpus | None:
     """The corpus on the ranks that are their own `host`, None on the others, which help. All ranks call it.

@@ -25,14 +25,18 @@ from xw2v.text.merging import Choice, choose
 from xw2v.text.parts import Workspace
 from xw2v.text.readers import Source
 from xw2v.text.runs import BlockPlace, Part, Run, block_codes
-from xw2v.text.spool import ID, OFFSET, Progress, Spool
+from xw2v.text.spool import ID, OFFSET, Spool
 from xw2v.text.summary import Summary, only, summarise
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.text.words import Words, pack, parts_of
 
-__all__ = ["encode_blocks", "read_parts"]
+__all__ = ["OnEncode", "encode_blocks", "read_parts"]
+
+OnEncode = Callable[[int, int | None, int], None]
+"""Called with (bytes read, bytes in all or None, words so far)."""
 
 Report = Callable[[int, int], None]
+"""Called with (bytes read, words so far)."""
 
 
 class Encoded(NamedTuple):
@@ -48,7 +52,7 @@ class Encoded(NamedTuple):
 
 
 def encode_blocks(
-    source: Source, ids: Spool, offsets: Spool, workspace: Workspace, choice: Choice, progress: Progress | None
+    source: Source, ids: Spool, offsets: Spool, workspace: Workspace, choice: Choice, progress: OnEncode | None
 ) -> Encoded:
     """Read all of `source` into the two files.
 
@@ -83,7 +87,7 @@ def encode_blocks(
     return Encoded(vocabulary, summary.tokens, summary.overlooked)
 
 
-def _summary(source: Source, room: int, choice: Choice, k: int, progress: Progress) -> Summary:
+def _summary(source: Source, room: int, choice: Choice, k: int, progress: OnEncode) -> Summary:
     """The words that may be frequent, and those that are known."""
     if not source.again:
         msg = f"max_vocab_size reads a source twice, and {source.name} can be read only once; write it to a file"
@@ -116,7 +120,7 @@ def _watched(blocks: Iterator[TokenBlock], report: Report) -> Iterator[TokenBloc
         report(block.done, words)
 
 
-def _gather(source: Source, workspace: Workspace, progress: Progress) -> list[Part]:
+def _gather(source: Source, workspace: Workspace, progress: OnEncode) -> list[Part]:
     """All parts of the source; those that the workspace has already are not read again."""
     bytes_before = workspace.bytes_of(workspace.done)
     words_before = sum(part.tokens for part in workspace.done.values())

@@ -14,7 +14,7 @@ import numpy as np
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError
 from xw2v.files import new_folder, put_right
-from xw2v.text.encoder import encode_blocks, read_parts
+from xw2v.text.encoder import OnEncode, encode_blocks, read_parts
 from xw2v.text.manifest import (
     IDS_NAME,
     OFFSETS_NAME,
@@ -28,7 +28,7 @@ from xw2v.text.memory import MEMORY, Shares, memory_bytes, shares
 from xw2v.text.merging import Choice
 from xw2v.text.parts import FolderWorkspace, folder_workspace, temporary_workspace
 from xw2v.text.readers import Source, default_workers, open_source
-from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, spool_file
+from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, spool_file
 from xw2v.text.store import EncodedCorpus, loaded, reusable
 from xw2v.text.vocabulary import Vocabulary
 
@@ -95,7 +95,7 @@ class EncodeOptions(NamedTuple):
                 raise ConfigError(msg)
 
 
-def encode_for_a_while(source: Any, options: EncodeOptions, progress: Progress | None) -> EncodedCorpus:
+def encode_for_a_while(source: Any, options: EncodeOptions, progress: OnEncode | None) -> EncodedCorpus:
     """A corpus in memory, beyond 64 MiB in unnamed temporary files. See `encode`."""
     opened, share = options.opened(source)
     place = Path(tempfile.gettempdir())
@@ -146,7 +146,7 @@ class Encoding:
         self.workspace.begin({})
         return self.workspace.missing
 
-    def finish(self, progress: Progress | None = None) -> None:
+    def finish(self, progress: OnEncode | None = None) -> None:
         """Read the parts that are not read, choose the vocabulary and write the corpus."""
         part, work = self._unfinished, self.workspace
         if part is None or work is None:
@@ -186,7 +186,7 @@ def encoding(source: Any, folder: str | os.PathLike[str], options: EncodeOptions
 
 
 def write_parts(
-    source: Source, folder: Path, numbers: Sequence[int], room: int, reading: dict[str, Any], progress: Progress | None
+    source: Source, folder: Path, numbers: Sequence[int], room: int, reading: dict[str, Any], progress: OnEncode | None
 ) -> None:
     """Read some parts of a corpus into the folder of an encoding that another process has begun.
 

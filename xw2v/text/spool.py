@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,11 @@ import numpy.typing as npt
 
 from xw2v.errors import FileAccessError, FormatError, XW2VError
 
-__all__ = ["ID", "MEMORY_BYTES", "OFFSET", "Progress", "Spool", "reporting", "spool_file"]
+__all__ = ["ID", "MEMORY_BYTES", "OFFSET", "Spool", "reporting", "spool_file"]
 
 ID, OFFSET = np.dtype("<i4"), np.dtype("<i8")
 MEMORY_BYTES = 64 << 20
 """Temporary files are kept in memory up to this size."""
-Progress = Callable[[int, int | None, int], None]
-"""Called with (bytes read, bytes in all or None, words so far)."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,12 @@ from xw2v.errors import ConfigError, FormatError, IdRangeError, XW2VError
 from xw2v.order import falls
 from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest, vocabulary_options
 from xw2v.text.memory import MEMORY
-from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Progress, Spool, reporting
+from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, reporting
 from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
+
+if TYPE_CHECKING:
+    from xw2v.text.encoder import OnEncode
 
 __all__ = ["EncodedCorpus", "encode", "loaded", "reusable"]
 
@@ -221,7 +224,7 @@ def encode(
     lower: bool = False,
     errors: str = "strict",
     column: str | None = None,
-    progress: Progress | bool | None = None,
+    progress: OnEncode | bool | None = None,
     known: Vocabulary | None = None,
     memory: int | str = MEMORY,
 ) -> EncodedCorpus:

@@ -16,7 +16,7 @@ __all__ = ["WordPile", "Words", "from_lines", "from_parts", "pack", "parts_of", 
 
 Words = Any  # a pyarrow.BinaryArray without nulls
 
-_WORD_COST = 12  # bytes a word takes beside its letters: an offset and a count
+_BESIDE = 12  # bytes a word takes beside its letters: an offset and a count
 
 
 def pack(words: Iterable[str]) -> Words:
@@ -56,7 +56,7 @@ def from_lines(lines: bytes) -> Words:
 
 def weight(words: Words) -> int:
     """About how many bytes the words and their counts take."""
-    return len(parts_of(words)[1]) + _WORD_COST * len(words)
+    return len(parts_of(words)[1]) + _BESIDE * len(words)
 
 
 class WordPile:
