@@ -230,7 +230,7 @@ def test_random_centers(library: Library) -> None:
 
 def test_a_token_is_kept_below_its_threshold_and_not_at_it(library: Library) -> None:
     ids = np.arange(20, dtype=np.int32)  # each a word of its own, whose threshold is its draw, or one more
-    thresholds = low_half(draw(KEY, ids.astype(np.int64), xp=np)) + ids % 2
+    thresholds = low_half(draw(KEY, ids.astype(np.int64))) + ids % 2
     kept = keep_tokens(
         library.asarray(ids), library.asarray(np.ones(20, np.int32)), 0, thresholds=library.asarray(thresholds),
         key=KEY, window=2, shrink=False, pad=3, xp=library.xp,

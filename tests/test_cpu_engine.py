@@ -283,7 +283,7 @@ def test_every_corpus_is_trained_on_by_the_same_compiled_code(tmp_path: Path, mo
 
 def test_a_token_is_kept_below_its_threshold_and_not_at_it() -> None:
     ids = np.arange(20, dtype=np.int32)
-    thresholds = low_half(draw(99, ids.astype(np.int64), xp=np)) + ids % 2
+    thresholds = low_half(draw(99, ids.astype(np.int64))) + ids % 2
     index, reach = np.empty(21, np.int32), np.empty(21, np.int32)
     assert from_python(chunk._keep)(ids, 0, np.uint64(99), thresholds, 2, False, index, reach) == 10
     np.testing.assert_array_equal(index[:10], ids[1::2])
@@ -291,7 +291,7 @@ def test_a_token_is_kept_below_its_threshold_and_not_at_it() -> None:
 
 def test_a_noise_word_is_its_columns_below_the_threshold_and_not_at_it() -> None:
     words = np.arange(8)
-    bits = draw(99, words, xp=np) & 0xFFFFFFFF | words << 61  # column n for word n
+    bits = draw(99, words) & 0xFFFFFFFF | words << 61  # column n for word n
     noise = AliasTable(low_half(bits) + words % 2, (words + 100).astype(np.int32))
     drawn = [from_python(chunk._noise_word)(number, noise) for number in bits.astype(np.uint64)]
     np.testing.assert_array_equal(drawn, np.where(words % 2, words, words + 100))

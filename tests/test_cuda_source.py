@@ -516,9 +516,9 @@ def test_a_token_is_kept_and_a_noise_word_its_columns_below_the_threshold_and_no
     config, ids = exact(5, group_size=1, group_negatives=1), np.arange(V, dtype=np.int32)
     engine = CudaEngine(config, np.ones(V), NumpyBackend("a test"), kernels=kernels())
     places = np.arange(V, dtype=np.int64)
-    bits = draw(stream_key(config.seed, Purpose.TOKEN, 3), places, xp=np)
+    bits = draw(stream_key(config.seed, Purpose.TOKEN, 3), places)
     engine._keep_below = low_half(bits) + places % 2
-    bits = draw(stream_key(config.seed, Purpose.NOISE, 3), places[1::2], xp=np)
+    bits = draw(stream_key(config.seed, Purpose.NOISE, 3), places[1::2])
     columns = ((bits.view(np.uint64) >> np.uint64(32)) * np.uint64(V) >> np.uint64(32)).astype(np.int64)
     engine._noise_below[columns], engine._noise_alias[:] = low_half(bits), V - 1 - ids
     kept = engine._keep(read_chunk(ids, np.array([0, V]), 0, V), 3)

@@ -26,7 +26,7 @@ def unsigned(bits: np.ndarray) -> list[int]:
 
 def test_known_answers(library: Library) -> None:
     counters = library.asarray(np.arange(5, dtype="int64"))
-    assert unsigned(library.to_host(draw(1234567, counters, xp=library.xp))) == KNOWN
+    assert unsigned(library.to_host(draw(1234567, counters))) == KNOWN
 
 
 def test_compiled_draws_are_the_draws() -> None:
@@ -34,18 +34,18 @@ def test_compiled_draws_are_the_draws() -> None:
     for key in (0, 12345, 2**64 - 1):
         counters = np.array([0, 1, 77, 2**40])
         found = [int(compiled.random_bits(np.uint64(key), counter)) for counter in counters]
-        assert found == unsigned(draw(key, counters, xp=np))
+        assert found == unsigned(draw(key, counters))
 
 
 @pytest.mark.parametrize("key", [0, 1, 2**63, 2**64 - 1])
 def test_large_keys_and_counters_equal_python_integers(library: Library, key: int) -> None:
     counters = [0, 1, 2**31, 2**40 + 7, 2**62]
-    bits = library.to_host(draw(key, library.asarray(counters, "int64"), xp=library.xp))
+    bits = library.to_host(draw(key, library.asarray(counters, "int64")))
     assert unsigned(bits) == [reference.splitmix64(key, n) for n in counters]
 
 
 def test_halves_are_the_bits(library: Library) -> None:
-    bits = draw(7, library.asarray(np.arange(100, dtype="int64")), xp=library.xp)
+    bits = draw(7, library.asarray(np.arange(100, dtype="int64")))
     low, high = library.to_host(low_half(bits)), library.to_host(high_half(bits))
     assert low.min() >= 0
     assert high.min() >= 0
@@ -54,7 +54,7 @@ def test_halves_are_the_bits(library: Library) -> None:
 
 @pytest.mark.parametrize("n", [1, 5, 1000])
 def test_below_is_uniform(n: int) -> None:
-    bits = draw(stream_key(1, Purpose.NOISE), np.arange(200_000), xp=np)
+    bits = draw(stream_key(1, Purpose.NOISE), np.arange(200_000))
     for half in (low_half(bits), high_half(bits)):
         numbers = below(half, n)
         counts = np.bincount(numbers, minlength=n)
@@ -76,8 +76,8 @@ def test_keys_differ() -> None:
 def test_streams_are_uncorrelated() -> None:
     counters = np.arange(100_000)
     streams = [
-        high_half(draw(stream_key(1, purpose, epoch), counters, xp=np))
+        high_half(draw(stream_key(1, purpose, epoch), counters))
         for purpose, epoch in ((Purpose.TOKEN, 0), (Purpose.TOKEN, 1), (Purpose.NOISE, 0))
     ]
-    correlation = np.corrcoef([*streams, low_half(draw(stream_key(1, Purpose.TOKEN), counters, xp=np))])
+    correlation = np.corrcoef([*streams, low_half(draw(stream_key(1, Purpose.TOKEN), counters))])
     assert np.abs(correlation - np.eye(4)).max() < 0.015

@@ -41,7 +41,7 @@ def test_draws_of_large_counters(counter: int) -> None:
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
     z ^= z >> 31
     with np.errstate(over="ignore"):
-        bits = draw(key, np.array([counter]), xp=NUMPY.xp)
+        bits = draw(key, np.array([counter]))
     assert int(bits[0]) & mask == z
 
 

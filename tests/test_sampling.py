@@ -37,7 +37,7 @@ def test_sample_zero_keeps_everything() -> None:
 def test_share_of_kept_tokens() -> None:
     counts = np.array([1000, 10])
     thresholds = keep_thresholds(counts, 0.01)
-    bits = low_half(draw(stream_key(3, Purpose.TOKEN), np.arange(100_000), xp=np))
+    bits = low_half(draw(stream_key(3, Purpose.TOKEN), np.arange(100_000)))
     kept = int((bits < thresholds[0]).sum())
     assert stats.binomtest(kept, 100_000, keep_probabilities(counts, 0.01)[0]).pvalue > 1e-3
 
@@ -65,7 +65,7 @@ def test_alias_table_stands_for_its_distribution(V: int) -> None:
 
 def test_drawn_words_follow_the_distribution() -> None:
     p = noise_probabilities(np.array([1000, 300, 100, 30, 10, 1]))
-    bits = draw(stream_key(1, Purpose.NOISE), np.arange(300_000), xp=np)
+    bits = draw(stream_key(1, Purpose.NOISE), np.arange(300_000))
     counts = np.bincount(draw_words(alias_table(p), bits, xp=np), minlength=6)
     assert stats.chisquare(counts, p * 300_000).pvalue > 1e-3
 
@@ -73,9 +73,9 @@ def test_drawn_words_follow_the_distribution() -> None:
 def test_every_backend_draws_the_same_words(library: Library) -> None:
     host = alias_table(noise_probabilities(np.arange(50, 0, -1)))
     counters = np.arange(600).reshape(20, 30)
-    wanted = draw_words(host, draw(9, counters, xp=np), xp=np)
+    wanted = draw_words(host, draw(9, counters), xp=np)
     there = AliasTable(*map(library.asarray, host))
-    words = draw_words(there, draw(9, library.asarray(counters), xp=library.xp), xp=library.xp)
+    words = draw_words(there, draw(9, library.asarray(counters)), xp=library.xp)
     assert library.same_kind(words)
     np.testing.assert_array_equal(library.to_host(words), wanted)
 

@@ -167,10 +167,10 @@ class Fitting:
 
     def complaint(self) -> str | None:
         """What is to be said of a run from which next to nothing was learned; None where all is well."""
-        known = len(self.learned.vocabulary) if self.learned is not None else 0
-        pairs = self.history[-1].pairs if self.history else 0
         if self.config.sample == 0:
             return None
+        known = len(self.learned.vocabulary) if self.learned is not None else 0
+        pairs = self.history[-1].pairs if self.history else 0
         if pairs < max(len(self.corpus.vocabulary) - known, 1):
             left = f"{pairs:,} pairs of words"
         else:
@@ -277,7 +277,7 @@ class Fitting:
         if found is not None and resume is None and not _is_finished(found):
             msg = (
                 f"{checkpoints.folder} holds a checkpoint of a run that is not finished: resume goes on with it; "
-                f"to start anew say so (resume=False, --no-resume)"
+                "to start anew say so (resume=False, --no-resume)"
             )
             raise ConfigError(msg)
         if resume and found is None and on_note is not None:

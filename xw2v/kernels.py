@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NOTHING", "THREADS", "ArrayKernels", "blocks_of", "options", "source", "with_headers"]
+__all__ = ["NOTHING", "THREADS", "ArrayKernels", "Module", "blocks_of", "options", "source", "with_headers"]
 
 THREADS = 256  # of a block whose warps take a row each
 NOTHING = np.uint64(0)
@@ -48,8 +48,39 @@ def options(real: str, ids: str) -> tuple[str, ...]:
     return ("--std=c++17", f"-DREAL={_REALS[real]}", f"-DID={_IDS[ids]}")
 
 
-class ArrayKernels:
-    """The kernels for one pair of dtypes, on the current CuPy device. CuPy keeps what it compiled in a cache on disk.
+class Module:
+    """The kernels of a source, on the current CuPy device. CuPy keeps what it compiled in a cache on disk.
+
+    Parameters
+    ----------
+    code, options : what NVRTC is given
+    shared_bytes : int or None    most shared memory that a block may ask for; None: 48 KiB
+    """
+
+    def __init__(self, code: str, options: tuple[str, ...], *, shared_bytes: int | None = None) -> None:
+        import cupy
+
+        self._module = cupy.RawModule(code=code, options=options)
+        self._shared_bytes = shared_bytes
+        self._kernels: dict[str, Any] = {}
+
+    def compile(self) -> None:
+        """Compile it now, not when the first kernel is launched; raises what CuPy raises."""
+        self._module.compile()
+
+    def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
+        """Start a kernel; contiguous arrays and NumPy scalars are its arguments."""
+        kernel = self._kernels.get(name)
+        if kernel is None:
+            kernel = self._kernels[name] = self._module.get_function(name)
+            if self._shared_bytes is not None:
+                # Two modules may share a kernel in CuPy: none may lower it for another.
+                kernel.max_dynamic_shared_size_bytes = self._shared_bytes
+        kernel((grid,), (threads,), tuple(arguments), shared_mem=shared_bytes)
+
+
+class ArrayKernels(Module):
+    """The kernels of `kernels.cu` for one pair of dtypes.
 
     Parameters
     ----------
@@ -60,16 +91,8 @@ class ArrayKernels:
     def __init__(self, real: str, ids: str) -> None:
         import cupy
 
+        super().__init__(source(), options(real, ids))
         self.multiprocessors = int(cupy.cuda.Device().attributes["MultiProcessorCount"])
-        self._module = cupy.RawModule(code=source(), options=options(real, ids))
-        self._kernels: dict[str, Any] = {}
-
-    def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
-        """Start a kernel; contiguous arrays and NumPy scalars are its arguments."""
-        kernel = self._kernels.get(name)
-        if kernel is None:
-            kernel = self._kernels[name] = self._module.get_function(name)
-        kernel((grid,), (threads,), tuple(arguments), shared_mem=shared_bytes)
 
 
 def blocks_of(rows: int) -> int:

@@ -114,7 +114,7 @@ def _walks(
     V = len(found.nodes)
     tell(0, V * num_walks)
     order = np.concatenate(
-        [np.argsort(draw(stream_key(seed, Purpose.START, turn), np.arange(V), xp=np)) for turn in range(num_walks)]
+        [np.argsort(draw(stream_key(seed, Purpose.START, turn), np.arange(V))) for turn in range(num_walks)]
     )
     walks = _room(len(order), walk_length)
     lengths = np.empty(len(order), dtype=np.int64)

@@ -32,9 +32,9 @@ from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError, FileAccessError, NumericalError
 from xw2v.files import locked
 from xw2v.screen import Screen
-from xw2v.text.datasets import WORLD_CLUSTERS
 from xw2v.text.memory import MEMORY
 from xw2v.text.vocabulary import Vocabulary
+from xw2v.text.world import WORLD_CLUSTERS
 from xw2v.training.checkpoint import holds_checkpoints, remove_checkpoints
 from xw2v.vectors.curves import plot_scores
 from xw2v.vectors.epoch_scores import EpochScores

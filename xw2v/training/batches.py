@@ -149,7 +149,7 @@ def keep_tokens_at(
     pad : int                                 at least m + b
     """
     on = device(ids)
-    bits = draw(key, positions, xp=xp)
+    bits = draw(key, positions)
     kept = low_half(bits) < xp.take(thresholds, ids, axis=0)
     bits = bits[kept]
     if shrink:
@@ -289,7 +289,7 @@ def random_centers(kept: Kept, start: int, *, key: int, window: int, xp: Any) ->
     (first,) = xp.nonzero(begins)
     end = xp.concat([first[1:], xp.asarray([tokens.shape[0]], dtype=first.dtype, device=on)])
     counters = xp.arange(start, start + is_pair.shape[0], dtype=xp.int64, device=on)
-    bits = draw(key, counters, xp=xp)
+    bits = draw(key, counters)
     sentence = below(high_half(bits), first.shape[0])
     begin = xp.take(first, sentence, axis=0)
     token = begin + below(low_half(bits), xp.take(end, sentence, axis=0) - begin)

@@ -39,7 +39,7 @@ def stream_key(seed: int, purpose: Purpose, epoch: int = 0) -> int:
     return key
 
 
-def draw(key: int, counters: Array, *, xp: Any) -> Array:
+def draw(key: int, counters: Array) -> Array:
     """64 random bits for each counter.
 
     Parameters

@@ -21,7 +21,7 @@ def initial_tables(V: int, config: Config, backend: Backend) -> Tables:
     rows = max(1, (_GPU_NUMBERS if backend.name == "cupy" else _NUMBERS) // D)
     for first in range(0, V, rows):
         last = min(first + rows, V)
-        bits = draw(key, xp.arange(first * D, last * D, dtype=xp.int64, device=backend.device), xp=xp)
+        bits = draw(key, xp.arange(first * D, last * D, dtype=xp.int64, device=backend.device))
         # 24 bits are what a float32 holds exactly, so that every backend computes the same number.
         uniform = xp.astype(high_half(bits) >> 8, xp.float32) * 2.0**-24
         centers[first:last, :] = xp.reshape((uniform - 0.5) / D, (last - first, D))

@@ -41,7 +41,7 @@ def kept_aside(chunk: Chunk, config: Config) -> np.ndarray:
     if len(chunk.ids) == 0:
         return np.zeros(0, dtype=bool)
     begins = np.concatenate(([0], np.flatnonzero(chunk.sentences[1:] != chunk.sentences[:-1]) + 1))
-    bits = draw(stream_key(config.seed, Purpose.ASIDE), chunk.start + begins, xp=np)
+    bits = draw(stream_key(config.seed, Purpose.ASIDE), chunk.start + begins)
     aside = low_half(bits) < round(config.validation_fraction * 2**32)
     return np.repeat(aside, np.diff(begins, append=len(chunk.ids)))
 
@@ -153,7 +153,7 @@ class Validation:
         xp = self.backend.xp
         places = xp.arange(_GROUP_NEGATIVES, dtype=xp.int64, device=self.backend.device)
         key = stream_key(self.config.seed, Purpose.NOISE, _EPOCH)
-        return draw_words(self._noise, draw(key, positions[:, None] * _GROUP_NEGATIVES + places, xp=xp), xp=xp)
+        return draw_words(self._noise, draw(key, positions[:, None] * _GROUP_NEGATIVES + places), xp=xp)
 
 
 def _negative_sampling(tables: Tables, windows: Windows, validation: Validation) -> Array:

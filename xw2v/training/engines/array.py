@@ -124,7 +124,7 @@ class ArrayEngine:
         if config.loss != "softmax":
             places = xp.arange(self.group_negatives, dtype=xp.int64, device=self.backend.device)
             counters = windows.positions[:, None] * self.group_negatives + places
-            bits = draw(stream_key(config.seed, Purpose.NOISE, epoch), counters, xp=xp)
+            bits = draw(stream_key(config.seed, Purpose.NOISE, epoch), counters)
             outside_ids = xp.concat([outside_ids, draw_words(self._noise, bits, xp=xp)], axis=1)
         sizes = self.backend.to_host(groups.limit - groups.first).clip(max=b)
         for first, last in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
@@ -188,7 +188,7 @@ class ArrayEngine:
             def train(alpha: float, totals: Array, some: slice = some, centers: int = stop - start) -> None:
                 some = self._share(some)
                 counters = pairs.counters[some][:, None] * config.negative + places
-                noise_ids = draw_words(self._noise, draw(key, counters, xp=xp), xp=xp)
+                noise_ids = draw_words(self._noise, draw(key, counters), xp=xp)
                 center_ids, outside_ids = pairs.center_ids[some], pairs.outside_ids[some]
                 result = negative_sampling(
                     take_rows(tables.center_vectors, center_ids, xp=xp),

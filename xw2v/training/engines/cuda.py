@@ -21,7 +21,7 @@ import numpy as np
 from xw2v.backend import Backend
 from xw2v.config import Config
 from xw2v.errors import BackendError, ConfigError
-from xw2v.kernels import with_headers
+from xw2v.kernels import Module, with_headers
 from xw2v.training import batches
 from xw2v.training.batches import Chunk
 from xw2v.training.draws import Purpose, stream_key
@@ -81,7 +81,7 @@ def options(tf32: bool, shape: Sequence[int] = (), cluster: int = 1) -> tuple[st
 
 
 class CupyKernels:
-    """Kernels on the current CuPy device. CuPy keeps what it compiled in its own cache on disk.
+    """Kernels on the current CuPy device.
 
     Parameters
     ----------
@@ -96,8 +96,7 @@ class CupyKernels:
         attributes = device.attributes
         self.multiprocessors = int(attributes["MultiProcessorCount"])
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
-        self._kernels: dict[str, Any] = {}
-        self._module: Any = None
+        self._module: Module | None = None
 
     def compile(self, shape: Sequence[int], cluster: int = 1) -> None:
         """See `Kernels.compile`.
@@ -106,10 +105,7 @@ class CupyKernels:
         ------
         BackendError   the source does not compile here
         """
-        import cupy
-
-        self._kernels.clear()
-        self._module = cupy.RawModule(code=source(), options=options(self.tf32, shape, cluster))
+        self._module = Module(source(), options(self.tf32, shape, cluster), shared_bytes=self.shared_bytes)
         try:
             self._module.compile()
         except Exception as error:
@@ -119,12 +115,8 @@ class CupyKernels:
 
     def launch(self, name: str, grid: int, threads: int, shared_bytes: int, arguments: Sequence[Any]) -> None:
         """See `Kernels.launch`."""
-        kernel = self._kernels.get(name)
-        if kernel is None:
-            kernel = self._kernels[name] = self._module.get_function(name)
-            # Beyond 48 KiB it must be allowed. Engines share a kernel in CuPy: none may lower it for another.
-            kernel.max_dynamic_shared_size_bytes = self.shared_bytes
-        kernel((grid,), (threads,), tuple(arguments), shared_mem=shared_bytes)
+        assert self._module is not None, "compile comes first"
+        self._module.launch(name, grid, threads, shared_bytes, arguments)
 
 
 class _Kept(NamedTuple):
