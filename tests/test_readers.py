@@ -333,14 +333,14 @@ def test_a_link_to_nothing_is_said(tmp_path: Path, pattern: str) -> None:
 def test_a_folder_that_cannot_be_looked_into_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in").mkdir()
     write(tmp_path / "a.txt", "a")
-    real = os.listdir
+    real = Path.iterdir
 
-    def listdir(path: Any) -> list[str]:
-        if Path(path).name == "in":
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "in":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(Path, "iterdir", iterdir)
     with pytest.raises(FileAccessError, match=r"cannot read .*in: Permission denied"):
         open_source(tmp_path)
 

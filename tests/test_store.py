@@ -379,12 +379,17 @@ def test_nobodys_files_are_deleted(text: Path, tmp_path: Path, what: str) -> Non
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a\0b", "embedded null byte"), ("x" * 300, "too long"), ("x" * 250, "too long"), ("round", "loop")],
+    [
+        ("a\0b", "be written: .*embedded null"),
+        ("x" * 300, "be written: .*too long"),
+        ("x" * 250, "be written: .*too long"),
+        ("round", "(be written: .*loop|write .*: Not a directory)"),  # from Python 3.13 on, the second
+    ],
     ids=["zero byte", "long", "long for its parts", "links"],
 )
 def test_names_that_cannot_be(text: Path, tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "round").symlink_to(tmp_path / "round")
-    with pytest.raises(FileAccessError, match=f"cannot be written: .*{message}"):
+    with pytest.raises(FileAccessError, match=f"cannot {message}"):
         encode(text, tmp_path / name, min_count=1)
     assert listed(tmp_path) == ["round", "text.txt"]
 

@@ -35,11 +35,11 @@ class UncachedFile(io.RawIOBase):
     """
 
     def __init__(self, path: Path) -> None:
+        self._file, self._filled, self._view = -1, 0, memoryview(b"")  # Python closes it also where this fails
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
         self._file = os.open(path, flags, 0o666)
         self._direct = bool(_DIRECT) and self._set_direct(True)
         self._view = memoryview(mmap.mmap(-1, _BUFFER))  # begins with a page, as a direct write wants
-        self._filled = 0
 
     def writable(self) -> bool:
         """It is."""
@@ -74,7 +74,8 @@ class UncachedFile(io.RawIOBase):
         try:
             super().close()  # flushes
         finally:
-            os.close(self._file)
+            if self._file >= 0:
+                os.close(self._file)
 
     def _put(self) -> None:
         rest = self._view[: self._filled]
