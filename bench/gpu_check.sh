@@ -131,7 +131,7 @@ bench() { step "$1" "$2" "$python" -m bench.bench_gpu "${@:3}" "${arguments[@]}"
 for check in equal matrix racecheck memcheck initcheck synccheck; do beside $check; done
 all_done
 # In each process TF32 comes last: cuBLAS keeps to it.
-bench engines 90 fused softmax
+bench engines 120 fused softmax
 bench array 60 array
 bench quality 60 quality
 bench gensim 60 gensim
