@@ -15,6 +15,14 @@ from xw2v.errors import BackendError
 
 Array = Any
 
+# What terminals show must not depend on where the tests run; typer looks at these when it is imported.
+for _name in (
+    "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PY_COLORS",
+    "TTY_COMPATIBLE", "TTY_INTERACTIVE",
+):  # fmt: skip
+    os.environ.pop(_name, None)
+os.environ["TERM"] = "xterm-256color"
+
 LIBRARIES = ("numpy", "numpy-readonly", "strict", "strict-device1", "torch", "cupy")
 
 

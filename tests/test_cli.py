@@ -445,6 +445,23 @@ def test_words_that_the_output_cannot_encode(tmp_path: Path, encoding: str) -> N
     assert shown == (["\U0001d11e", "\\udc80"] if encoding == "utf-8" else ["\\U0001d11e", "\\udc80"])
 
 
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_pipes_are_none_the_less_pipes_where_colours_are_asked_for(
+    name: str, model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """To rich these make a terminal of whatever is written to."""
+    environment = {**os.environ, name: "1"}
+    command = [sys.executable, "-m", "xw2v"]
+    asked = [*command, "neighbors", str(model), "king", "-n", "1"]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True)
+    (line,) = done.stdout.splitlines()
+    assert line.split("\t")[0] == "king"
+    trained = [*command, "train", str(corpus), "-o", str(tmp_path / "new"), "--vector-size", "4", "--min-count", "1"]
+    done = subprocess.run(trained, env=environment, capture_output=True, text=True, check=True)
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"wrote {tmp_path / 'new'}"
+
+
 def test_evaluate_side_by_side(run: Run, model: Path) -> None:
     Path("pairs.tsv").write_text("king\tqueen\t9\nking\train\t1\nrain\tsnow\t8\n")
     run("convert", model, "other.bin")

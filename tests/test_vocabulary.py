@@ -89,7 +89,7 @@ def test_json_keeps_lone_surrogates() -> None:
     ("text", "fault"),
     [
         ("", "Expecting value"),
-        ("[" * 100_000, "recursion"),
+        ("[" * 100_000, "(recursion|Stack overflow)"),
         ("[]", "two lists"),
         ('{"words": ["a"]}', "two lists"),
         ('{"words": "ab", "counts": [1, 2]}', "two lists"),

@@ -16,7 +16,7 @@ import pytest
 from scipy import sparse, stats
 
 from xw2v import Word2Vec, cli, random_walks
-from xw2v.errors import ConfigError, CorpusError, FormatError, ShapeError
+from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, ShapeError
 from xw2v.graphs import as_graph, read_edges
 from xw2v.text import readers
 from xw2v.walk_loops import running_sums
@@ -266,6 +266,12 @@ def test_what_is_no_graph(graph: Any) -> None:
 )
 def test_large_ids_stay_what_they_are(edges: Any, nodes: list[Any]) -> None:
     assert as_graph(edges).nodes.astype(object).tolist() == nodes
+
+
+def test_without_numba_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xw2v.walk_loops", None)
+    with pytest.raises(BackendError, match=r"^random walks need Numba \(.*\): pip install numba$"):
+        random_walks(EDGES)
 
 
 def test_the_matrix_given_is_left_as_it_is() -> None:

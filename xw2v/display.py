@@ -17,7 +17,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from xw2v.drawing import drawing, is_drawing
+from xw2v.drawing import drawing, is_drawing, is_terminal
 
 __all__ = ["Display", "Tell", "displayed", "is_watched", "watched"]
 
@@ -118,16 +118,12 @@ class Display:
                 self._show()
 
     def _show(self) -> None:
-        from rich.console import Console
-
-        from xw2v.screen import LiveProgress, bars
+        from xw2v.screen import LiveProgress, bars, console_on
 
         view, seconds = _view()
-        console = Console(
-            stderr=True, highlight=False, force_jupyter=False, width=None if view is _terminal else _WIDTH
-        )
+        console = console_on("stderr", force_jupyter=False, width=None if view is _terminal else _WIDTH)
         progress = bars(
-            console, auto_refresh=False, redirect_stdout=_is_terminal(sys.stdout), get_time=lambda: self._time
+            console, auto_refresh=False, redirect_stdout=is_terminal(sys.stdout), get_time=lambda: self._time
         )
         live = LiveProgress(progress)
         with closing(view(progress)) as frames:
@@ -200,7 +196,7 @@ def _in_notebook() -> bool:
 
 
 def _on_terminal() -> bool:
-    return _is_terminal(sys.stderr)
+    return is_terminal(sys.stderr)
 
 
 def _called_by(package: str) -> bool:
@@ -209,10 +205,4 @@ def _called_by(package: str) -> bool:
         if frame.f_globals.get("__name__", "").partition(".")[0] == package:
             return True
         frame = frame.f_back
-    return False
-
-
-def _is_terminal(stream: Any) -> bool:
-    with suppress(Exception):  # closed, or none at all
-        return bool(stream.isatty())
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import pairwise
@@ -24,9 +25,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from xw2v.drawing import drawing
+from xw2v.drawing import drawing, is_terminal
 
-__all__ = ["LiveProgress", "Screen", "bars", "count", "spark"]
+__all__ = ["LiveProgress", "Screen", "bars", "console_on", "count", "spark"]
 
 _MOST_LOSSES = 1024  # remembered for the curve, which is drawn anew for every record
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -141,6 +142,15 @@ def bars(console: Console, **options: Any) -> Progress:
     return _Bars(*columns, console=console, transient=True, **options)
 
 
+def console_on(stream: str, **options: Any) -> Console:
+    """A console on "stdout" or "stderr", which is a terminal only where that is one.
+
+    To rich FORCE_COLOR makes a terminal of every pipe: programs would get tables and bars.
+    """
+    force = None if is_terminal(getattr(sys, stream)) else False
+    return Console(stderr=stream == "stderr", highlight=False, force_terminal=force, **options)
+
+
 class Screen:
     """Standard output for results, standard error for everything else.
 
@@ -155,8 +165,7 @@ class Screen:
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self.out = Console(highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        self.out, self.err = console_on("stdout"), console_on("stderr")
         self.live = self.err.is_terminal and not quiet
 
     def note(self, text: str) -> None:

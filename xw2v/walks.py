@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.display import Tell, watched
-from xw2v.errors import ConfigError, FormatError
+from xw2v.errors import BackendError, ConfigError, FormatError
 from xw2v.files import PathLike, atomic_write
 from xw2v.graphs import Graph, as_graph
 from xw2v.parallel import usable_cores
@@ -79,6 +79,7 @@ def random_walks(
     ------
     ConfigError   an option is out of its range.
     ShapeError    the graph is none of these, has no edges, or weights that are not positive.
+    BackendError  there is no Numba.
 
     Examples
     --------
@@ -142,8 +143,11 @@ def _run(
     workers: int | None,
     tell: Tell,
 ) -> None:
-    from xw2v.walk_loops import running_sums, walk
-
+    try:
+        from xw2v.walk_loops import running_sums, walk
+    except ImportError as error:
+        msg = f"random walks need Numba ({error}): pip install numba"
+        raise BackendError(msg) from error
     cores = workers or usable_cores()
     p, q = shares
     parts = max(4 * cores, min(_MOST_PARTS, walks.size // _STEPS_A_PART))
