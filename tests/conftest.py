@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,11 @@ for _name in (
 ):  # fmt: skip
     os.environ.pop(_name, None)
 os.environ["TERM"] = "xterm-256color"
+
+# Nor on how they were started: `nohup` and the `&` of a script leave signals ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 LIBRARIES = ("numpy", "numpy-readonly", "strict", "strict-device1", "torch", "cupy")
 

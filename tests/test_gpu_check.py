@@ -39,7 +39,7 @@ def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
     asked = tmp_path / "asked.txt"
     for name in ("python", "compute-sanitizer", "mpiexec"):
         stub = tmp_path / name
-        stub.write_text(f'#!/bin/sh\necho "{name} $*" >>{asked}\n')
+        stub.write_text(f'#!/bin/sh\necho "{name} $*" >>"{asked}"\n')
         stub.chmod(0o755)
     environment = {**ENVIRONMENT, "PYTHON": str(tmp_path / "python"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     command = ["bash", str(ROOT / "bench" / "gpu_check.sh"), "--out", str(tmp_path / "out"), "--data", str(tmp_path)]

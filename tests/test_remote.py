@@ -303,9 +303,11 @@ def test_hosts_of_hdfs(store: Store) -> None:
 
 
 def test_addresses_of_local_files(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a b\n")
-    for name in ("a.txt", "*.txt", ""):
-        assert encode(f"file://{tmp_path}/{name}", min_count=1).raw_words == 2
+    folder = tmp_path / "ein höfliches 100% (Wort)"
+    folder.mkdir()
+    (folder / "a 1.txt").write_text("a b\n")
+    for name in ("a 1.txt", "a%201.txt", "*.txt", "a ?.txt", ""):
+        assert encode(f"file://{folder}/{name}", min_count=1).raw_words == 2
 
 
 def test_secrets_are_not_shown() -> None:

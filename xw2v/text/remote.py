@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import pyarrow as pa
 
@@ -26,6 +26,7 @@ from xw2v.text.paths import File, find_files, split_options, without_secrets
 __all__ = ["RemoteFile", "find_remote"]
 
 _MAGIC = re.compile(r"[*?\[]")
+_PLAIN, _LONE_PERCENT = "%/:?#[]@!$&'()*+,;=", re.compile("%(?![0-9A-Fa-f]{2})")  # RFC 3986
 _HADOOP = ("hdfs", "viewfs")
 _IN_PYARROW = ("s3", "gs", "gcs", *_HADOOP, "file")
 _NO_HADOOP = re.compile(r"libhdfs|libjvm|HADOOP|CLASSPATH")
@@ -148,10 +149,16 @@ def _system(base: str, query: str, shown: str) -> tuple[Any, str]:
         try:
             if scheme in _HADOOP:
                 return _hadoop(scheme, rest, query, shown)
-            return pyarrow.fs.FileSystem.from_uri(f"{scheme}://{rest}" + (f"?{query}" if query else ""))  # type: ignore[no-any-return]
+            return pyarrow.fs.FileSystem.from_uri(_address(scheme, rest, query))  # type: ignore[no-any-return]
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError) as error:
             msg = f"{shown} cannot be read: {_line(error)}; wanted an address such as s3://bucket/folder/text.txt"
             raise FileAccessError(msg) from error
+
+
+def _address(scheme: str, rest: str, query: str) -> str:
+    """An address for Arrow, which wants spaces, letters beyond ASCII and the like spelled as %20."""
+    plain = quote(_LONE_PERCENT.sub("%25", rest), safe=_PLAIN)
+    return f"{scheme}://{plain}" + (f"?{query}" if query else "")
 
 
 def _hadoop(scheme: str, rest: str, query: str, shown: str) -> tuple[Any, str]:
@@ -161,7 +168,7 @@ def _hadoop(scheme: str, rest: str, query: str, shown: str) -> tuple[Any, str]:
     try:
         if rest.startswith("/"):  # the host of core-site.xml; from_uri looks for one without a name
             return HadoopFileSystem("default", 0, **dict(parse_qsl(query))), unquote(rest)
-        system, path = FileSystem.from_uri(f"{scheme}://{rest}" + (f"?{query}" if query else ""))
+        system, path = FileSystem.from_uri(_address(scheme, rest, query))
     except OSError as error:
         if not (_NO_HADOOP.search(str(error)) and find_spec("hdfs_native") and find_spec("fsspec")):
             raise
