@@ -536,7 +536,7 @@ def test_an_unwritable_folder(text: Path, tmp_path: Path) -> None:
     try:
         if os.access(tmp_path, os.W_OK):
             pytest.skip("this user may write everywhere")
-        with pytest.raises(FileAccessError, match="(cannot be written|cannot write .*): Permission denied"):
+        with pytest.raises(FileAccessError, match=r"(cannot be written|cannot write .*): Permission denied"):
             encode(text, tmp_path / "e", min_count=1)
     finally:
         tmp_path.chmod(0o700)
