@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,9 +47,9 @@ def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in asked.read_text().splitlines() if "-m pytest" in line]
-    folders = [line.split("--basetemp ")[1].split()[0] for line in lines if "--basetemp" in line]
     names = ["equal", "initcheck", "matrix", "memcheck", "racecheck", "synccheck"]
-    assert sorted(Path(folder).name for folder in folders) == names
+    folders = re.findall(rf"--basetemp .*?/({'|'.join(names)}) ", "\n".join(lines))
+    assert sorted(folders) == names
     for name in names:
         (line,) = [line for line in lines if f"/{name} " in line]
         assert ("tests/test_cuda_gpu.py" in line) == (name != "matrix")
