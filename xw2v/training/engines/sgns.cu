@@ -77,7 +77,9 @@ train_groups(
     const i64 groups = groups_before[segments];
     const u32 walk = blockIdx.x / CLUSTER, walks = gridDim.x / CLUSTER;
     const int begin = (int)(groups * walk / walks), end = (int)(groups * (walk + 1) / walks);
-    const Drawn drawn{center_vectors + shape.begin(), outside_vectors + shape.begin(), kept_ids, kept_span, kept_before, noise_ids, segment, negative};
+    const Drawn drawn{
+        center_vectors + shape.begin(), outside_vectors + shape.begin(), kept_ids, kept_span, kept_before, noise_ids,
+        segment, negative};
     const Schedule schedule{R, kept_before[segments], alpha_first, alpha_last};
     double loss = 0.0;
     u64 measured = 0;

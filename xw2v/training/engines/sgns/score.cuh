@@ -26,7 +26,7 @@ __device__ constexpr int scoring_warps(const Shape& shape) {
     return shape.centers() / CENTER_TILE * (near_tiles(shape) + noise_tiles(shape));
 }
 
-// Tell `visit(t0, c0)` of each tile of scores that this warp takes: of the columns near each centre, and of the noise words.
+// Tell `visit(t0, c0)` of each tile of scores that this warp takes: of columns near its centres, and of noise words.
 template <class Visit>
 __device__ inline void for_own_tiles(const Place& place, const Shape& shape, Visit visit) {
     const int warps = blockDim.x / LANES, near = near_tiles(shape), tiles = near + noise_tiles(shape);
