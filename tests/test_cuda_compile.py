@@ -22,11 +22,8 @@ def test_it_compiles_without_warnings_and_spills(nvrtc: Nvrtc, target: Target, D
     """NVRTC is what CuPy compiles with at first use; it has no headers of the host."""
     found = usages(compiled(nvrtc, target, D))
     assert set(found) == KERNELS
-    # Six numbers go to the stack where clusters of Blackwell take rows in parts; nothing asks for that yet.
-    most = 24 if (target.capability, target.tf32, D) == ("100", False, SIZES[1]) and target.cluster > 1 else 0
     for name, usage in found.items():
-        assert usage.stack <= most, name
-        assert most or usage.stores == usage.loads == 0, name
+        assert usage.stack == usage.stores == usage.loads == 0, name
     assert found["train_groups"].registers <= 128  # a multiprocessor has them for 512 threads
 
 

@@ -236,11 +236,8 @@ class _Lines(NamedTuple):
 
 def _read_lines(path: PathLike) -> _Lines:
     """A text by the reader of corpora, for which a line is a sentence; without comments."""
-    blocks, ends, done = (
-        [pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pack([]))],
-        [np.zeros(1, np.int64)],
-        0,
-    )
+    blocks = [pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pack([]))]  # of a text without a word, too
+    ends, done = [np.zeros(1, np.int64)], 0
     try:
         for block in open_source(path, fields=True).blocks:
             blocks.append(pa.DictionaryArray.from_arrays(block.codes, block.words))

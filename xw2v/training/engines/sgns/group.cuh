@@ -196,7 +196,7 @@ __device__ inline void load_rows(
     const Members& here, const Place& place, const Shape& shape, const Memory& memory, int at) {
     const int width = shape.width(at), fours = rounded_up(shape.room(at), WIDTH_TILE) / 4;
     const bool carry = shape.whole() && place.follows;
-#pragma unroll 4
+#pragma unroll (4 / CLUSTER)
     for (int i = threadIdx.x; i < (shape.centers() + shape.columns()) * fours; i += blockDim.x) {
         const int row = i / fours, d = i % fours * 4, c = row - shape.centers();
         const float* from = here.from()[row];
