@@ -775,6 +775,18 @@ def test_capitals_that_a_model_does_not_know_are_named(run: Run, more: list[obje
     assert run(*more, "capitals").err == ""
 
 
+def test_a_model_of_lower_cased_text_lower_cases_what_comes_after(run: Run, more: list[object]) -> None:
+    Path("more.txt").write_text("The Queen and the Zeppelin\n" * 30)
+    assert run("train", "more.txt", "-o", "lowered", "--lower", "--min-count", 1, "--sample", 0).status == 0
+    Path("more.txt").write_text("The King and THE Queen\n" * 30)
+    result = run(*more, "lowered")
+    assert (result.status, result.err) == (0, "")
+    words = {"the", "queen", "and", "zeppelin"}
+    assert {*Word2Vec.load("new").wv.index_to_key} == words | {"king"}
+    assert run(*more, "lowered", "--no-lower").status == 0
+    assert {*Word2Vec.load("new").wv.index_to_key} == words | {"The", "King", "THE", "Queen"}
+
+
 # What is refused
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,31 @@ def test_new_text_with_new_words() -> None:
     assert (model.wv["a"] != before["a"]).any()
     assert (model.outside_vectors[:4] != outside).any()
     assert np.abs(model.wv["e"]).max() > 0
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_words_are_lower_cased_as_at_first(tmp_path: Path, lower: bool) -> None:
+    (tmp_path / "old.txt").write_text("Tea and Milk\n" * 20)
+    (tmp_path / "new.txt").write_text("TEA and Sugar\n" * 20)
+    model = Word2Vec(**OPTIONS).fit(tmp_path / "old.txt", lower=lower)
+    model.save(tmp_path / "m")
+    assert Word2Vec.load(tmp_path / "m").lowered is lower
+    others = {True: ["tea", "sugar"], False: ["TEA", "Sugar"]}
+    for how in ({}, {"lower": not lower}):
+        wanted = {*model.wv.index_to_key, *others[how.get("lower", lower)]}
+        for going_on in (Word2Vec(**OPTIONS).fit(tmp_path / "old.txt", lower=lower), Word2Vec.load(tmp_path / "m")):
+            going_on.partial_fit(tmp_path / "new.txt", **how)
+            assert {*going_on.wv.index_to_key} == wanted
+            assert going_on.lowered is lower
+
+
+def test_a_model_that_does_not_say_whether_it_was_lower_cased(tmp_path: Path) -> None:
+    Word2Vec(**OPTIONS).fit(OLD).save(tmp_path / "m")
+    path = tmp_path / "m" / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["metadata"]["lower"]
+    path.write_text(json.dumps(stored))
+    assert Word2Vec.load(tmp_path / "m").lowered is False
 
 
 def test_more_epochs_of_a_loaded_model(tmp_path: Path) -> None:

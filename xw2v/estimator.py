@@ -48,6 +48,7 @@ class Word2Vec(Transformer):
     corpus_words : int                      words of the source, before `min_count`
     epochs_trained : int                    passes begun over any corpus
     backend_note, engine_note : str         what trained, and why
+    lowered : bool                          whether `fit` lower-cased the words, as `partial_fit` then does
 
     Raises
     ------
@@ -251,7 +252,7 @@ class Word2Vec(Transformer):
         ----------
         corpus, y : as in `fit`
         epochs, alpha, min_alpha : for this call; None: the model's options
-        how : the other keywords of `fit`
+        how : the other keywords of `fit`; `lower`, where it is not given, is what the first `fit` had
 
         Returns
         -------
@@ -273,6 +274,8 @@ class Word2Vec(Transformer):
         if unknown:
             msg = f"partial_fit() got an unexpected keyword argument {unknown[0]!r}"
             raise TypeError(msg)
+        if self.__sklearn_is_fitted__():
+            how.setdefault("lower", self.lowered)
         given = {"epochs": epochs, "alpha": alpha, "min_alpha": min_alpha}
         config = self.config.replace(**{name: value for name, value in given.items() if value is not None})
         return self._learn(corpus, config, self._learned(config), FitOptions(**how))
@@ -310,6 +313,7 @@ class Word2Vec(Transformer):
             self.backend_note = f"{backend.name}: {backend.why}{_unheeded(config, backend.name, how.distributed)}"
             if learned is None:  # else its first corpus decided
                 self._encoded = fitting.corpus.options
+                self.lowered = bool(self._encoded.get("lower", False))
             if self._before_training is not None:
                 self._before_training(fitting.corpus.vocabulary)
             try:

@@ -31,6 +31,7 @@ class StoredModel(NamedTuple):
     epochs_trained: int
     backend_note: str
     engine_note: str
+    lowered: bool  # was the text lower-cased
 
 
 def save_model(folder: str | os.PathLike[str], model: StoredModel, progress: bool | None = None) -> None:
@@ -53,6 +54,7 @@ def save_model(folder: str | os.PathLike[str], model: StoredModel, progress: boo
             "epochs_trained": model.epochs_trained,
             "backend": model.backend_note,
             "engine": model.engine_note,
+            "lower": model.lowered,
             "history": [dataclasses.asdict(record) for record in model.history],
             "epoch_history": [dataclasses.asdict(record) for record in model.epoch_history],
         },
@@ -81,6 +83,7 @@ def load_model(folder: str | os.PathLike[str]) -> StoredModel:
             epochs_trained=int(metadata.get("epochs_trained", config.epochs)),
             backend_note=str(metadata["backend"]),
             engine_note=str(metadata["engine"]),
+            lowered=metadata.get("lower", False) is True,
         )
         wanted = (len(model.outside_vectors), config.vector_size)
         if not model.outside_vectors.shape == stored.tables["center_vectors"].shape == wanted:

@@ -78,7 +78,7 @@ def _whole_model(path: Path) -> Any:
 def capitals_note(words: Sequence[str], known: int) -> str | None:
     """What to say where a model of lower-case words is about to learn the same words with capitals; else None.
 
-    A model does not say whether its text was lower-cased.
+    One whose text was lower-cased by us lower-cases what comes after; this is for text that had no capitals.
 
     Parameters
     ----------

@@ -124,7 +124,9 @@ def train(
         if preset:
             lower = True if lower is None else lower
             column = _sst_column(corpus) if column is None else column
-        reading = {"lower": bool(lower), "errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
+        reading = {"errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
+        if lower is not None:  # else as the model that is gone on with
+            reading["lower"] = lower
         scores = here.by_all(lambda: _epoch_scores(evaluate, distributed))
         here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus, from_model, distributed)))
         source = here.by_all(lambda: _source(corpus, given | ({} if lower is None else {"lower": lower})))
