@@ -151,7 +151,7 @@ def test_word2vec_c_spellings(run: Run, corpus: Path, monkeypatch: pytest.Monkey
         ("-train c -output v -classes 500", "-classes: no such option of word2vec.c here"),
         ("-train c -output", "'-output' stands alone"),
         ("-train c -output v -size 3 4", "'4' stands alone"),
-        ("-train c -output v -negative -1", "negative must be an integer >= 1"),
+        ("-train c -output v -cbow 0 -negative -1", "negative must be an integer >= 1"),
         ("word2vec -train c -output v", "'word2vec' stands before the options"),
         ("-train c", "-train needs -output FILE"),
         ("train c -output v", "-output: write --output, or word2vec.c's style throughout"),
@@ -182,6 +182,9 @@ def test_word2vec_c_style_reads_several_files_and_scores(run: Run, corpus: Path)
     )
     assert result.status == 0
     facts = json.loads(result.out)
+    assert result.err == (
+        "xw2v: warning: xw2v trains skip-gram; word2vec.c does so with -cbow 0 alone, and CBOW without it\n"
+    )
     assert facts["words"] == 2 * 2 * len(corpus.read_text().split())
     assert [list(end["scores"]) for end in facts["epoch_history"]] == [["pairs"]] * 2
     assert len(WordVectors.load_word2vec_format("v.txt")) == 161
@@ -329,7 +332,8 @@ def test_train_writes_word2vec_formats_by_name(
 def test_word2vec_c_output_is_its_format_whatever_its_name(run: Run, corpus: Path) -> None:
     for binary in (0, 1):
         words = f"-output v{binary} -size 4 -iter 1 -binary {binary} -cbow 0".split()
-        assert run("-train", corpus, *words).status == 0
+        result = run("-train", corpus, *words)
+        assert (result.status, result.err) == (0, "")
         assert len(WordVectors.load_word2vec_format(f"v{binary}", binary=bool(binary))) == 161
 
 

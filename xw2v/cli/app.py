@@ -20,7 +20,7 @@ from xw2v.cli.files import convert, export, info, plot
 from xw2v.cli.questions import analogy, evaluate, neighbors
 from xw2v.cli.report import report
 from xw2v.cli.runs import interrupted_status
-from xw2v.cli.spellings import translated
+from xw2v.cli.spellings import differs, translated
 from xw2v.cli.train import encode, train
 from xw2v.cli.walk import walk
 from xw2v.errors import ConfigError, XW2VError
@@ -86,7 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = typer.main.get_command(app)
         if Console().width < _TABLES_FROM:
             _without_tables(command)
+        note = differs(words)
         words = translated([word for word in words if word != "--debug"], _long_options(command))
+        if note is not None:
+            Screen().warn(note)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             status = command.main(args=words, prog_name="xw2v", standalone_mode=False)

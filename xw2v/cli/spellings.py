@@ -7,7 +7,7 @@ from collections.abc import Set
 from xw2v.errors import ConfigError
 from xw2v.files import is_number
 
-__all__ = ["translated"]
+__all__ = ["differs", "translated"]
 
 # word2vec.c's options, with -accuracy of gensim's script of the same style, and what they are here. The output of
 # that program is a word2vec file whatever its name is, so `-output` also sets the format.
@@ -65,6 +65,13 @@ def translated(words: list[str], options: Set[str] = frozenset()) -> list[str]:
         _refuse_one_dash(word.partition("=")[0].replace("_", "-"), options)
         result.append(_ours(word, options if words[0] in ("train", "encode") else None))
     return result
+
+
+def differs(words: list[str]) -> str | None:
+    """What a command line in word2vec.c's style means to that program and not here; None: nothing."""
+    if "-train" in words and "-cbow" not in words:
+        return "xw2v trains skip-gram; word2vec.c does so with -cbow 0 alone, and CBOW without it"
+    return None
 
 
 def _ours(word: str, options: Set[str] | None) -> str:
