@@ -124,7 +124,7 @@ def train(
         if preset:
             lower = True if lower is None else lower
             column = _sst_column(corpus) if column is None else column
-        reading = {"errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
+        reading: dict[str, Any] = {"errors": errors, "column": column, "encoded_dir": encoded, "memory": memory}
         if lower is not None:  # else as the model that is gone on with
             reading["lower"] = lower
         scores = here.by_all(lambda: _epoch_scores(evaluate, distributed))
