@@ -463,7 +463,7 @@ def test_a_full_temporary_folder(text: Path, monkeypatch: pytest.MonkeyPatch) ->
         encode(text, min_count=1)
 
 
-@pytest.mark.parametrize("step", ["_sync", "rename"])
+@pytest.mark.parametrize("step", ["sync", "rename"])
 @pytest.mark.parametrize(
     "error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()], ids=["EIO", "Ctrl-C"]
 )

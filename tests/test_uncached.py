@@ -117,3 +117,19 @@ def test_a_full_disk_is_an_error_and_leaves_what_was_there(tmp_path: Path, monke
         file.write(content(30_000))
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_text() == "old"
+
+
+def test_bytes_stay_what_they_are_where_lines_would_get_other_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows ends lines of a file by two bytes, unless it is opened as binary."""
+    asked, really, binary = [], os.open, 1 << 30
+
+    def note(path: Path, flags: int, mode: int) -> int:
+        asked.append(flags)
+        return really(path, flags & ~binary, mode)
+
+    monkeypatch.setattr(os, "O_BINARY", binary, raising=False)
+    monkeypatch.setattr(os, "open", note)
+    UncachedFile(tmp_path / "f").close()
+    assert [flags & binary for flags in asked] == [binary]

@@ -36,7 +36,7 @@ class UncachedFile(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self._file, self._filled, self._view = -1, 0, memoryview(b"")  # Python closes it also where this fails
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         self._file = os.open(path, flags, 0o666)
         self._direct = bool(_DIRECT) and self._set_direct(True)
         self._view = memoryview(mmap.mmap(-1, _BUFFER))  # begins with a page, as a direct write wants

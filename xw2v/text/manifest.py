@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xw2v.errors import FileAccessError, FormatError, MissingFileError
-from xw2v.files import inside
+from xw2v.files import inside, sync
 from xw2v.text.spool import reporting
 from xw2v.text.vocabulary import Vocabulary
 
@@ -130,13 +130,5 @@ def finish_folder(
         manifest = {"format": _FORMAT, "version": _VERSION, "files": dict(sorted(entries.items())), **record}
         (part / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
         for name in (*entries, _MANIFEST):
-            _sync(part / name)
-
-
-def _sync(path: Path) -> None:
-    """Have the disk take a file."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            with (part / name).open("r+b") as file:  # Windows wants it to be writable
+                sync(file)
