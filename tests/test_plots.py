@@ -17,6 +17,7 @@ import pytest
 
 from xw2v.errors import ConfigError, FileAccessError, NumericalError, ShapeError, UnknownWordError
 from xw2v.training.epochs import EpochEnd
+from xw2v.vectors import figures
 from xw2v.vectors.figures import COLOURS
 from xw2v.vectors.plots import plot_loss, plot_runs, plot_scores, plot_words, words_figure
 from xw2v.vectors.projection import project, project_2d
@@ -238,6 +239,32 @@ def test_words_of_every_script_and_markup_are_drawn_as_they_are(
     assert all(record.name.startswith(("xw2v", "matplotlib", "fontTools")) for record in caplog.records)
 
 
+def test_joiners_inside_of_words_are_not_spelled_out() -> None:
+    figure, _ = words_figure(["می\u200cخواهم", "a\u200bb"], [[1.0, 2.0], [2.0, 1.0]])
+    assert label_boxes_quietly(figure)[0] == ["می\u200cخواهم", "a\\u200bb"]
+
+
+def test_characters_that_no_font_has_are_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(figures, "_WIDE_FONTS", ("DejaVu Serif", "no such font"))  # which is there, and has none of it
+    assert figures.fonts_for({"a", "国"}) == ["DejaVu Sans"]
+    assert "no installed font is known to have ['国']" in caplog.text
+    caplog.clear()
+    assert figures.fonts_for({"a"}) == ["DejaVu Sans"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("title", ["short", "long " * 60, "W" * 300])
+def test_a_title_ends_inside_of_the_picture(title: str) -> None:
+    figure, _ = words_figure(["a", "b"], [[1.0, 2.0], [2.0, 1.0]], title=title)
+    text = figure.axes[0]._left_title  # type: ignore[attr-defined]
+    edge = text.get_window_extent(figure.canvas.get_renderer()).x1  # type: ignore[attr-defined]
+    assert edge <= figure.bbox.x1
+    shown = text.get_text()
+    assert shown == title or (shown.endswith("...") and title.startswith(shown[:-3]) and edge > 0.9 * figure.bbox.x1)
+
+
 def label_boxes_quietly(figure: Any) -> tuple[list[str], Floats, Floats]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -392,6 +419,18 @@ def test_several_runs_in_one_picture(tmp_path: Path) -> None:
     assert drawn.count("stroke: #d55e00") >= 1
     with pytest.raises(ConfigError, match="no record with a finite loss"):
         plot_runs({"none": []}, tmp_path / "runs.svg")
+
+
+def test_names_in_legends_are_drawn_as_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    long = "runs/" + "x" * 60 + "/last"
+    names = ["_private", r"m$\nonsense$", "模型", "tab\there", long]
+    plot_runs({name: [(0, 3.0), (1, 2.0)] for name in names}, tmp_path / "runs.svg")
+    drawn = (tmp_path / "runs.svg").read_text()
+    for name in ("_private", r"m$\nonsense$", "模型", r"tab\there", "runs/xxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxx/last"):
+        assert f"<!-- {name} -->" in drawn
+    assert "no installed font is known to have ['型', '模']" in caplog.text or "Noto" in drawn
+    plot_scores({"m": ends({"_set $a": 0.5}, {"_set $a": 0.6})}, tmp_path / "scores.svg")
+    assert "<!-- _set $a -->" in (tmp_path / "scores.svg").read_text()
 
 
 def ends(*scores: dict[str, float]) -> list[EpochEnd]:

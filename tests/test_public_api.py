@@ -28,7 +28,7 @@ ALLOWED = {
     "display": {"drawing", "screen"},
     "drawing": set(),
     "text": {"text", "display", "errors", "files", "order", "parallel"},
-    "vectors": {"vectors", "backend", "display", "errors", "files", "order", "parallel", "tensors"},
+    "vectors": {"vectors", "backend", "display", "drawing", "errors", "files", "order", "parallel", "tensors"},
     "training": {
         "training",
         "backend",

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.drawing import printable
 from xw2v.errors import ConfigError
 from xw2v.files import PathLike
-from xw2v.vectors.figures import COLOURS, INK, check_suffix, new_figure, own_settings, save_figure
+from xw2v.vectors.figures import COLOURS, INK, check_suffix, fonts_for, new_figure, own_settings, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 __all__ = ["plot_loss", "plot_runs", "plot_scores"]
 
 Points = npt.NDArray[np.float64]
 
 _FIELDS = ("words", "pairs", "step", "epoch")  # of a record: the first that it has is x
+_LONGEST_NAME = 45  # characters
 _LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK}
 
 
@@ -105,10 +108,11 @@ def plot_runs(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str |
     check_suffix(Path(path))
     curves = {run: _curve(records) for run, records in runs.items()}
     figure, axes = new_figure(7.5, 4.6, title)
-    for number, (run, (_, curve)) in enumerate(curves.items()):
-        line = ("-", "--", ":")[number // len(COLOURS) % 3]
-        axes.plot(curve[:, 0], curve[:, 2], line, color=COLOURS[number % len(COLOURS)], linewidth=1.8, label=run)
-    axes.legend(**_LEGEND)
+    lines = []
+    for number, (_, curve) in enumerate(curves.values()):
+        style = ("-", "--", ":")[number // len(COLOURS) % 3]
+        lines += axes.plot(curve[:, 0], curve[:, 2], style, color=COLOURS[number % len(COLOURS)], linewidth=1.8)
+    _name_lines(axes, lines, curves)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     _label_and_save(figure, axes, path, next((name for name, _ in curves.values()), ""), "loss, moving average")
     return {run: curve for run, (_, curve) in curves.items()}
@@ -139,18 +143,34 @@ def plot_scores(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str
         msg = "no scores to draw: train with callbacks=[EpochScores(FILE)], or xw2v train --evaluate FILE"
         raise ConfigError(msg)
     figure, axes = new_figure(7.5, 4.6, title)
-    curves = {}
-    for line, (run, records) in zip(itertools.cycle(("-", "--", ":", "-.")), held.items()):
+    curves: dict[str, Points] = {}
+    lines = []
+    for style, (run, records) in zip(itertools.cycle(("-", "--", ":", "-.")), held.items()):
         for colour, name in zip(itertools.cycle(COLOURS), names):
             curve = np.array([(end.seconds, end.scores[name]) for end in records if name in end.scores], ndmin=2)
             if curve.size:
                 label = name if len(held) == 1 else f"{run}: {name}"
-                axes.plot(*curve.T, line, color=colour, linewidth=1.8, marker="o", markersize=4, label=label)
+                lines += axes.plot(*curve.T, style, color=colour, linewidth=1.8, marker="o", markersize=4)
                 curves[label] = curve
-    axes.legend(**_LEGEND)
+    _name_lines(axes, lines, curves)
     axes.set_xlim(left=0)
     _label_and_save(figure, axes, path, "seconds of training", "score")
     return curves
+
+
+def _name_lines(axes: Axes, lines: list[Line2D], names: Iterable[str]) -> None:
+    """A legend with names as they are: to matplotlib _ at the beginning means none, and $ a formula."""
+    shown = [_cut(printable(name)) for name in names]
+    fonts = fonts_for(set().union(*shown))
+    legend = axes.legend(lines, list(map(str, range(len(lines)))), **_LEGEND)
+    for text, name in zip(legend.get_texts(), shown, strict=True):
+        text.set(text=name, family=fonts, parse_math=False, usetex=False)
+
+
+def _cut(name: str) -> str:
+    """A name that leaves room for the curves; paths of runs differ at their ends as well."""
+    half = (_LONGEST_NAME - 3) // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
 
 
 def _curve(records: Iterable[Any]) -> tuple[str, Points]:

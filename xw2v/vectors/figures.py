@@ -9,17 +9,20 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xw2v.drawing import printable
 from xw2v.errors import ConfigError, FileAccessError
 from xw2v.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 __all__ = [
     "COLOURS",
@@ -32,7 +35,6 @@ __all__ = [
     "fonts_for",
     "new_figure",
     "own_settings",
-    "printable",
     "save_figure",
 ]
 
@@ -87,29 +89,45 @@ def new_figure(width: float, height: float, title: str | None) -> tuple[Figure, 
     axes.set_axisbelow(True)
     if title:
         shown = printable(title)
-        axes.set_title(
+        text = axes.set_title(
             shown, color=INK, fontsize=12, loc="left", family=fonts_for(set(shown)), parse_math=False, usetex=False
         )
+        _cut_to_fit(figure, text)
     return figure, axes
 
 
-def printable(word: str) -> str:
-    """`word` with line ends, tabs and the like spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
+def _cut_to_fit(figure: Figure, text: Text) -> None:
+    """Cut a text that would go beyond the right edge of the picture."""
+    whole, edge = text.get_text(), figure.bbox.x1 - 0.15 * DPI
+
+    def is_over(length: int) -> bool:
+        text.set_text(whole if length == len(whole) else f"{whole[:length].rstrip()}...")
+        renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        return bool(text.get_window_extent(renderer).x1 > edge)
+
+    with boxes_for_missing_glyphs():
+        if is_over(len(whole)):
+            is_over(max(0, bisect_left(range(len(whole)), True, key=is_over) - 1))
 
 
 def fonts_for(characters: set[str]) -> list[str]:
     """Font families to try in turn: DejaVu Sans, which comes with matplotlib, and more where it lacks a character."""
     from matplotlib import font_manager
 
-    default = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
-    lacking = sorted(c for c in characters if not default.get_char_index(ord(c)))
-    if not lacking:
-        return ["DejaVu Sans"]
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    families = ["DejaVu Sans", *(name for name in _WIDE_FONTS if name in installed)]
-    if len(families) == 1:
-        logging.getLogger("xw2v").warning("no installed font is known to have %s; install Noto Sans", lacking[:5])
+    families: list[str] = []
+    lacking = characters
+    for name in ("DejaVu Sans", *(name for name in _WIDE_FONTS if name in installed)):
+        if families and not lacking:
+            break
+        font = font_manager.get_font(font_manager.findfont(name))
+        left = {c for c in lacking if not font.get_char_index(ord(c))}
+        if not families or len(left) < len(lacking):
+            families.append(name)
+        lacking = left
+    if lacking:
+        advice = "install Noto Sans, or Noto Sans CJK for Chinese, Japanese and Korean"
+        logging.getLogger("xw2v").warning("no installed font is known to have %s; %s", sorted(lacking)[:5], advice)
     return families
 
 

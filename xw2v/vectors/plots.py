@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.drawing import printable
 from xw2v.errors import ConfigError, ShapeError, UnknownWordError
 from xw2v.files import PathLike
 from xw2v.vectors.curves import plot_loss, plot_runs, plot_scores
@@ -25,7 +26,6 @@ from xw2v.vectors.figures import (
     fonts_for,
     new_figure,
     own_settings,
-    printable,
     save_figure,
 )
 from xw2v.vectors.projection import METHODS, project, project_2d
