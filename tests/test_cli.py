@@ -449,6 +449,21 @@ def test_words_that_the_output_cannot_encode(tmp_path: Path, encoding: str) -> N
     assert shown == (["\U0001d11e", "\\udc80"] if encoding == "utf-8" else ["\\U0001d11e", "\\udc80"])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are any bytes on Linux")
+def test_half_surrogates_in_the_locale_of_containers(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/model\xff"
+    WordVectors(["a", "\ud800", "b"], np.eye(3) + 1).save(os.fsdecode(folder))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PYTHON"))}
+    environment |= {"LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+    for arguments, shown in (
+        ([b"neighbors", folder, b"a"], b"a\t\\ud800\t"),
+        ([b"convert", folder, b"m\xfe"], b"m\xfe"),
+    ):
+        command = [os.fsencode(sys.executable), b"-m", b"xw2v", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True, cwd=tmp_path)
+        assert shown in done.stdout
+
+
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
 def test_pipes_are_none_the_less_pipes_where_colours_are_asked_for(
     name: str, model: Path, corpus: Path, tmp_path: Path
@@ -1227,6 +1242,15 @@ def _drawn(width: int, *table: Any, **how: Any) -> list[str]:
     screen.out = Console(file=stream, force_terminal=True, width=width, color_system=None)
     screen.table(*table, **how)
     return stream.getvalue().splitlines()
+
+
+def test_a_word_does_not_reach_into_the_terminal() -> None:
+    drawn = _drawn(60, "ti\ntle", ["\x1b[2J"], [["\x1b[31mred"], ["two\nlines\r\x07"], ["\ud800"], ["می\u200cخواهم"]])
+    text = "\n".join(drawn)
+    assert "\x1b" not in text
+    assert all(len(line.split("│")) == 3 for line in drawn if "│" in line)
+    for word in ("ti\\ntle", "\\x1b[2J", "\\x1b[31mred", "two\\nlines\\r\\x07", "\\ud800", "می\u200cخواهم"):
+        assert word in text
 
 
 def test_columns_without_room_are_a_table_below() -> None:

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from xw2v.drawing import drawing, is_terminal
+from xw2v.drawing import drawing, is_terminal, printable
 
 __all__ = ["LiveProgress", "Screen", "bars", "console_on", "count", "spark"]
 
@@ -210,6 +210,9 @@ class Screen:
             for row in rows:
                 self.line("\t".join(row))
             return
+        # Line ends would break the rows, and escapes reach the terminal: words come from anybody's files.
+        title, columns = printable(title), [*map(printable, columns)]
+        rows = [[*map(printable, row)] for row in rows]
         cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
         wide = [max(map(cell_len, column)) for column in cells]
         least = [max((cell_len(part) for cell in column for part in cell.split()), default=0) for column in cells]

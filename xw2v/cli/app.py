@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 import traceback
@@ -29,6 +30,20 @@ from xw2v.screen import Screen
 __all__ = ["app", "main"]
 
 _TABLES_FROM = 80  # columns
+
+
+def _bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Surrogates that stand for the bytes of a file's name as these, all others spelled out."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error("xw2v.bytes_or_escapes", _bytes_or_escapes)
+# What Python does with letters that standard output does not take, the second in the locales C and C.UTF-8, and what
+# is done in its place.
+_ESCAPING = {"strict": "backslashreplace", "surrogateescape": "xw2v.bytes_or_escapes"}
 
 
 def _joined(text: str | None) -> str:
@@ -80,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a word that a terminal cannot show must not end it
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in _ESCAPING:
+        sys.stdout.reconfigure(errors=_ESCAPING[sys.stdout.errors])  # a word that cannot be shown must not end it
     try:
         command = typer.main.get_command(app)
         if Console().width < _TABLES_FROM:
