@@ -208,6 +208,15 @@ def test_the_picture_of_word_vectors_is_that_of_its_words(tmp_path: Path) -> Non
         wv.plot([*words, "unheard"])
 
 
+def test_integers_are_words_of_their_digits_in_pictures_too() -> None:
+    wv = WordVectors([101, 102, 103, 104], np.arange(16).reshape(4, 4) % 5)
+    figures = (wv.plot([101, "104"], analogies=[(101, 102)]), wv.plot(["101", "104"], analogies=[("101", "102")]))
+    shown = [[text.get_text() for text in figure.axes[0].texts if text.get_text()] for figure in figures]
+    assert shown == [["101", "104", "102"]] * 2
+    near = wv.plot(np.int64(103), near=101)  # type: ignore[arg-type]
+    assert sorted(text.get_text() for text in near.axes[0].texts) == ["101", "102", "103", "104"]
+
+
 def test_no_path_draws_nothing() -> None:
     words, vectors = clustered(6)
     np.testing.assert_array_equal(plot_words(words, vectors, None), project_2d(vectors))

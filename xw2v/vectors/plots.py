@@ -15,6 +15,7 @@ import numpy.typing as npt
 from xw2v.drawing import printable
 from xw2v.errors import ConfigError, ShapeError, UnknownWordError
 from xw2v.files import PathLike
+from xw2v.vectors.arguments import as_items, as_key
 from xw2v.vectors.curves import plot_loss, plot_runs, plot_scores
 from xw2v.vectors.figures import (
     COLOURS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
+    from xw2v.vectors.lookup import Key
     from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["plot_loss", "plot_runs", "plot_scores", "plot_vectors", "plot_words", "project_2d", "words_figure"]
@@ -49,31 +51,33 @@ _LONGEST_LABEL = 40  # characters
 
 def plot_vectors(
     wv: WordVectors,
-    words: Iterable[str] | None,
+    words: Iterable[Key] | None,
     path: PathLike | None,
     *,
-    near: Iterable[str] = (),
-    analogies: Sequence[Sequence[str]] = (),
+    near: Iterable[Key] = (),
+    analogies: Sequence[Sequence[Key]] = (),
     title: str | None = None,
     method: str = "pca",
 ) -> Figure:
     """The figure of `WordVectors.plot`, also written where there is a path."""
     if path is not None:
         check_suffix(Path(path))
+    arrows = [analogy if isinstance(analogy, str) else _words(analogy) for analogy in analogies]
     around = {word: [word, *(other for other, _ in wv.most_similar(word, topn=15))] for word in _words(near)}
     drawn = ([] if around else _most_frequent(wv.index_to_key)) if words is None else _words(words)
-    drawn = list(dict.fromkeys([*drawn, *chain(*analogies), *chain(*around.values())]))
+    drawn = list(dict.fromkeys([*drawn, *chain(*arrows), *chain(*around.values())]))
     home = {word: centre for centre, found in reversed(around.items()) for word in found}
     groups = [home.get(word, "") for word in drawn] if around else None
-    figure, _ = words_figure(drawn, wv[drawn], title=title, analogies=analogies, groups=groups, method=method)
+    figure, _ = words_figure(drawn, wv[drawn], title=title, analogies=arrows, groups=groups, method=method)
     if path is not None:
         save_figure(figure, Path(path))
     return figure
 
 
-def _words(given: Iterable[str]) -> list[str]:
-    """A list of words; one word may be given alone."""
-    return [given] if isinstance(given, str) else [str(word) for word in given]
+def _words(given: Iterable[Key] | Key) -> list[str]:
+    """A list of words, integers by their digits; one word may be given alone."""
+    alone = as_key(given)
+    return [str(word) for word in as_items(given)] if alone is None else [alone]
 
 
 def _most_frequent(words: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from xw2v.errors import ConfigError
 from xw2v.files import PathLike
 from xw2v.vectors import model_folder, word2vec_format
 from xw2v.vectors.evaluated import Evaluated
+from xw2v.vectors.lookup import Key
 from xw2v.vectors.searches import Searches
 
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ class WordVectors(Searches, Evaluated):
 
     def plot(
         self,
-        words: Iterable[str] | None = None,
+        words: Iterable[Key] | None = None,
         path: PathLike | None = None,
         *,
-        near: Iterable[str] = (),
-        analogies: Sequence[Sequence[str]] = (),
+        near: Iterable[Key] = (),
+        analogies: Sequence[Sequence[Key]] = (),
         title: str | None = None,
         method: str = "pca",
     ) -> Figure:
