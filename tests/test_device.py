@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Library
 from xw2v import WordVectors
-from xw2v.errors import MixedArraysError, ShapeError, UnknownWordError
+from xw2v.errors import ConfigError, IdRangeError, MixedArraysError, ShapeError, UnknownWordError
 from xw2v.vectors import analogies, device
 
 V, D = 50, 6
@@ -92,6 +92,31 @@ def test_a_backend_takes_the_vectors_along() -> None:
     places, cosines = wv.on("numpy").nearest([3, 4], 2)
     assert places.shape == cosines.shape == (2, 2)
     assert wv.most_similar(WORDS[3], topn=1)[0][0] == WORDS[places[0, 0]]
+
+
+def test_all_other_words(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    wv = WordVectors(WORDS, vectors())
+    on_device = wv.on(library.asarray(vectors()))
+    sorted_at_once = on_device.most_similar_batch(WORDS[:4], topn=None)
+    assert [len(row) for row in sorted_at_once] == [V - 1] * 4
+    monkeypatch.setattr(device, "_MOST_STRUCK_OUT", 5)
+    assert on_device.most_similar_batch(WORDS[:4], topn=None) == sorted_at_once
+    assert on_device.most_similar_batch(WORDS[:4], topn=7) == [row[:7] for row in sorted_at_once]
+    question = (WORDS[1], WORDS[2], WORDS[3])
+    assert len(on_device.analogies([question], topn=None)[0]) == V - 3
+
+
+def test_what_is_no_question() -> None:
+    on_device = WordVectors(WORDS, vectors()).on("numpy")
+    for questions in ([tuple(WORDS[:4])] * 3, [tuple(WORDS[:2]), tuple(WORDS[:4])]):
+        with pytest.raises(ConfigError, match="a question is three words"):
+            on_device.analogies(questions)  # type: ignore[arg-type]
+    for row in (-1, V):
+        with pytest.raises(IdRangeError, match=rf"rows must be in 0 .. {V - 1}, one is {row}"):
+            on_device.nearest([0, row], 1)
+    with pytest.raises(ConfigError, match="topn must be an integer"):
+        on_device.most_similar_batch(WORDS[:2], topn=2.5)  # type: ignore[arg-type]
+    assert WordVectors([], np.zeros((0, 3))).on("numpy").most_similar_batch([]) == []
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -11,7 +11,17 @@ import numpy.typing as npt
 
 from xw2v.errors import ConfigError, MixedArraysError, ShapeError
 
-__all__ = ["UnknownWordText", "as_counts", "as_items", "as_key", "as_number", "as_vectors", "as_weight", "brief"]
+__all__ = [
+    "UnknownWordText",
+    "as_counts",
+    "as_items",
+    "as_key",
+    "as_list",
+    "as_number",
+    "as_vectors",
+    "as_weight",
+    "brief",
+]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -59,7 +69,11 @@ def as_counts(counts: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] 
     if array.shape != (rows,) or (rows and array.dtype.kind not in "iu"):
         msg = f"counts must be {rows} integers, one a word; got {array.dtype} of shape {array.shape}"
         raise ShapeError(msg)
-    return array.astype(np.int64, copy=False)
+    found = array.astype(np.int64, copy=False)
+    if (found < 0).any():  # those above 2^63 are, too; no file would be read with them
+        msg = f"counts must be integers from 0 to 2**63 - 1; got {array[found < 0][0]}"
+        raise ShapeError(msg)
+    return found
 
 
 def as_items(queries: Any) -> list[Any]:
@@ -67,13 +81,21 @@ def as_items(queries: Any) -> list[Any]:
     if queries is None:
         return []
     if as_key(queries) is not None or (
-        isinstance(queries, np.ndarray) and queries.ndim == 1 and queries.dtype.kind != "U"
+        isinstance(queries, np.ndarray) and queries.ndim == 1 and queries.dtype.kind not in "OTU"
     ):
         return [queries]
     if not isinstance(queries, Iterable) or isinstance(queries, (bytes, bytearray)):
         msg = f"wanted a word, a vector or a list of these; got {brief(queries)}"
         raise ConfigError(msg)
     return list(queries)
+
+
+def as_list(keys: Any) -> list[Any]:
+    """A list of keys, of which one alone is none: its letters would be taken for words."""
+    if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
+        msg = f"a list of words is wanted; got {brief(keys)}"
+        raise ConfigError(msg)
+    return list(keys)
 
 
 def as_number(number: Any, name: str, none: str) -> int | None:

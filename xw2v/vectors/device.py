@@ -14,7 +14,8 @@ from array_api_compat import array_namespace, device
 
 from xw2v.backend import get_backend
 from xw2v.display import watched
-from xw2v.errors import MixedArraysError, ShapeError
+from xw2v.errors import ConfigError, IdRangeError, MixedArraysError, ShapeError
+from xw2v.vectors.arguments import as_list, as_number, brief
 from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.nearest import struck_out
 
@@ -27,6 +28,7 @@ Array = Any
 Answers = list[tuple[str, float]]
 
 _BLOCK_NUMBERS = 2**26  # cosines held at once: 256 MB
+_MOST_STRUCK_OUT = 64  # answers found one after the other; for more a row of cosines is sorted
 
 
 class DeviceVectors(Evaluated):
@@ -69,24 +71,33 @@ class DeviceVectors(Evaluated):
     def nearest(
         self, rows: Sequence[int] | npt.NDArray[np.integer], n: int, *, progress: bool | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The n nearest other rows of each row, falling, and their cosines; both (Q, n), on the host."""
+        """The n nearest other rows of each row, falling, and their cosines; both (Q, n), on the host.
+
+        Raises
+        ------
+        IdRangeError   there is no such row.
+        """
         asked = np.asarray(rows, dtype=np.int64).reshape(-1, 1)
+        outside = asked[(asked < 0) | (asked >= len(self._words))]  # which a GPU would take for other rows
+        if len(outside):
+            msg = f"rows must be in 0 .. {len(self._words) - 1}, one is {outside[0]}"
+            raise IdRangeError(msg)
         return self._answered(asked, np.ones(1), n, progress)
 
     def most_similar_batch(
-        self, words: Iterable[Key], topn: int = 10, *, progress: bool | None = None
+        self, words: Iterable[Key], topn: int | None = 10, *, progress: bool | None = None
     ) -> list[Answers]:
-        """`WordVectors.most_similar_batch`, on the device. Exact.
+        """`WordVectors.most_similar_batch`, on the device. Exact. `topn` None is all other words.
 
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]]).on("numpy")
         >>> [[word for word, cosine in row] for row in wv.most_similar_batch(["a", "c"], topn=1)]
         [['b'], ['b']]
         """
-        return list(self._named(*self.nearest(self._words._rows_of(words), topn, progress=progress)))
+        return list(self._named(*self.nearest(self._words._rows_of(words), self._most(topn), progress=progress)))
 
     def analogies(
-        self, questions: Iterable[tuple[Key, Key, Key]], topn: int = 1, *, progress: bool | None = None
+        self, questions: Iterable[tuple[Key, Key, Key]], topn: int | None = 1, *, progress: bool | None = None
     ) -> list[Answers]:
         """`WordVectors.analogy` of each (a, b, c): a is to b as c is to ?
 
@@ -94,10 +105,22 @@ class DeviceVectors(Evaluated):
         >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
         >>> wv.on("numpy").analogies([("man", "king", "woman")])[0][0][0]
         'queen'
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.   ConfigError   a question is not three words.
         """
-        rows = self._words._rows_of(word for question in questions for word in question)
-        asked = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
-        return list(self._named(*self._answered(asked, np.array([-1.0, 1.0, 1.0]), topn, progress)))
+        asked = [as_list(question) for question in questions]
+        wrong = next((question for question in asked if len(question) != 3), None)
+        if wrong is not None:
+            msg = f"a question is three words, a is to b as c is to ?; got {brief(wrong)}"
+            raise ConfigError(msg)
+        rows = np.array([self._words._rows_of(question) for question in asked], dtype=np.int64).reshape(-1, 3)
+        return list(self._named(*self._answered(rows, np.array([-1.0, 1.0, 1.0]), self._most(topn), progress)))
+
+    def _most(self, topn: int | None) -> int:
+        most = as_number(topn, "topn", "all words")
+        return len(self._words) if most is None else most
 
     def _named(self, places: np.ndarray, cosines: np.ndarray) -> Iterator[Answers]:
         names = self._words.index_to_key
@@ -113,7 +136,7 @@ class DeviceVectors(Evaluated):
         n = max(0, min(n, V - k))
         self._backend.attach()
         places, cosines = np.empty((len(asked), n), np.int64), np.empty((len(asked), n), np.float32)
-        step = max(1, _BLOCK_NUMBERS // V)
+        step = max(1, _BLOCK_NUMBERS // max(1, V))
         with watched("searching", "questions", progress) as tell:
             for start in range(0, len(asked) if n else 0, step):
                 tell(start, len(asked))
@@ -123,7 +146,7 @@ class DeviceVectors(Evaluated):
         return places, cosines
 
     def _block(self, asked: Array, signs: list[float], n: int) -> tuple[Array, Array]:
-        """(Q, n) places and cosines, on the device: the largest is taken and struck out, n times."""
+        """(Q, n) places and cosines, on the device: the largest is taken and struck out, n times, or all are sorted."""
         unit = self.unit_vectors
         xp, on = array_namespace(unit), device(unit)
         Q, V = asked.shape[0], unit.shape[0]
@@ -132,6 +155,11 @@ class DeviceVectors(Evaluated):
         total = total / xp.where(lengths > 0, lengths, xp.ones_like(lengths))
         cosines = struck_out(xp.matmul(total, xp.matrix_transpose(unit)), asked, xp=xp)
         begins = V * xp.arange(Q, dtype=xp.int64, device=on)
+        if n > _MOST_STRUCK_OUT:
+            order = xp.argsort(cosines, axis=1, descending=True, stable=True)[:, :n]
+            order = xp.astype(order, xp.int64)
+            flat = xp.reshape(begins[:, None] + order, (-1,))
+            return order, xp.reshape(xp.take(xp.reshape(cosines, (-1,)), flat, axis=0), order.shape)
         places, values = [], []
         for _ in range(n):
             best = xp.astype(xp.argmax(cosines, axis=1), xp.int64)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xw2v.errors import ConfigError, FormatError, NumericalError, UnknownWordError
 from xw2v.tensors import first_bad_row
-from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_vectors, brief
+from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_list, as_vectors
 from xw2v.vectors.fixed import FixedDict, FixedList
 from xw2v.vectors.model_folder import ModelFolder
 from xw2v.vectors.nearest import Rows, agree, cosines, row_lengths, scaled, unit_row, unit_rows
@@ -154,10 +154,7 @@ class Lookup:
         return row
 
     def _rows_of(self, keys: Iterable[object]) -> list[int]:
-        if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
-            msg = f"a list of words is wanted; got {brief(keys)}"
-            raise ConfigError(msg)
-        return [self._row(key) for key in keys]
+        return [self._row(key) for key in as_list(keys)]
 
     def _word(self, row: int) -> str:
         if self._names is None and self._packed is not None:
@@ -332,6 +329,7 @@ class Lookup:
         >>> WordVectors(["a", "b"], [[1], [2]]).vectors_for_all(["b", "c"])
         WordVectors(1 words, vector_size=1: 'b')
         """
-        rows = [row for key in dict.fromkeys(keys) if (row := self._find(key)) is not None]
+        found = (self._find(key) for key in as_list(keys))
+        rows = list(dict.fromkeys(row for row in found if row is not None))  # 17 and "17" are one key
         counts = self.counts[rows] if copy_vecattrs and self.counts is not None else None
         return type(self)([self._word(row) for row in rows], self.vectors[rows], counts)
