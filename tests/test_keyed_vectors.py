@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xw2v.errors import ConfigError, UnknownWordError
+from xw2v.errors import ConfigError, ShapeError, UnknownWordError
 from xw2v.vectors.word_vectors import WordVectors
 
 gensim_module = pytest.importorskip(
@@ -174,9 +174,42 @@ def test_refusals(ours: WordVectors) -> None:
         (lambda: ours.get_mean_vector(["w1"], [1, 2]), ConfigError, "got 1 and 2"),
         (lambda: ours.closer_than("w1", "nowhere"), UnknownWordError, "nowhere"),
         (lambda: ours.rank_by_centrality([]), ConfigError, "at least one word"),
+        (lambda: ours.most_similar_to_given("w1", []), ConfigError, "at least one word to choose from"),
+        (lambda: ours.most_similar_to_given("w1", "w2"), ConfigError, "a list of words is wanted; got 'w2'"),
+        (lambda: ours.vectors_for_all("w1"), ConfigError, "a list of words is wanted; got 'w1'"),
+        (lambda: ours.get_mean_vector(["w1"], 2.0), ConfigError, "weights must be a list with a number a key; got 2.0"),
+        (lambda: ours.relative_cosine_similarity("w1", "w2", 0), ConfigError, "topn must be an integer of at least 1"),
+        (lambda: ours.relative_cosine_similarity("w1", "w2", -1), ConfigError, "of at least 1; got -1"),
+        (lambda: ours.distances(("w1", "w2")), UnknownWordError, "is not a word"),
+        (lambda: ours.cosine_similarities([1, 2], [1, 2]), ShapeError, r"int64 \(2,\) and int64 \(2,\)"),
+        (lambda: ours.cosine_similarities([1, 2], [[1, 2, 3]]), ShapeError, r"\(D,\) and \(n, D\)"),
+        (lambda: ours.cosine_similarities("ab", [["a"]]), ShapeError, "wanted numbers"),
     ):
         with pytest.raises(error, match=match):
             attempt()
+
+
+def test_words_of_length_zero_have_no_relative_similarity() -> None:
+    wv = WordVectors(["zero", "a", "b"], [[0, 0], [1, 0], [0, 1]])
+    assert [wv.relative_cosine_similarity(*pair) for pair in (("zero", "a"), ("a", "zero"), ("a", "b"))] == [0.0] * 3
+
+
+def test_a_key_given_twice_is_one() -> None:
+    wv = WordVectors(["7", "b"], [[1, 2], [3, 4]], counts=[5, 4])
+    some = wv.vectors_for_all([7, "b", "7", "b", "c"], copy_vecattrs=True)
+    assert list(some) == ["7", "b"]
+    assert some.counts.tolist() == [5, 4]
+
+
+def test_words_in_arrays_of_objects(ours: WordVectors) -> None:
+    words = ["w1", "w2"]
+    for kind in (object, "T"):
+        same(ours.most_similar(np.array(words, dtype=kind)), ours.most_similar(words))
+
+
+def test_a_known_word_of_weight_zero_is_known(ours: WordVectors) -> None:
+    assert not ours.get_mean_vector(["nowhere", "w1"], [1, 0]).any()
+    assert (ours.get_mean_vector(["w1", "w2"], np.array([1, 0])) == ours.get_mean_vector(["w1"])).all()
 
 
 # gensim's own tests, adapted in the import alone.

@@ -25,7 +25,7 @@ from tests.vector_files import (
     some_vectors,
     words_and_vectors,
 )
-from xw2v.errors import FormatError, ShapeError
+from xw2v.errors import ConfigError, FormatError, ShapeError
 from xw2v.vectors import word2vec_binary, word2vec_text
 from xw2v.vectors.word2vec_format import load_word2vec_format, save_word2vec_format
 from xw2v.vectors.word_vectors import WordVectors
@@ -368,9 +368,17 @@ def test_counts_both_ways_and_as_gensim_reads_them(tmp_path: Path, suffix: str) 
         str(tmp_path / "v"), fvocab=str(tmp_path / f"c{suffix}"), binary=True
     )
     assert theirs.get_vecattr(words[2], "count") == back.get_vecattr(words[2], "count")
-    (tmp_path / "bad").write_bytes(b"the 3\nof\n")
-    with pytest.raises(FormatError, match="line 2: wanted a word and its count"):
-        WordVectors.load_word2vec_format(tmp_path / "v", binary=True, fvocab=tmp_path / "bad")
+    for bad in (b"of", b"of -1", b"of 9223372036854775808", b"of 2.0"):
+        (tmp_path / "bad").write_bytes(b"the 3\n" + bad + b"\n")
+        with pytest.raises(FormatError, match="line 2: wanted a word and its count"):
+            WordVectors.load_word2vec_format(tmp_path / "v", binary=True, fvocab=tmp_path / "bad")
+
+
+@pytest.mark.parametrize(("given", "match"), [({"limit": "3"}, "limit must be"), ({"unicode_errors": "no"}, "'no'")])
+def test_arguments_that_are_none(tmp_path: Path, given: dict[str, Any], match: str) -> None:
+    (tmp_path / "v").write_bytes(b"1 2\n\xff 1 2\n")
+    with pytest.raises(ConfigError, match=match):
+        WordVectors.load_word2vec_format(tmp_path / "v", **given)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,14 @@ def test_an_array_that_will_not_come_to_the_host() -> None:
         WordVectors(["a", "b"], OnDevice())
 
 
+@pytest.mark.parametrize("counts", [[3, -1], np.array([3, 2**63], np.uint64)])
+def test_counts_that_no_file_would_be_read_with(counts: Any) -> None:
+    with pytest.raises(
+        ShapeError, match=r"counts must be integers from 0 to 2\*\*63 - 1; got (-1|9223372036854775808)"
+    ):
+        WordVectors(["a", "b"], np.ones((2, 2)), counts)
+
+
 @pytest.mark.parametrize("counts", [[1], [1.5, 2.0], [[1, 2]]])
 def test_bad_counts(counts: Any) -> None:
     with pytest.raises(ShapeError, match="counts must be 2 integers"):

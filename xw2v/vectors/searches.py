@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from xw2v.display import watched
 from xw2v.errors import ConfigError
-from xw2v.vectors.arguments import as_items, as_number, as_weight
+from xw2v.vectors.arguments import as_items, as_number, as_weight, brief
 from xw2v.vectors.lookup import FloatArray, Key
 from xw2v.vectors.nearest import largest, nearest, unit_row
 from xw2v.vectors.similarities import Query, Similarities
@@ -224,7 +224,7 @@ class Searches(Similarities):
         return len(self.closer_than(word, other)) + 1
 
     def relative_cosine_similarity(self, a: Key, b: Key, topn: int = 10) -> float:
-        """The cosine of two words over the sum of those of the `topn` nearest to `a`.
+        """The cosine of two words over the sum of those of the `topn` nearest to `a`; 0 where that is 0.
 
         Above 1 / topn they are likely synonyms (Leeuwenberg et al. 2016).
 
@@ -232,9 +232,16 @@ class Searches(Similarities):
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [1, -1]])
         >>> round(wv.relative_cosine_similarity("a", "b", topn=2), 3)
         0.5
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.   ConfigError   `topn` is no integer above 0.
         """
+        if not isinstance(topn, (int, np.integer)) or topn < 1:
+            msg = f"topn must be an integer of at least 1; got {brief(topn)}"
+            raise ConfigError(msg)
         total = float(sum(cosine for _, cosine in self.most_similar(a, topn=topn)))
-        return self.similarity(a, b) / total
+        return self.similarity(a, b) / total if total else 0.0
 
     def _terms(self, positive: Any, negative: Any) -> tuple[list[npt.NDArray[Any]], list[float], set[int]]:
         """The vectors of a question, words as unit ones, their weights, and the rows of its words."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.errors import ConfigError, ShapeError
-from xw2v.vectors.arguments import as_items, as_weight, brief
+from xw2v.vectors.arguments import as_items, as_list, as_weight, brief
 from xw2v.vectors.lookup import FloatArray, Key, Lookup
 from xw2v.vectors.nearest import unit_row
 
@@ -62,7 +62,7 @@ class Similarities(Lookup):
         [0.0, 1.0]
         """
         given = isinstance(word_or_vector, (np.ndarray, list))
-        unit = unit_row(self._check_vector(word_or_vector) if given else self[word_or_vector])
+        unit = unit_row(self._check_vector(word_or_vector) if given else self._at(self._row(word_or_vector)))
         found = self._cosines(unit)
         rows = self._rows_of(other_words)
         result: FloatArray = np.float32(1) - (found[rows] if rows else found)
@@ -75,8 +75,20 @@ class Similarities(Lookup):
         >>> from xw2v import WordVectors
         >>> WordVectors.cosine_similarities([1.0, 0.0], [[2.0, 0.0], [0.0, 3.0]]).tolist()
         [1.0, 0.0]
+
+        Raises
+        ------
+        ShapeError   these are no numbers of such shapes.
         """
         one, many = np.asarray(vector), np.asarray(vectors)
+        if (
+            one.ndim != 1
+            or many.ndim != 2
+            or many.shape[1] != len(one)
+            or {one.dtype.kind, many.dtype.kind} - set("fiu")
+        ):
+            msg = f"wanted numbers of shapes (D,) and (n, D); got {one.dtype} {one.shape} and {many.dtype} {many.shape}"
+            raise ShapeError(msg)
         lengths = np.linalg.norm(one) * np.linalg.norm(many, axis=1)
         found: npt.NDArray[np.floating] = np.divide(many @ one, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         return found
@@ -108,11 +120,11 @@ class Similarities(Lookup):
         ConfigError        there are no keys, or not a weight for each.
         """
         items = as_items(keys)
-        amounts = [1.0] * len(items) if weights is None else [as_weight(weight) for weight in np.asarray(weights)]
+        amounts = [1.0] * len(items) if weights is None else _weights(weights)
         if not items or len(amounts) != len(items):
             msg = f"a mean needs at least one key and a weight for each; got {len(items)} and {len(amounts)}"
             raise ConfigError(msg)
-        total, size = np.zeros(self.vector_size), 0.0
+        total, size, known = np.zeros(self.vector_size), 0.0, False
         for item, amount in zip(items, amounts, strict=True):
             if isinstance(item, np.ndarray):
                 vector = self._check_vector(item)
@@ -122,8 +134,8 @@ class Similarities(Lookup):
             else:
                 continue
             total += amount * vector.astype(np.float64)
-            size += abs(amount)
-        if size == 0 and any(amounts):
+            size, known = size + abs(amount), True
+        if not known and any(amounts):
             self._row(items[0])  # raises, with near spellings
         mean = total / size if size > 0 else total
         return (unit_row(mean) if post_normalize else mean).astype(np.float32)
@@ -165,8 +177,17 @@ class Similarities(Lookup):
         >>> from xw2v import WordVectors
         >>> WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]]).most_similar_to_given("a", ["c", "b"])
         'b'
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.   ConfigError   there are none to choose from.
         """
-        return max(words, key=lambda other: self.similarity(word, other))
+        words = as_list(words)
+        if not words:
+            msg = "at least one word to choose from is wanted; got none"
+            raise ConfigError(msg)
+        nearest: Key = max(words, key=lambda other: self.similarity(word, other))
+        return nearest
 
     def _check_vector(self, query: object) -> npt.NDArray[Any]:
         vector = np.asarray(query)
@@ -174,6 +195,14 @@ class Similarities(Lookup):
             msg = f"a vector to search with must be {self.vector_size} finite numbers; got {brief(query)}"
             raise ShapeError(msg)
         return vector
+
+
+def _weights(given: Any) -> list[float]:
+    try:
+        return [as_weight(weight) for weight in given]
+    except TypeError as error:
+        msg = f"weights must be a list with a number a key; got {brief(given)}"
+        raise ConfigError(msg) from error
 
 
 def _cosine(a: FloatArray, b: FloatArray) -> float:

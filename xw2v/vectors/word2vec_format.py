@@ -8,6 +8,7 @@ with the size of the file. GloVe's files are the text format without its first l
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import os
 import re
@@ -23,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.display import watched
-from xw2v.errors import FormatError
+from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle
 from xw2v.parallel import usable_cores
 from xw2v.tensors import first_bad_row
+from xw2v.vectors.arguments import as_number
 from xw2v.vectors.tables import FloatTable, as_table
 from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
 from xw2v.vectors.word2vec_text import read_text_rows, text_blocks
@@ -114,9 +116,12 @@ def load_counts(path: PathLike, unicode_errors: str = "strict") -> dict[str, int
     counts = {}
     with _vector_reader(Path(path)) as (file, _):
         for number, line in enumerate(file, start=1):
-            word, _, count = line.strip().rpartition(b" ")
+            word, _, text = line.strip().rpartition(b" ")
             try:
-                counts[word.decode("utf-8", unicode_errors)] = int(count)
+                count = int(text)
+                if not 0 <= count < 1 << 63:
+                    raise ValueError(count)
+                counts[word.decode("utf-8", unicode_errors)] = count
             except ValueError as error:  # UnicodeDecodeError is one
                 msg = f"{path}, line {number}: wanted a word and its count; got {line[:40]!r}"
                 raise FormatError(msg) from error
@@ -189,8 +194,15 @@ def load_word2vec_format(
     ------
     MissingFileError   there is no such file.
     FormatError   the file is not what its header says, is no UTF-8, or holds NaN or infinity.
+    ConfigError   `limit` is no integer, or there is no such `unicode_errors`.
     """
     source = Path(path)
+    limit = as_number(limit, "limit", "all rows")
+    try:
+        codecs.lookup_error(unicode_errors)
+    except LookupError as error:
+        msg = f'unicode_errors must be "strict", "replace" or "ignore"; got {unicode_errors!r}'
+        raise ConfigError(msg) from error
     if limit is not None and limit < 1:
         msg = f"limit must be None or at least 1; got {limit}"
         raise FormatError(msg)
