@@ -36,6 +36,9 @@ def test_tensorboard(tmp_path: Path) -> None:
     odd = WordVectors(["a\tb", "\n"], np.eye(2))
     export(odd, tmp_path / "odd", "tensorboard")
     assert (tmp_path / "odd" / "metadata.tsv").read_text() == "a b\n(blank)\n"  # one column has no head
+    half = WordVectors(["a\ud800", "b\0"], np.eye(2))
+    export(half, tmp_path / "half", "tensorboard")
+    assert (tmp_path / "half" / "metadata.tsv").read_text() == "a\\ud800\nb\\x00\n"
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -66,6 +69,8 @@ def test_spacy(tmp_path: Path) -> None:
     found = spacy.load(tmp_path / "out")
     np.testing.assert_allclose(found.vocab["queen"].vector, some()["queen"])
     assert not found.vocab.has_vector("unheard")
+    with pytest.raises(FormatError, match="not valid Unicode, which spaCy cannot carry"):
+        export(WordVectors(["a\ud800"], [[1.0]]), tmp_path / "half", "spacy")
 
 
 def test_what_a_killed_export_leaves_is_put_right(tmp_path: Path) -> None:
@@ -94,6 +99,8 @@ def test_without_spacy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (some(), {"kind": "glove"}, ConfigError, "one of tensorboard, huggingface, npy, spacy; got 'glove'"),
         (some(), {"kind": "npy", "top": 0}, ConfigError, "top must be at least 1"),
+        (some(), {"kind": "npy", "top": 2.0}, ConfigError, "top must be an integer"),
+        (WordVectors([], np.empty((0, 2))), {"kind": "huggingface"}, ConfigError, "no words to export"),
         (some(), {"kind": "tensorboard", "half": True}, ConfigError, "no numbers of 16 bits"),
         (WordVectors(["a\nb"], [[1.0]]), {"kind": "npy"}, FormatError, "holds a line end"),
         (WordVectors(["a", "b"], [[1.0], [7e4]]), {"kind": "npy", "half": True}, NumericalError, "'b'.*too large"),

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xw2v.display import Tell, watched
+from xw2v.drawing import printable
 from xw2v.errors import ConfigError, FileAccessError, FormatError, NumericalError
 from xw2v.files import PathLike, new_folder, writing
 from xw2v.tensors import first_bad_row, write_tensors
+from xw2v.vectors.arguments import as_number
 from xw2v.vectors.word2vec_text import text_blocks
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def export(
 
     Raises
     ------
-    ConfigError       no such kind, `half` for one that has none, spaCy is not installed.
+    ConfigError       no such kind, no words, `half` for a kind that has none, spaCy is not installed.
     FormatError       a word that the files cannot carry.   NumericalError   a number too large for 16 bits.
     FileAccessError   the folder cannot be written or holds something.
 
@@ -105,6 +107,7 @@ def export(
     if kind not in EXPORTS:
         msg = f"the kind of an export must be one of {', '.join(EXPORTS)}; got {kind!r}"
         raise ConfigError(msg)
+    top = as_number(top, "top", "all words")
     if top is not None and top < 1:
         msg = f"top must be at least 1, got {top}"
         raise ConfigError(msg)
@@ -112,6 +115,9 @@ def export(
         msg = f"{kind} has no numbers of 16 bits; leave half out"
         raise ConfigError(msg)
     words, vectors = wv.index_to_key[:top], wv.vectors[:top]
+    if not words:
+        msg = "there are no words to export"
+        raise ConfigError(msg)
     bad = first_bad_row(vectors)
     if bad is None and half and (np.abs(vectors) > _LARGEST_HALF).any():
         bad = int(np.argmax((np.abs(vectors) > _LARGEST_HALF).any(axis=1)))
@@ -145,7 +151,7 @@ def _tensorboard(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
             file.write(block)
             wishes.tell(done, len(wv))
     # The projector takes lines and tabs as they come.
-    shown = [" ".join(word.split()) or "(blank)" for word in wv.index_to_key]
+    shown = [printable(" ".join(word.split())) or "(blank)" for word in wv.index_to_key]
     lines = shown if wv.counts is None else [f"{word}\t{n}" for word, n in zip(shown, wv.counts.tolist(), strict=True)]
     head = [] if wv.counts is None else ["word\tcount"]
     (folder / "metadata.tsv").write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
@@ -188,6 +194,12 @@ def _spacy(wv: WordVectors, folder: Path, wishes: _Wishes) -> None:
     except ImportError as error:
         msg = "spaCy is not installed: pip install spacy"
         raise ConfigError(msg) from error
+    for word in wv.index_to_key:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            msg = f"the word {word!r} is not valid Unicode, which spaCy cannot carry; use the kind huggingface"
+            raise FormatError(msg) from error
     pipeline = spacy.blank("xx", meta={"name": wishes.name})
     pipeline.vocab.vectors = Vectors(data=np.array(wv.vectors), keys=wv.index_to_key, strings=pipeline.vocab.strings)
     pipeline.to_disk(folder)
