@@ -17,7 +17,7 @@ from scipy import sparse, stats
 
 from xw2v import Word2Vec, cli, random_walks
 from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, ShapeError
-from xw2v.graphs import as_graph, read_edges
+from xw2v.graphs import as_graph, read_edges, read_numbered_edges
 from xw2v.text import readers
 from xw2v.walk_loops import running_sums
 from xw2v.walks import Walks, write_walks
@@ -337,6 +337,34 @@ def test_edges_are_read_in_blocks(size: int, tmp_path: Path, monkeypatch: pytest
     plain.write_bytes("".join(lines).encode() + b"a \xff 1\n")
     with pytest.raises(FormatError, match=r"is not UTF-8 text: wrong byte 0xff at byte \d+$"):
         read_edges(plain)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_a_long_name_takes_no_room_in_every_step(tmp_path: Path) -> None:
+    """An array of names would have a million letters for each of 40,000 steps."""
+    edges, long = tmp_path / "edges", "x" * 1_000_000
+    edges.write_text("".join(f"n{i} n{(7 * i + 1) % 1000}\n" for i in range(1000)) + f"n1 {long}\n")
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)); "
+        "from xw2v import cli; raise SystemExit(cli.main())"
+    )
+    command = [sys.executable, "-c", code, "walk", str(edges), "-o", str(tmp_path / "w"), "--num-walks", "4"]
+    done = subprocess.run([*command, "--walk-length", "10"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert long in (tmp_path / "w").read_text().split()
+
+
+def test_numbered_edges_are_the_edges(tmp_path: Path) -> None:
+    edges = tmp_path / "edges"
+    edges.write_text("b a 1\n# no edge\na\u3000c 2\nc b 1\nå ä 4\n")  # with a code for c in two ways
+    found = read_numbered_edges(edges)
+    assert found.names == ["a", "b", "c", "ä", "å"]
+    plain = read_edges(edges)
+    for numbers, names in zip(found.edges[:2], plain[:2], strict=True):
+        assert [found.names[number] for number in numbers.tolist()] == names.tolist()
+    assert found.edges[2].tolist() == plain[2].tolist() == [1, 2, 1, 4]
+    walks, named = (random_walks(graph, num_walks=3, walk_length=5) for graph in (found.edges, plain))
+    assert [found.names[node] for node in walks.ids.tolist()] == named.ids.tolist()
 
 
 @pytest.mark.parametrize("name", ["New York", "", "a\nb", "a\u3000"])

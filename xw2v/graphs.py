@@ -19,7 +19,7 @@ from xw2v.files import PathLike, is_number
 from xw2v.text.readers import open_source
 from xw2v.text.words import pack, unpack
 
-__all__ = ["Graph", "as_graph", "read_edges"]
+__all__ = ["Graph", "NumberedEdges", "as_graph", "read_edges", "read_numbered_edges"]
 
 Ids = npt.NDArray[np.int64]
 
@@ -174,17 +174,42 @@ def read_edges(path: PathLike, *, header: bool = False) -> tuple[npt.NDArray[Any
     -----
     RuntimeWarning   the first line looks like a header, and `header` is not given.
     """
+    found = _numbered(path, header)
+    names = np.array(found.names, dtype=str)
+    sources, targets, *weights = found.edges
+    return names[sources], names[targets], *weights
+
+
+class NumberedEdges(NamedTuple):
+    """The names of nodes, each once and rising, and edges as `read_edges` has them, with places in `names` for nodes.
+
+    An array of names has room for the longest one in each place; so many steps of walks may not fit in memory.
+    """
+
+    names: list[str]
+    edges: tuple[npt.NDArray[Any], ...]
+
+
+def read_numbered_edges(path: PathLike, *, header: bool = False) -> NumberedEdges:
+    """As `read_edges`, of which the walks are the same, in numbers."""
+    return _numbered(path, header)
+
+
+def _numbered(path: PathLike, header: bool) -> NumberedEdges:
     lines = _read_lines(path)
     kept = lines.rest(1) if header else lines
     columns = kept.columns(path)
     if not header and len(columns[0]) > 1 and _is_header(lines.names, columns[0][0], columns[1][0]):
         first = f"'{lines.names[columns[0][0]]} {lines.names[columns[1][0]]}'"
         text = f"{path}: the first edge, {first}, looks like a header: leave it out by header=True (--header)"
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
-    names = np.array(lines.names, dtype=str)
-    if len(columns) == 2:
-        return names[columns[0]], names[columns[1]]
-    return names[columns[0]], names[columns[1]], kept.weights(path, columns[2])
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    weights = [kept.weights(path, codes) for codes in columns[2:]]
+    used = np.unique(np.concatenate(columns[:2]))
+    names = sorted({lines.names[code] for code in used.tolist()})
+    places = {name: place for place, name in enumerate(names)}
+    number = np.zeros(len(lines.names), np.int64)
+    number[used] = [places[lines.names[code]] for code in used.tolist()]  # two codes may stand for one name
+    return NumberedEdges(names, (number[columns[0]], number[columns[1]], *weights))
 
 
 class _Lines(NamedTuple):

@@ -9,7 +9,7 @@ drawn by rejection as in Yang et al. 2019 (KnightKing), which needs no table for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -165,8 +165,12 @@ def _run(
             tell(done, len(order))
 
 
-def write_walks(path: PathLike, walks: Walks) -> None:
+def write_walks(path: PathLike, walks: Walks, names: Sequence[str] | None = None) -> None:
     """Write a walk a line, names parted by spaces.
+
+    Parameters
+    ----------
+    names : of nodes that are numbers from 0 on; words, which is not looked at
 
     Raises
     ------
@@ -174,12 +178,12 @@ def write_walks(path: PathLike, walks: Walks) -> None:
     FormatError       as `walk_lines`
     """
     with atomic_write(path) as file:
-        for lines in walk_lines(walks):
+        for lines in walk_lines(walks, names):
             file.write(lines.encode())
 
 
-def walk_lines(walks: Walks) -> Iterator[str]:
-    """A walk a line, names parted by spaces, many lines at a time.
+def walk_lines(walks: Walks, names: Sequence[str] | None = None) -> Iterator[str]:
+    """A walk a line, names parted by spaces, many lines at a time; `names` as in `write_walks`.
 
     Raises
     ------
@@ -192,6 +196,7 @@ def walk_lines(walks: Walks) -> Iterator[str]:
             raise FormatError(msg)
     for start in range(0, len(walks.offsets) - 1, 1000):
         bounds = walks.offsets[start : start + 1001].tolist()
-        names = walks.ids[bounds[0] : bounds[-1]].astype(str).tolist()
-        lines = (" ".join(names[a - bounds[0] : b - bounds[0]]) for a, b in pairwise(bounds))
+        ids = walks.ids[bounds[0] : bounds[-1]]
+        shown = ids.astype(str).tolist() if names is None else [names[node] for node in ids.tolist()]
+        lines = (" ".join(shown[a - bounds[0] : b - bounds[0]]) for a, b in pairwise(bounds))
         yield "\n".join(lines) + "\n"

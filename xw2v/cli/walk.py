@@ -38,7 +38,7 @@ def walk(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
-    from xw2v.graphs import read_edges
+    from xw2v.graphs import read_numbered_edges
     from xw2v.walks import random_walks, walk_lines, write_walks
 
     to_stdout = str(output) == "-"
@@ -48,16 +48,16 @@ def walk(
     screen = Screen(quiet)
     start = time.perf_counter()
     with screen.status("reading the graph"):
-        graph = read_edges(edges, header=header)
+        graph = read_numbered_edges(edges, header=header)
     walks = random_walks(
-        graph, num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed, workers=workers,
-        progress=screen.live,
+        graph.edges, num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed,
+        workers=workers, progress=screen.live,
     )  # fmt: skip
     if to_stdout:
-        for lines in walk_lines(walks):
+        for lines in walk_lines(walks, graph.names):
             print(lines, end="")
         return
     with screen.status("writing the walks"):
-        write_walks(output, walks)
+        write_walks(output, walks, graph.names)
     seconds = time.perf_counter() - start
     screen.line(f"{len(walks.offsets) - 1:,} walks, {len(walks.ids):,} steps, in {seconds:.1f} s\nwrote {output}")
