@@ -359,6 +359,18 @@ def test_scores_want_files_that_are_there(tmp_path: Path) -> None:
         EpochScores(tmp_path / "none.txt")
 
 
+def test_names_of_scores_are_those_of_the_files_without_their_suffix(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("pairs.en.tsv", "pairs.de.tsv", ".hidden.txt", "plain", "packed.tsv.gz")]
+    for file in files:
+        content = b"king queen 9\nking rain 1\nqueen rain 2\n"
+        file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    model = Word2Vec(vector_size=8, min_count=1, sample=0, epochs=1, workers=1)
+    model.fit([["king", "queen", "rain"]] * 50, callbacks=[EpochScores(*files)])
+    assert list(model.epoch_history[-1].scores) == ["pairs.en", "pairs.de", ".hidden", "plain", "packed"]
+    with pytest.raises(ConfigError, match="two files are named 'plain'"):
+        EpochScores(tmp_path / "plain", tmp_path / "plain.tsv")
+
+
 def test_one_file_may_be_given_without_a_list(tmp_path: Path) -> None:
     wv = WordVectors(["tea", "coffee", "rain"], [[4, 1], [4, 2], [0, 3]])
     file = tmp_path / "pairs.tsv"

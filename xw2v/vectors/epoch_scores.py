@@ -49,9 +49,9 @@ class EpochScores:
     """
 
     def __init__(self, *paths: PathLike, restrict_vocab: int | None = 300_000) -> None:
-        self._files = {Path(path).name.partition(".")[0]: Path(path) for path in paths}
+        self._files = {_name(path): Path(path) for path in paths}
         if not paths or len(self._files) < len(paths):
-            twice = [name for name, n in Counter(Path(path).name.partition(".")[0] for path in paths).items() if n > 1]
+            twice = [name for name, n in Counter(map(_name, paths)).items() if n > 1]
             msg = f"two files are named {twice[0]!r}; rename one" if twice else "EpochScores needs a file to score on"
             raise ConfigError(msg)
         self._has_questions = {name: holds_questions(path) for name, path in self._files.items()}
@@ -71,3 +71,8 @@ class EpochScores:
                 continue
             if math.isfinite(score):
                 end.scores[name] = float(score)
+
+
+def _name(path: PathLike) -> str:
+    """The name of a file without its suffix, and without .gz."""
+    return Path(Path(path).name.removesuffix(".gz")).stem
