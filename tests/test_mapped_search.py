@@ -16,6 +16,7 @@ from xw2v.tensors import read_tensors, write_tensors
 from xw2v.vectors import lookup, nearest
 from xw2v.vectors.model_folder import TABLES, VOCABULARY
 from xw2v.vectors.nearest import agree, largest
+from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.word_vectors import WordVectors
 
 V, D = 700, 12
@@ -81,6 +82,27 @@ def test_every_question_is_answered_alike(name: str, after: str | None, ours: Wo
     if after is not None:
         QUESTIONS[after](mapped)
     assert QUESTIONS[name](mapped) == QUESTIONS[name](ours)
+
+
+class _Counted:
+    """An array that counts how often it is looked into."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.looks = array, 0
+
+    def __getitem__(self, where: Any) -> Any:
+        self.looks += 1
+        return self.array[where]
+
+
+def test_a_long_word_is_not_looked_for_letter_by_letter() -> None:
+    long = ["a" * 5000, "b" + "a" * 4999]
+    words = PackedWords.of(["a", *long, "b", long[1]])
+    assert [words.find(word) for word in (*long, "a", "b", "c", "", "c" * 5000)] == [1, 2, 0, 3, None, None, None]
+    words = PackedWords.of(["a", long[0]])
+    words.text = counted = _Counted(words.text)  # type: ignore[assignment]
+    assert [words.find(word) for word in (long[0], long[1], "c" * 1_000_000)] == [1, None, None]
+    assert counted.looks < 10
 
 
 def test_lengths_in_the_folder_save_the_pass_over_all_rows(

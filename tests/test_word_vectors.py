@@ -213,6 +213,14 @@ def test_unknown_word_names_near_spellings() -> None:
         wv["xyzzyxyzzy"]
 
 
+def test_a_text_that_is_no_word_is_not_repeated_whole() -> None:
+    with pytest.raises(KeyError) as caught:
+        WordVectors(["a"], [[1.0]])["a text " * 10_000]
+    assert str(caught.value).startswith("'a text a text")
+    assert str(caught.value).endswith("'... (70,000 characters) is not in the vocabulary of 1 words")
+    assert len(str(caught.value)) < 200
+
+
 def test_unknown_word_error_pickles_without_the_vocabulary() -> None:
     wv = WordVectors([f"word{i}" for i in range(5000)], np.ones((5000, 1)))
     with pytest.raises(UnknownWordError) as caught:

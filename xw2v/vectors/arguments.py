@@ -23,6 +23,8 @@ __all__ = [
     "brief",
 ]
 
+_MOST_SHOWN = 100  # characters of a word in an error
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -139,7 +141,8 @@ class UnknownWordText:
             return f"{brief(self.word)} is not a word; wanted a string or an integer key" + vector * isinstance(
                 self.word, np.ndarray
             )
-        text = f"{self.word!r} is not in the vocabulary of {len(self.words)} words"
+        given = repr(self.word) if len(word) <= _MOST_SHOWN else f"{word[:_MOST_SHOWN]!r}... ({len(word):,} characters)"
+        text = f"{given} is not in the vocabulary of {len(self.words)} words"
         if not isinstance(self.word, str):
             return f"{text}; an integer is a key here, never a row: use .vectors[row] for that"
         near = _near_spellings(word, self.words)

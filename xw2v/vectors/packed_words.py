@@ -52,8 +52,10 @@ class PackedWords:
         return len(self.ends)
 
     def __getitem__(self, row: int) -> str:
-        start, end = int(self._starts[row]), int(self.ends[row])
-        return self._decode(self.text[start:end].tobytes())
+        return self._decode(self._bytes(row))
+
+    def _bytes(self, row: int) -> bytes:
+        return self.text[int(self._starts[row]) : int(self.ends[row])].tobytes()
 
     def tolist(self) -> list[str]:
         """All V words."""
@@ -69,8 +71,11 @@ class PackedWords:
         letters = word.encode("utf-8", "surrogatepass")
         rows = np.flatnonzero(self._lengths == len(letters))
         for place in reversed(range(len(letters))):  # words that are numbered differ at their ends
+            if len(rows) < 2:
+                break
             rows = rows[self.text[self._starts[rows] + place] == letters[place]]
-        return int(rows[0]) if len(rows) else None
+        found = int(rows[0]) if len(rows) else None
+        return None if found is None or self._bytes(found) != letters else found
 
     @staticmethod
     def _decode(word: bytes) -> str:
