@@ -1155,6 +1155,16 @@ def test_live_progress_shows_speed_loss_rate_and_epoch() -> None:
         assert part in shown
 
 
+def test_live_progress_shows_the_last_loss_where_a_chunk_has_none() -> None:
+    screen = Screen()
+    stream = _terminal(screen)
+    with screen.progress() as live:
+        live.on_progress(_Record())
+        live.on_progress(_Record(loss=0.0))
+    assert "2.346" in stream.getvalue()
+    assert "0.000" not in stream.getvalue()
+
+
 def test_live_progress_shows_what_the_last_epoch_came_to() -> None:
     screen = Screen()
     stream = _terminal(screen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
@@ -18,6 +19,7 @@ from tests.conftest import Library
 from tests.test_checkpoint import CrashError, assert_same, stopping
 from xw2v import EncodedCorpus, Word2Vec
 from xw2v.backend import NumpyBackend
+from xw2v.cli.runs import training_summary
 from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError, FormatError
 from xw2v.text.vocabulary import Vocabulary
@@ -31,6 +33,8 @@ from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.validation import TrainingIds, Validation, kept_aside
+from xw2v.vectors.plots import plot_loss
+from xw2v.vectors.report import write_report
 
 NUMPY = NumpyBackend("a test")
 V = 40
@@ -220,6 +224,29 @@ def test_the_loss_is_noted_after_each_epoch_and_the_training_is_that_without() -
     assert (seen[2][1] == model.wv.vectors).all()
     for wv, vectors in seen:  # training went on, and what a callback took away stays as it was
         assert (wv.vectors == vectors).all()
+
+
+def test_chunks_that_are_kept_aside_do_not_count_as_a_loss_of_zero(tmp_path: Path) -> None:
+    """A text without sentence ends: whole chunks are kept aside, and have no pair."""
+    text = corpus(n=12_000, length=12_000)
+    model = Word2Vec(**options(validation_fraction=0.3, epochs=2)).fit(text)
+    without = [record for record in model.history if not record.has_loss]
+    assert 0 < len(without) < len(model.history)
+    assert all(record.loss == 0 for record in without)
+    for end in model.epoch_history:
+        losses = [record.loss for record in model.history if record.epoch == end.epoch and record.has_loss]
+        assert end.loss == pytest.approx(np.mean(losses))
+        assert end.loss > 2
+    summary = training_summary(model, tmp_path, 1.0)
+    assert summary["loss"] == pytest.approx(model.epoch_history[-1].loss)
+    assert summary["center_loss"] > summary["loss"]
+    curve = plot_loss(model.history, tmp_path / "loss.svg")
+    assert len(curve) == len(model.history) - len(without)
+    assert curve[:, 1:].min() > 2
+    write_report(tmp_path / "report.html", model.wv, history=model.history, words=4)
+    page = (tmp_path / "report.html").read_text()
+    shown = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert min(loss for _, loss in shown["curves"][0][1]) > 2
 
 
 def test_no_record_of_epochs_unless_somebody_asks() -> None:

@@ -255,7 +255,7 @@ class Fitting:
         # A run that was stopped while its callbacks were at work comes here again.
         self.ends.records[:] = [record for record in self.ends.records if record.epoch < epoch]
         improved = loss is not None and loss < self.ends.lowest()
-        losses = [record.loss for record in self.history if record.epoch == epoch]
+        losses = [record.loss for record in self.history if record.epoch == epoch and record.has_loss]
         last = self.history[-1]
         mean = sum(losses) / len(losses) if losses else last.loss  # an interrupted run may have lost the records
         self.ends.records.append(EpochEnd(epoch, last.epochs, last.words, last.seconds, mean, loss, improved))

@@ -64,6 +64,7 @@ class LiveProgress:
         self._bytes = 0
         self._losses: list[float] = []  # of every so many records
         self._every, self._records = 1, 0
+        self._loss = 0.0
         self._epoch = ""
 
     def on_encode(self, done_bytes: int, total_bytes: int | None, words: int) -> None:
@@ -88,9 +89,10 @@ class LiveProgress:
         """Show a record of training."""
         if self._progress.disable:
             return
-        self._remember(record.loss)
+        if record.loss:  # else the chunk had no pair
+            self._remember(record.loss)
         epoch, speed = record.epoch + 1, f"{count(record.words_per_second)} words/s"
-        loss, rate = f"{record.loss:.3f}", f"rate {record.alpha:.4f}"
+        loss, rate = f"{self._loss:.3f}", f"rate {record.alpha:.4f}"
         room = self._progress.console.width - len(f"epoch {epoch}/{record.epochs} {speed} loss {loss}  {rate}")
         shown = (
             f"epoch [bold]{epoch}[/]/{record.epochs} [green]{speed}[/] loss [bold]{loss}[/] "
@@ -107,6 +109,7 @@ class LiveProgress:
         self._progress.update(self._task, completed=done, total=total, shown=shown)
 
     def _remember(self, loss: float) -> None:
+        self._loss = loss
         if self._records % self._every == 0:
             self._losses.append(loss)
         self._records += 1

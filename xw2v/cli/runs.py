@@ -106,7 +106,7 @@ def training_summary(model: Any, output: Path, seconds: float, known: Known | No
     known = known or Known()
     last = model.history[-1]
     # A chunk's loss is noisy and depends on what the chunk is about: the mean of the last epoch says more.
-    recent = [record for record in model.history if record.epoch == last.epoch]
+    recent = [record for record in model.history if record.epoch == last.epoch and record.has_loss] or [last]
     return {
         "output": str(output),
         "vocabulary": len(model.wv),

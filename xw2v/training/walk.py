@@ -30,7 +30,7 @@ class Progress:
     total_words: int  # words when all is done
     centers: int  # of them kept by subsampling
     pairs: int  # (centre, outside word) pairs trained
-    loss: float  # of the last chunk: mean over its pairs, in nats
+    loss: float  # of the last chunk: mean over its pairs, in nats; 0 where it has none
     center_loss: float  # of the last chunk: mean over its centres of the sum over their windows
     alpha: float  # learning rate
     seconds: float  # since training began; of a resumed run, in all its parts
@@ -52,6 +52,11 @@ class Progress:
                 msg = f"{item.name} is {number!r}"
                 raise ValueError(msg)
         return record
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether the last chunk had a pair: not where its sentences are kept aside, or have a word each."""
+        return self.loss > 0
 
     def after(self, earlier: Progress) -> Progress:
         """The record in a history that goes on after another run's last one."""

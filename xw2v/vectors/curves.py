@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-__all__ = ["plot_loss", "plot_runs", "plot_scores"]
+__all__ = ["has_loss", "plot_loss", "plot_runs", "plot_scores"]
 
 Points = npt.NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def plot_loss(
 
     Returns
     -------
-    (n, 3) float64: x, loss and the moving average of the finite records, by x
+    (n, 3) float64: x, loss and the moving average of the finite records, by x; without chunks that had no pair
 
     Raises
     ------
@@ -175,11 +175,14 @@ def _cut(name: str) -> str:
 
 def _curve(records: Iterable[Any]) -> tuple[str, Points]:
     """Name of x, and (n, 3) x, loss, moving average."""
-    name, pairs = "", []
+    name = ""
+    pairs: list[tuple[float, float]] = []
+    without: list[tuple[float, float]] = []
     for record in records:
         name, pair = _pair(record)
         if all(math.isfinite(value) for value in pair):
-            pairs.append(pair)
+            (pairs if has_loss(record) else without).append(pair)
+    pairs = pairs or without  # a run that trained no pair at all is drawn as it was
     if not pairs:
         msg = "no record with a finite loss to draw; train first, or pass (x, loss) pairs"
         raise ConfigError(msg)
@@ -189,6 +192,11 @@ def _curve(records: Iterable[Any]) -> tuple[str, Points]:
     # Divided by the number of values under the window, so that the ends are averages too.
     smooth = np.convolve(table[:, 1], kernel)[window:-window] / np.convolve(np.ones(len(table)), kernel)[window:-window]
     return name, np.column_stack([table, smooth])
+
+
+def has_loss(record: Any) -> bool:
+    """Whether a record has a loss to draw: that of a chunk without a pair, which says so, is none."""
+    return bool(getattr(record, "has_loss", True))
 
 
 def _pair(record: Any) -> tuple[str, tuple[float, float]]:

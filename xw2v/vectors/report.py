@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xw2v.errors import ConfigError
 from xw2v.files import PathLike, atomic_write
+from xw2v.vectors.curves import has_loss
 from xw2v.vectors.projection import METHODS, project
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _epoch_curves(epochs: Sequence[Any]) -> list[list[Any]]:
 
 
 def _curves(history: Sequence[Any]) -> list[list[Any]]:
+    history = [record for record in history if has_loss(record)]
     if len(history) < 2:
         return []
     some = history[:: -(-len(history) // _POINTS)]
