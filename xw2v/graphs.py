@@ -6,18 +6,19 @@ Letters: V nodes, E edges.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xw2v.errors import CorpusError, FormatError, ShapeError
 from xw2v.files import PathLike, is_number
 from xw2v.text.readers import open_source
-from xw2v.text.words import pack, unpack
+from xw2v.text.words import Words, pack, unpack
 
 __all__ = ["Graph", "NumberedEdges", "as_graph", "read_edges", "read_numbered_edges"]
 
@@ -204,18 +205,30 @@ def _numbered(path: PathLike, header: bool) -> NumberedEdges:
         text = f"{path}: the first edge, {first}, looks like a header: leave it out by header=True (--header)"
         warnings.warn(text, RuntimeWarning, stacklevel=3)
     weights = [kept.weights(path, codes) for codes in columns[2:]]
-    used = np.unique(np.concatenate(columns[:2]))
-    names = sorted({lines.names[code] for code in used.tolist()})
-    places = {name: place for place, name in enumerate(names)}
-    number = np.zeros(len(lines.names), np.int64)
-    number[used] = [places[lines.names[code]] for code in used.tolist()]  # two codes may stand for one name
+    names, number = _in_order(lines.words, columns[:2])
     return NumberedEdges(names, (number[columns[0]], number[columns[1]], *weights))
+
+
+def _in_order(words: Words, used: Sequence[Ids]) -> tuple[list[str], Ids]:
+    """Those words whose codes are used, each once and rising, and for every code its place among them."""
+    flags = np.zeros(len(words), dtype=bool)
+    for codes in used:
+        flags[codes] = True
+    codes = np.flatnonzero(flags)
+    codes = codes[pc.sort_indices(words.take(pa.array(codes))).to_numpy()]
+    rising = words.take(pa.array(codes))
+    is_new = np.ones(len(codes), dtype=bool)
+    is_new[1:] = pc.not_equal(rising[1:], rising[:-1]).to_numpy(zero_copy_only=False)
+    places = np.zeros(len(words), np.int64)
+    places[codes] = np.cumsum(is_new) - 1
+    return unpack(rising.filter(pa.array(is_new))), places
 
 
 class _Lines(NamedTuple):
     """The lines of a text that have fields: those of line i are `codes[begins[i] : begins[i] + lengths[i]]`."""
 
-    names: list[str]  # the distinct fields, by their codes
+    words: Words  # the distinct fields, by their codes
+    names: list[str]  # the same as strings
     codes: Ids
     begins: Ids
     lengths: Ids
@@ -271,12 +284,13 @@ def _read_lines(path: PathLike) -> _Lines:
     except CorpusError as error:
         raise FormatError(str(error).split(";")[0]) from error  # what follows is advice about a corpus
     blocks = pa.chunked_array(blocks).unify_dictionaries().chunks
-    names, places = unpack(blocks[0].dictionary), np.concatenate(ends)
+    words, places = blocks[0].dictionary, np.concatenate(ends)
+    names = unpack(words)
     fields = np.concatenate([block.indices.to_numpy() for block in blocks])
     is_comment = np.array([name.startswith("#") for name in names], dtype=bool)
     numbers = np.flatnonzero(np.diff(places))  # a blank line ends where the one before it does
     numbers = numbers[~is_comment[fields[places[numbers]]]]
-    return _Lines(names, fields, places[numbers], places[numbers + 1] - places[numbers], numbers + 1)
+    return _Lines(words, names, fields, places[numbers], places[numbers + 1] - places[numbers], numbers + 1)
 
 
 def _is_header(names: list[str], source: int, target: int) -> bool:

@@ -115,7 +115,7 @@ class DeviceVectors(Evaluated):
         if wrong is not None:
             msg = f"a question is three words, a is to b as c is to ?; got {brief(wrong)}"
             raise ConfigError(msg)
-        rows = np.array([self._words._rows_of(question) for question in asked], dtype=np.int64).reshape(-1, 3)
+        rows = np.array(self._words._rows_of(word for question in asked for word in question), np.int64).reshape(-1, 3)
         return list(self._named(*self._answered(rows, np.array([-1.0, 1.0, 1.0]), self._most(topn), progress)))
 
     def _most(self, topn: int | None) -> int:
