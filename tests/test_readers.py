@@ -512,7 +512,11 @@ def test_parquet(
 ) -> None:
     monkeypatch.setattr(readers, "BLOCK_BYTES", size)
     path = tmp_path / "t.parquet"
-    pq.write_table(pa.table({"n": range(len(rows) * 3), "x": pa.array(rows * 3, kind)}), path, row_group_size=4)
+    table = pa.table({"n": range(len(rows) * 3), "x": pa.array(rows * 3, kind)})
+    try:
+        pq.write_table(table, path, row_group_size=4)
+    except pa.ArrowNotImplementedError as error:
+        pytest.skip(f"pyarrow {pa.__version__} does not write these: {error}")
     assert sentences(path) == wanted * 3
     assert sentences(path, column="x", lower=True) == [[word.lower() for word in row] for row in wanted] * 3
     assert [block.done for block in open_source(path).blocks][-1] == path.stat().st_size
