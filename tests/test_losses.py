@@ -107,6 +107,29 @@ def test_naive_softmax_equals_loops(library: Library, dtype: str, lead: tuple[in
     close(library, result.d_outside_vectors, d_U, dtype)
 
 
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_ids_of_a_type_that_does_not_hold_the_number_of_words(library: Library, kind: str) -> None:
+    V, D = 600, 3
+    v, U, o, n = random(2, D), random(V, D, seed=1), [5, 100], [[7, 5, 90], [1, 100, 100]]
+    small, wide = ((library.asarray(o, dtype), library.asarray(n, dtype)) for dtype in (kind, "int64"))
+    tables = library.asarray(v), library.asarray(U)
+    whole = tables[1], tables[1]
+    for ours, wanted in (
+        (naive_softmax(tables[0], small[0], tables[1]), naive_softmax(tables[0], wide[0], tables[1])),
+        (skipgram(3, small[0], *whole, small[1]), skipgram(3, wide[0], *whole, wide[1])),
+        (skipgram(3, small[0], *whole, wide[1]), skipgram(3, wide[0], *whole, wide[1])),
+    ):
+        for array, right in zip(ours, wanted, strict=True):
+            np.testing.assert_array_equal(library.to_host(array), library.to_host(right))
+
+
+def test_ids_without_a_sign() -> None:
+    """NumPy makes floats of uint64 and int64 together."""
+    U, o, n = random(6, 3), np.array([1, 4]), np.array([[0, 5], [2, 2]])
+    ours, wanted = skipgram(3, o.astype(np.uint64), U, U, n), skipgram(3, o, U, U, n)
+    np.testing.assert_array_equal(ours.d_outside_vectors, wanted.d_outside_vectors)
+
+
 def test_naive_softmax_by_hand(library: Library) -> None:
     """Two words with scores 0 and log 3: probabilities 1/4 and 3/4."""
     result = naive_softmax(

@@ -213,7 +213,7 @@ def naive_softmax(center: Array, outside_ids: Array, outside_vectors: Array) -> 
     _check_ndim("outside_vectors", outside_vectors, 2)
     _check_shape("center", center, (*center.shape[:-1], outside_vectors.shape[1]))
     _check_shape("outside_ids", outside_ids, center.shape[:-1])
-    _check_ids("outside_ids", outside_ids, outside_vectors.shape[0], xp=xp)
+    outside_ids = _checked_ids("outside_ids", outside_ids, outside_vectors.shape[0], xp=xp)
     rows = xp.reshape(center, (-1, center.shape[-1]))
     scores = rows @ outside_vectors.T
     observed = _one_hot(xp.reshape(outside_ids, (-1,)), outside_vectors.shape[0], like=scores, xp=xp)
@@ -471,8 +471,8 @@ def skipgram(
         _same_library(center_vectors=center_vectors, negative_ids=negative_ids)
         _check_ndim("negative_ids", negative_ids, 2)
         _check_shape("negative_ids", negative_ids, (C, negative_ids.shape[1]))
-        _check_ids("outside_ids", outside_ids, V, xp=xp)
-        _check_ids("negative_ids", negative_ids, V, xp=xp)
+        outside_ids = _checked_ids("outside_ids", outside_ids, V, xp=xp)
+        negative_ids = _checked_ids("negative_ids", negative_ids, V, xp=xp)
         ids = xp.concat([outside_ids[:, None], negative_ids], axis=1)
         loss, d_center, d_outside_vectors = _sampled_pairs(center, ids, outside_vectors, xp=xp)
     this_row = xp.arange(V, device=device(center_vectors)) == center_id
@@ -564,13 +564,13 @@ def _check_group(name: str, array: Array, lead: tuple[int, ...], tail: tuple[int
         raise ShapeError(msg)
 
 
-def _check_ids(name: str, ids: Array, V: int, *, xp: Any) -> None:
+def _checked_ids(name: str, ids: Array, V: int, *, xp: Any) -> Array:
+    """The ids as int64, once each of them is in 0 .. V-1: a smaller type may hold all of them, and not V."""
     if not xp.isdtype(ids.dtype, "integral"):
         msg = f"{name} must be an integer array, got {ids.dtype}"
         raise MixedArraysError(msg)
-    if 0 in ids.shape:
-        return
-    low, high = int(xp.min(ids)), int(xp.max(ids))
+    low, high = (int(xp.min(ids)), int(xp.max(ids))) if 0 not in ids.shape else (0, -1)
     if low < 0 or high >= V:
         msg = f"{name} must be in 0 .. {V - 1}, got {low if low < 0 else high}"
         raise IdRangeError(msg)
+    return xp.astype(ids, xp.int64)
