@@ -133,6 +133,22 @@ def test_every_source(kind: str, tmp_path: Path) -> None:
         assert not encode(text, tmp_path / "e", min_count=2).reused
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_counts_of_another_encoded_text_with_the_same_words_add_up(kept: bool, tmp_path: Path) -> None:
+    old, new = [["a", "a", "b"]] * 10, [["a", "a", "a", "b"]] * 7
+    corpora = [encode(text, tmp_path / name if kept else None, min_count=2) for text, name in ((old, "o"), (new, "n"))]
+    model = Word2Vec(**OPTIONS).fit(corpora[0])
+    for corpus, wanted in ((corpora[0], [20, 10]), (corpora[1], [41, 17])):
+        model.partial_fit(corpus)
+        assert model.wv.counts is not None
+        assert model.wv.counts.tolist() == wanted
+    known = Vocabulary(["a", "b"], np.array([20, 10]))
+    same, other = (corpus.renumbered(known) for corpus in corpora)
+    assert same.fingerprint() == corpora[0].fingerprint()
+    assert other.fingerprint() not in (same.fingerprint(), corpora[1].fingerprint())
+    assert other.ids is corpora[1].ids  # nothing is copied
+
+
 @pytest.mark.parametrize("name", ["build_vocab", "train"])
 def test_gensims_calls_say_what_to_call(name: str) -> None:
     assert not hasattr(Word2Vec(), name)

@@ -10,7 +10,7 @@ import json
 import mmap
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,9 +173,10 @@ class EncodedCorpus:
     def renumbered(self, known: Vocabulary) -> EncodedCorpus:
         """The same corpus with the ids of words that are known already, and new ids after them for the others."""
         words = self.vocabulary.words
-        if words == known.words[: len(words)] == known.words:
-            return self
         vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=0)
+        if words == known.words:  # ids stay as they are; the counts may be of another text
+            digests = self._digests and self._digests | {VOCABULARY_NAME: _digest(vocabulary)}
+            return replace(self, vocabulary=vocabulary, _digests=digests)
         ids, offsets = self.stored
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
             numbered = Spool(file, Path(tempfile.gettempdir()))
@@ -209,7 +210,7 @@ class EncodedCorpus:
             digests = {
                 IDS_NAME: hashlib.sha256(self.ids.data).hexdigest(),
                 OFFSETS_NAME: hashlib.sha256(self.offsets.data).hexdigest(),
-                VOCABULARY_NAME: hashlib.sha256(self.vocabulary.to_json().encode()).hexdigest(),
+                VOCABULARY_NAME: _digest(self.vocabulary),
             }
         return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
@@ -279,6 +280,11 @@ def encode(
         with encoding(source, folder, options) as work:
             work.finish(tell)
         return work.corpus()
+
+
+def _digest(vocabulary: Vocabulary) -> str:
+    """The checksum that the file of a vocabulary has."""
+    return hashlib.sha256(vocabulary.to_json().encode()).hexdigest()
 
 
 def _mapped(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
