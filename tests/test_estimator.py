@@ -300,6 +300,19 @@ def test_a_long_history_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {record.loss for record in thin} <= {record.loss for record in whole}
 
 
+def test_the_history_of_many_trainings_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    from xw2v import fitting
+
+    monkeypatch.setattr(fitting, "_MOST_RECORDS", 10)
+    model = Word2Vec(vector_size=4, min_count=1, epochs=3, workers=1, backend="numpy", sample=0).fit([["a", "b"]] * 20)
+    for _ in range(7):
+        model.partial_fit([["a", "b"]] * 20)
+    words = [record.words for record in model.history]
+    assert 5 <= len(words) <= 10
+    assert words == sorted(set(words))
+    assert words[-1] == 8 * 3 * 40
+
+
 def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
     items = [["tea"], ["milk"]] * 50
     with pytest.raises(CorpusError, match="each of the 100 sentences holds one word of the vocabulary alone"):

@@ -156,7 +156,9 @@ class Fitting:
     def whole_history(self) -> list[Progress]:
         """The records of this run after those of earlier ones."""
         earlier = self.learned.history if self.learned is not None else []
-        return earlier + [record.after(earlier[-1]) if earlier else record for record in self.history]
+        whole = earlier + [record.after(earlier[-1]) if earlier else record for record in self.history]
+        _thin(whole)
+        return whole
 
     @property
     def whole_epoch_history(self) -> list[EpochEnd]:
@@ -354,7 +356,7 @@ class Fitting:
 
 def _thin(history: list[Progress]) -> None:
     """Drop every other record of too many, so that memory and checkpoints do not grow with the corpus."""
-    if len(history) > _MOST_RECORDS:
+    while len(history) > _MOST_RECORDS:
         del history[: _MOST_RECORDS // 2 * 2 : 2]
 
 
