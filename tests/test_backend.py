@@ -50,6 +50,16 @@ def test_scatter_add_of_zero_rows_makes_no_nan(library: Library, dtype: str) -> 
     np.testing.assert_array_equal(library.to_host(table), np.ones((2, 2)))
 
 
+@pytest.mark.parametrize(("max_norm", "wanted"), [(1e30, [3.0, 4.0]), (1e-30, [0.0, 0.0])])
+def test_bounds_whose_squares_float32_does_not_hold(library: Library, max_norm: float, wanted: list[float]) -> None:
+    tables = [library.table(np.zeros((2, 2)), "float32") for _ in range(2)]
+    rows = library.asarray([[3, 4], [0, 0]], "float32")
+    library.backend.scatter_add(tables[0], library.asarray([0, 1], "int32"), rows, max_norm=max_norm)
+    library.backend.add_table(tables[1], rows, max_norm=max_norm)
+    for table in tables:
+        np.testing.assert_allclose(library.to_host(table), np.array([wanted, [0.0, 0.0]]), atol=1e-20)
+
+
 @pytest.mark.parametrize("max_norm", [None, 0.3])
 def test_add_table_is_scatter_add_of_every_row(library: Library, dtype: str, max_norm: float | None) -> None:
     rng = np.random.default_rng(1)
@@ -62,7 +72,7 @@ def test_add_table_is_scatter_add_of_every_row(library: Library, dtype: str, max
     np.testing.assert_allclose(host, summed(table, range(5), rows, -0.5, max_norm), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("max_norm", [None, 0.3])
+@pytest.mark.parametrize("max_norm", [None, 0.3, 1e30, 1e-30])
 def test_product_and_compiled_loops_agree(dtype: str, max_norm: float | None) -> None:
     """The two ways of NumPy's backend; the matrix above runs the compiled one."""
     rng = np.random.default_rng(2)

@@ -125,6 +125,8 @@ class Backend:
 def shortening(sums: Array, max_norm: float, *, xp: Any) -> Array:
     """(N, 1) factors, at most 1, that bring each row of `sums` to a norm of at most `max_norm`."""
     squares = xp.vecdot(sums, sums)[:, None]
-    bound = xp.asarray(max_norm * max_norm, dtype=sums.dtype, device=array_api_compat.device(sums))
-    # max(square, bound) is never 0, so a zero row divides nothing by zero.
-    return xp.sqrt(bound / xp.maximum(squares, bound))
+    most = min(max_norm * max_norm, float(xp.finfo(sums.dtype).max))
+    bound = xp.asarray(most, dtype=sums.dtype, device=array_api_compat.device(sums))
+    # Short rows are left out of the division: a bound may be 0 in the rows' precision, and so may they.
+    too_long, one = squares > bound, xp.ones_like(squares)
+    return xp.sqrt(xp.where(too_long, bound, one) / xp.where(too_long, squares, one))
