@@ -32,7 +32,7 @@ from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
 from xw2v.training.trainer import Training
-from xw2v.training.validation import TrainingIds, Validation, kept_aside
+from xw2v.training.validation import TrainingIds, Validation, _tokens_aside, kept_aside
 from xw2v.vectors.plots import plot_loss
 from xw2v.vectors.report import write_report
 
@@ -189,6 +189,18 @@ def test_loss_equals_that_of_the_array_engine(loss: str, monkeypatch: pytest.Mon
     result = ArrayEngine(config, counts, NUMPY).train_chunk(tables, chunk, -1, lambda words, step: 0.0)
     found = Validation(data.ids, data.offsets, counts, config, NUMPY).loss(tables)
     assert found == pytest.approx(result.loss / result.pairs, rel=1e-6)
+
+
+def test_what_is_looked_at_together_ends_no_segment_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text without sentence ends: parts of one segment each, whichever segments are looked at together."""
+    data, config = corpus(6000, length=6000), Config(validation_fraction=0.5)
+    found = []
+    for segments in (1, 3, 64):
+        monkeypatch.setattr(validation, "_READ", segments)
+        found.append(_tokens_aside(data.ids, data.offsets, config))
+    for _, sentences, positions in found:
+        assert (np.diff(sentences) == (np.diff(positions // 200) > 0)).all()
+        assert (positions == found[0][2]).all()
 
 
 def test_loss_gives_up_when_asked() -> None:

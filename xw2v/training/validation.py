@@ -182,13 +182,14 @@ def _softmax(tables: Tables, windows: Windows, validation: Validation) -> Array:
 
 
 def _tokens_aside(ids: np.ndarray, offsets: np.ndarray, config: Config) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ids, sentence numbers and places in the corpus of all tokens that are kept aside."""
+    """Ids, sentence numbers and places in the corpus of all tokens that are kept aside; other sentences have none."""
     step = _READ * batches.SEGMENT
 
     def part(start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         chunk = read_chunk(ids, offsets, start, min(start + step, len(ids)))
         (aside,) = np.nonzero(kept_aside(chunk, config))
-        return chunk.ids[aside], chunk.sentences[aside], start + aside, int(chunk.sentences[-1])
+        found, sentences = np.unique(chunk.sentences[aside], return_inverse=True)
+        return chunk.ids[aside], sentences.astype(np.int32), start + aside, len(found)
 
     jobs = (partial(part, start) for start in range(0, len(ids), step))
     parts, numbers = [], 0
