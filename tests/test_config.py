@@ -31,6 +31,10 @@ from xw2v.estimator import Word2Vec
         ("max_final_vocab", 0, "max_final_vocab must be an integer >= 1 or None"),
         ("min_alpha", 0.5, r"min_alpha must not be above alpha \(0.025\), got 0.5"),
         ("seed", -1, "seed must be an integer >= 0"),
+        ("seed", 10**400, "seed must be an integer >= 0 and <= 9223372036854775807, got 1000"),
+        ("alpha", 10**400, "alpha must be a number > 0 and <= 1000000.0, got 1000"),
+        ("loss", np.array(["softmax", "negative_sampling"]), "loss must be one of 'negative_sampling', 'softmax', got"),
+        ("sample", np.True_, "sample must be a number >= 0 and <= 1, got"),
     ],
 )
 def test_bad_values_are_named(option: str, value: Any, message: str) -> None:
@@ -45,6 +49,7 @@ def test_numbers_of_numpy_become_plain() -> None:
     assert type(config.vector_size) is int
     assert (type(config.alpha), config.alpha) == (float, 0.5)
     assert type(config.sample) is float
+    assert Config(deterministic=np.True_).deterministic is True  # type: ignore[arg-type]
 
 
 def test_every_optional_takes_none_and_no_other_does() -> None:

@@ -16,6 +16,8 @@ import textwrap
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+import numpy as np
+
 from xw2v.errors import ConfigError
 
 __all__ = ["CS224N", "Config", "documented"]
@@ -229,22 +231,22 @@ def _checked(item: dataclasses.Field[Any], value: Any) -> Any:
     if isinstance(value, list | tuple):
         msg += "; a corpus is given to fit, not to Word2Vec"
     if kind is bool:
-        if not isinstance(value, bool):
+        if not isinstance(value, bool | np.bool_):
             raise ConfigError(msg)
-        return value
+        return bool(value)
     if kind is str:
-        if value not in meta["choices"]:
+        if not isinstance(value, str) or value not in meta["choices"]:
             raise ConfigError(msg)
         return str(value)
     # bool is an int in Python, and `window=True` is a slip; NumPy's numbers pass by __index__ and __float__.
-    if isinstance(value, (bool, str)):
+    if isinstance(value, bool | np.bool_ | str):
         raise ConfigError(msg)
     try:
         number = value.__index__() if kind is int else float(value)
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, OverflowError, TypeError, ValueError):
         raise ConfigError(msg) from None
     inside = (
-        math.isfinite(number)
+        (kind is int or math.isfinite(number))
         and (meta["low"] is None or number >= meta["low"])
         and (meta["above"] is None or number > meta["above"])
         and (meta["high"] is None or number <= meta["high"])
