@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -271,14 +271,35 @@ def test_by_time(every: str, some: bool, tmp_path: Path) -> None:
     [("start", 7), ("size", 0), ("steps", -1), ("pairs", 1.5), ("epoch", True), ("seconds", "now"), ("begun", [[1]])],
 )
 def test_positions_that_no_run_can_have(name: str, value: Any, stopped: dict[str, Any]) -> None:
-    path = max(stopped["checkpoint_dir"].iterdir())
+    def damage(state: dict[str, Any]) -> None:
+        state["position"][name] = value
+
+    with pytest.raises(FormatError, match="damaged checkpoint"):
+        read_checkpoint(changed(stopped, damage))
+
+
+def changed(stopped: dict[str, Any], damage: Callable[[dict[str, Any]], None]) -> Path:
+    """The checkpoint, of which `damage` changed what is not in tables."""
+    path: Path = max(stopped["checkpoint_dir"].iterdir())
     arrays, metadata = read_tensors(path, mmap=False, kinds=("F32", "F64"))
     state = json.loads(metadata["xw2v"])
-    state["position"][name] = value
+    damage(state)
     with path.open("wb") as file:
         write_tensors(file, arrays, {"xw2v": json.dumps(state)})
+    return path
+
+
+@pytest.mark.parametrize("position", [5, None, "x", []])
+def test_a_position_that_is_none(position: Any, stopped: dict[str, Any]) -> None:
     with pytest.raises(FormatError, match="damaged checkpoint"):
-        read_checkpoint(path)
+        read_checkpoint(changed(stopped, lambda state: state.update(position=position)))
+
+
+@pytest.mark.parametrize("config", [{}, {"epochs": None}, {"epochs": "x"}, {"epochs": 3, "steps": []}])
+def test_a_run_of_unknown_length_is_not_overwritten(config: dict[str, Any], stopped: dict[str, Any]) -> None:
+    changed(stopped, lambda state: state["run"].update(config=config))
+    with pytest.raises(ConfigError, match="of a run that is not finished"):
+        model(MODES["cpu"]).fit(encoded(), **stopped)
 
 
 SCRIPT = """

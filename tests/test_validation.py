@@ -351,6 +351,29 @@ def test_stopped_at_the_end_of_an_epoch_that_end_is_looked_at_by_the_resumed_run
     assert [end.epoch for end in model.epoch_history] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("steps", [None, 250])
+def test_a_run_whose_last_end_was_not_looked_at_is_not_finished(steps: int | None, tmp_path: Path) -> None:
+    made = options(engine="array", batch_size=16, steps=steps, epochs=2)
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path}
+    seen: list[int] = []
+
+    def interrupted(model: Word2Vec, end: EpochEnd) -> None:
+        seen.append(end.epoch)
+        if end.epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Word2Vec(**made).fit(corpus(), **keep, callbacks=[interrupted])
+    assert seen == [0, 1]
+    newest = read_checkpoint(max(tmp_path.glob("*.safetensors"))).position
+    assert newest.steps == 250 if steps else (newest.epoch, newest.start) == (2, 0)
+    with pytest.raises(ConfigError, match="of a run that is not finished"):
+        Word2Vec(**made).fit(corpus(), **keep)
+    Word2Vec(**made).fit(corpus(), **keep, resume=True, callbacks=[lambda model, end: seen.append(end.epoch)])
+    assert seen == [0, 1, 1]
+    Word2Vec(**made).fit(corpus(), **keep)
+
+
 def test_steps_that_run_out_end_an_epoch() -> None:
     made = options(**(CS224N | {"steps": 100, "sample": 0.1, "halve_every": 40}), validation_fraction=0.3)
     made = {**made, "workers": 1}

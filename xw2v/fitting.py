@@ -361,13 +361,16 @@ def _thin(history: list[Progress]) -> None:
 
 
 def _is_finished(checkpoint: Checkpoint) -> bool:
-    """Whether the run of a checkpoint came to its end."""
+    """Whether the run of a checkpoint came to its end, and those who look at the ends of epochs saw it."""
     config, position = checkpoint.run["config"], checkpoint.position
     if checkpoint.epochs and checkpoint.epochs[-1].last:
         return True
-    if config.get("steps") is not None:
-        return position.steps >= int(config["steps"])
-    return position.epoch >= int(config["epochs"]) and not position.begun
+    epochs, steps = config.get("epochs"), config.get("steps")  # of a file, where they may be anything
+    if isinstance(steps, int):
+        done = position.steps >= steps
+    else:
+        done = isinstance(epochs, int) and position.epoch >= epochs and not position.begun
+    return done and position.ended >= position.epoch + (position.start > 0)
 
 
 @contextmanager

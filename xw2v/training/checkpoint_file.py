@@ -90,7 +90,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             table.dtype == np.float32 and table.shape == tables[0].shape and first_bad_row(table) is None
             for table in (*tables, *(best or ()))
         )
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
         msg = f"{path} is a damaged checkpoint ({type(error).__name__}: {error})"
