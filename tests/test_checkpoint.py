@@ -27,8 +27,10 @@ from xw2v.files import locked
 from xw2v.fitting import Fitting
 from xw2v.tensors import read_tensors, write_tensors
 from xw2v.text.vocabulary import Vocabulary
-from xw2v.training import batches
+from xw2v.training import batches, trainer
 from xw2v.training.checkpoint import Checkpoints, read_checkpoint, remove_checkpoints
+from xw2v.training.engines import array
+from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.walk import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -422,6 +424,35 @@ def test_a_second_signal_while_a_run_is_being_stopped_keeps_no_wrong_position(tm
     assert (newest.path, newest.position) == (kept.path, kept.position)
     for found, wanted in zip(newest.tables, kept.tables, strict=True):  # of that position, and not trained any further
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("there", [16, 64])
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_steps_of_another_size_are_no_reason_to_leave_words_out(
+    there: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's steps are larger by default: the chunk that a CPU was in the midst of is trained as a whole."""
+    monkeypatch.setattr(trainer, "_GRACE", 0.0)
+    monkeypatch.setattr(array, "default_batch_size", lambda *_: 16)
+    options: dict[str, Any] = {
+        "vector_size": 6, "epochs": 1, "workers": 1, "sample": 0, "loss": "softmax", "backend": "numpy"
+    }  # fmt: skip
+    whole = Word2Vec(**options).fit(encoded()).history[-1]
+    take_step, steps = ArrayEngine._softmax_step, iter(range(100))
+
+    def interrupted(*arguments: Any) -> None:
+        if next(steps) == 30:  # the fifth of the third chunk's thirteen
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+        take_step(*arguments)
+
+    monkeypatch.setattr(ArrayEngine, "_softmax_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Word2Vec(**options).fit(encoded(), checkpoint_dir=tmp_path)
+    monkeypatch.setattr(ArrayEngine, "_softmax_step", take_step)
+    monkeypatch.setattr(array, "default_batch_size", lambda *_: there)
+    ours = Word2Vec(**options).fit(encoded(), checkpoint_dir=tmp_path, resume=True).history[-1]
+    assert ours.centers == whole.centers + (0 if there == 16 else 5 * 16)
 
 
 def test_tables_that_do_not_fit_the_run_are_refused(stopped: dict[str, Any]) -> None:

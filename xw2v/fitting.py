@@ -288,7 +288,7 @@ class Fitting:
         if resume and found is not None:
             check_same_run(found, self._identity())
             self._check_whole(found)
-            position, self.history = found.position, found.history
+            position, self.history = _position(found, self._identity()["batch_size"]), found.history
             self._fill(self.tables, found.tables)
             self.ends = EpochEnds(self.config.patience, found.epochs, found.best)
         else:
@@ -341,6 +341,7 @@ class Fitting:
             "config": self.config.to_dict(),
             "corpus": {**sizes, "fingerprint": corpus.fingerprint()},
             "first_epoch": self.first_epoch,
+            "batch_size": getattr(self.engine, "batch_size", None),
         }
 
     def _in_source_words(self, record: Progress) -> Progress:
@@ -358,6 +359,14 @@ def _thin(history: list[Progress]) -> None:
     """Drop every other record of too many, so that memory and checkpoints do not grow with the corpus."""
     while len(history) > _MOST_RECORDS:
         del history[: _MOST_RECORDS // 2 * 2 : 2]
+
+
+def _position(checkpoint: Checkpoint, batch_size: int | None) -> Position:
+    """Where a run goes on with steps of this size. With others a chunk that was begun is trained as a whole."""
+    place = checkpoint.position
+    if checkpoint.run.get("batch_size", batch_size) == batch_size:
+        return place
+    return dataclasses.replace(place, begun=tuple(begun._replace(steps=0) for begun in place.begun))
 
 
 def _is_finished(checkpoint: Checkpoint) -> bool:
