@@ -59,3 +59,9 @@ def test_more_directions_than_components(shape: tuple[int, ...]) -> None:
 def test_no_direction_at_all_proves_nothing(directions: int) -> None:
     with pytest.raises(ConfigError, match=f"directions must be at least 1, got {directions}"):
         check_gradient(lambda y: ((y**2).sum(), 2 * y), np.ones(2), directions=directions)
+
+
+@pytest.mark.parametrize("step", [0.0, float("nan"), float("inf")])
+def test_no_step_at_all_proves_nothing(step: float) -> None:
+    with pytest.raises(ConfigError, match="step must be a number other than 0, got"):
+        check_gradient(lambda x: ((x**2).sum(), 2 * x), np.ones(2), step=step)

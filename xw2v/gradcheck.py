@@ -47,7 +47,7 @@ def check_gradient(
     GradientError      the gradient is wrong; the text says where and by how much
     ShapeError         the gradient has another shape than x
     MixedArraysError   x is not float64: differences in less precision prove nothing
-    ConfigError        fewer than one direction
+    ConfigError        fewer than one direction, or no step
 
     Source: CS224n a2, utils/gradcheck.py; the error measure is its own.
 
@@ -63,6 +63,9 @@ def check_gradient(
         raise MixedArraysError(msg)
     if directions is not None and directions < 1:
         msg = f"directions must be at least 1, got {directions}"
+        raise ConfigError(msg)
+    if not 0 < abs(step) < np.inf:
+        msg = f"step must be a number other than 0, got {step}"
         raise ConfigError(msg)
     gradient = f(x)[1]
     if gradient.shape != x.shape:
