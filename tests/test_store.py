@@ -611,6 +611,12 @@ def test_check_guards_hand_made_corpora() -> None:
         good.check()
 
 
+def test_the_fingerprint_of_arrays_with_gaps() -> None:
+    vocabulary, ids = Vocabulary(["a", "b"], np.array([2, 2])), np.array([0, 1, 1, 0], np.int32)
+    made = [EncodedCorpus(some, np.array([0, 4]), vocabulary, 4) for some in (ids, np.repeat(ids, 2)[::2])]
+    assert made[1].fingerprint() == made[0].fingerprint()
+
+
 # Real text -----------------------------------------------------------------------------------------------
 
 

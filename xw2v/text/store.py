@@ -208,8 +208,8 @@ class EncodedCorpus:
         digests = self._digests
         if digests is None:
             digests = {
-                IDS_NAME: hashlib.sha256(self.ids.data).hexdigest(),
-                OFFSETS_NAME: hashlib.sha256(self.offsets.data).hexdigest(),
+                IDS_NAME: hashlib.sha256(np.ascontiguousarray(self.ids).data).hexdigest(),
+                OFFSETS_NAME: hashlib.sha256(np.ascontiguousarray(self.offsets).data).hexdigest(),
                 VOCABULARY_NAME: _digest(self.vocabulary),
             }
         return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
