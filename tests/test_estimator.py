@@ -14,18 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xw2v import Word2Vec, WordVectors, encode, tensors
+from xw2v import EncodedCorpus, Word2Vec, WordVectors, encode, tensors
 from xw2v.errors import (
     BackendError,
     ConfigError,
     CorpusError,
     FormatError,
+    IdRangeError,
     MissingFileError,
     NumericalError,
 )
 from xw2v.estimator import NotFittedError
 from xw2v.fitting import noted_if_long
 from xw2v.preparation import FitOptions
+from xw2v.text.vocabulary import Vocabulary
 from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult
 from xw2v.training.engines.array import ArrayEngine
@@ -311,6 +313,30 @@ def test_the_history_of_many_trainings_is_thinned(monkeypatch: pytest.MonkeyPatc
     assert 5 <= len(words) <= 10
     assert words == sorted(set(words))
     assert words[-1] == 8 * 3 * 40
+
+
+@pytest.mark.parametrize("wrong", [2, 50_000_000, -1])
+@pytest.mark.parametrize("engine", ["cpu", "array"])
+def test_ids_of_a_corpus_made_by_hand_are_looked_at(wrong: int, engine: str) -> None:
+    """Compiled loops would read where no table is."""
+    ids = np.array([0, 1, 0, 1, wrong], np.int32)
+    corpus = EncodedCorpus(ids, np.array([0, 5]), Vocabulary(["a", "b"], np.array([3, 2])), 5)
+    with pytest.raises(IdRangeError, match=rf"ids must be in 0 \.\. 1, one is {wrong}"):
+        Word2Vec(engine=engine, backend="numpy", sample=0).fit(corpus)
+
+
+def test_a_corpus_of_which_no_two_words_are_trained_on() -> None:
+    """The only sentence of two words is kept aside."""
+    options: dict[str, Any] = {
+        "vector_size": 4, "min_count": 1, "sample": 0, "epochs": 1, "validation_fraction": 0.2, "seed": 2,
+        "backend": "numpy", "workers": 1,
+    }  # fmt: skip
+    sentences = [["a"]] * 50 + [["a", "b"]]
+    with pytest.warns(RuntimeWarning, match="no two words that are trained on stand in one sentence"):
+        model = Word2Vec(**options).fit(sentences)
+    assert model.history[-1].pairs == 0
+    with pytest.raises(ConfigError, match="no step in a whole epoch: no two words that are trained on"):
+        Word2Vec(**options, steps=5, negatives="pair", centers="random").fit(sentences)
 
 
 def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:

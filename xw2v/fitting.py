@@ -169,10 +169,11 @@ class Fitting:
 
     def complaint(self) -> str | None:
         """What is to be said of a run from which next to nothing was learned; None where all is well."""
-        if self.config.sample == 0:
-            return None
-        known = len(self.learned.vocabulary) if self.learned is not None else 0
         pairs = self.history[-1].pairs if self.history else 0
+        if self.config.sample == 0:
+            nothing = "no two words that are trained on stand in one sentence: the vectors are as they began"
+            return None if pairs else nothing
+        known = len(self.learned.vocabulary) if self.learned is not None else 0
         if pairs < max(len(self.corpus.vocabulary) - known, 1):
             left = f"{pairs:,} pairs of words"
         else:

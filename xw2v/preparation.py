@@ -176,6 +176,8 @@ def _opened(
 ) -> AbstractContextManager[EncodedCorpus]:
     """The corpus encoded, with `known` words first."""
     if isinstance(corpus, EncodedCorpus):
+        if corpus.folder is None:  # perhaps made by hand; compiled loops look at no id
+            corpus.check()
         return nullcontext(corpus if known is None else corpus.renumbered(known))
     reader = encode if ranks is None else partial(encoded_once_a_node, ranks, on_note=how.on_note)
     return reader(

@@ -158,7 +158,10 @@ class Walk:
         if self.config.steps is None:
             return self.epoch >= self.config.epochs
         if self.epoch > 0 and self.steps == 0:
-            msg = f"no step in a whole epoch: subsampling with sample={self.config.sample} left no word; raise it"
+            why = f"subsampling with sample={self.config.sample} left no word; raise it"
+            if self.config.sample == 0:
+                why = "no two words that are trained on stand in one sentence"
+            msg = f"no step in a whole epoch: {why}"
             raise ConfigError(msg)
         return self.steps >= self.config.steps
 
