@@ -275,6 +275,14 @@ def test_shared_negative_sampling_equals_loops(
         close(library, actual, wanted, dtype)
 
 
+def test_positives_may_be_a_mask(library: Library, dtype: str) -> None:
+    v, u, P, n, w = (library.asarray(x, dtype) for x in group((2,), 3, 4, 2, 3))
+    mask = P > 0
+    wanted = shared_negative_sampling(v, u, library.xp.astype(mask, P.dtype), n, w)
+    for ours, theirs in zip(shared_negative_sampling(v, u, mask, n, w), wanted, strict=True):
+        close(library, ours, library.to_host(theirs), dtype)
+
+
 @pytest.mark.parametrize("C", [0, 2, 5])
 def test_the_loss_alone_is_that_which_comes_with_gradients(library: Library, dtype: str, C: int) -> None:
     arrays = random(2, 3, 4), random(2, 5, 4, seed=1), np.random.default_rng(2).random((2, 3, 5))
@@ -412,6 +420,21 @@ def test_wrong_shapes_are_refused(library: Library) -> None:
         skipgram(0, ids, a(5, 3), a(5, 3), library.asarray([[0, 1]]))
     with pytest.raises(ShapeError, match="positives"):
         shared_negative_sampling(a(2, 3), a(4, 3), a(2, 5), a(1, 3), a(2))
+
+
+def test_jax_has_the_gradients_that_it_finds_itself() -> None:
+    """Another oracle; its arrays are on no device while they are traced, and its integers have 32 bits."""
+    jax = pytest.importorskip("jax")
+    v, u, n = (jax.numpy.asarray(random(*shape), "float32") for shape in ((4, 3), (4, 3), (4, 5, 3)))
+    result = jax.jit(negative_sampling)(v, u, n)
+    found = jax.grad(lambda *arrays: negative_sampling(*arrays).loss.sum(), argnums=(0, 1, 2))(v, u, n)
+    for ours, theirs in zip(result[1:], found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+    ids = jax.numpy.asarray([1, 0, 4, 1])
+    softmaxed = naive_softmax(v, ids, n[0])
+    found = jax.grad(lambda U: -log_softmax(v @ U.T)[np.arange(4), ids].sum())(n[0])
+    np.testing.assert_allclose(softmaxed.d_outside_vectors, found, rtol=2e-5, atol=2e-5)
+    assert isinstance(softmaxed.loss, jax.Array)
 
 
 @pytest.mark.parametrize("bad", [-1, 5])

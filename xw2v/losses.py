@@ -1,7 +1,7 @@
 """The mathematics of word2vec: pure functions, arrays in, loss and gradients out.
 
 Every function takes arrays of any one library that follows the Python array API standard (NumPy, CuPy,
-PyTorch, array-api-strict, ...) and answers in the same library, dtype and device. Nothing here knows
+PyTorch, JAX, array-api-strict, ...) and answers in the same library, dtype and device. Nothing here knows
 tables, learning rates or files.
 
 Letters: B pairs, K negatives a pair, V words, D vector size; b centres, C contexts and S noise words of a
@@ -339,7 +339,7 @@ def shared_negative_sampling(
     ----------
     centers : (..., b, D) float array              v_t
     contexts : (..., C, D) float array             u_c, every row that some centre of the group may see
-    positives : (..., b, C) float array            P: how often c is an outside word of t (0 or 1 in a window)
+    positives : (..., b, C) float or bool array    P: how often c is an outside word of t (0 or 1 in a window)
     negatives : (..., S, D) float array            u_s of the noise words drawn for the group
     negative_weights : (..., b) float array        w_t
 
@@ -363,8 +363,11 @@ def shared_negative_sampling(
     >>> result.loss.round(4).tolist()  # 2 log 2
     [1.3863, 1.3863]
     """
-    xp = _namespace(centers=centers, contexts=contexts, positives=positives, negatives=negatives)
-    _same_library(centers=centers, negative_weights=negative_weights)
+    xp = _namespace(centers=centers, contexts=contexts, negatives=negatives)
+    _same_library(centers=centers, positives=positives, negative_weights=negative_weights)
+    if xp.isdtype(positives.dtype, "bool"):
+        positives = xp.astype(positives, centers.dtype)
+    _namespace(positives=positives)
     lead, D = centers.shape[:-2], centers.shape[-1:]
     _check_group("contexts", contexts, lead, D)
     _check_group("negatives", negatives, lead, D)
@@ -537,7 +540,8 @@ def _same_library(**arrays: Array) -> Any:
         kinds = ", ".join(f"{name}: {type(array).__module__}.{type(array).__name__}" for name, array in arrays.items())
         msg = f"arrays of one array library are wanted, got {kinds}"
         raise MixedArraysError(msg) from None
-    devices = {name: device(array) for name, array in arrays.items()}
+    # An array that JAX traces is on no device yet.
+    devices = {name: on for name, array in arrays.items() if (on := device(array)) is not None}
     if len(set(map(str, devices.values()))) > 1:
         msg = "arrays on one device are wanted, got " + ", ".join(f"{name}: {on}" for name, on in devices.items())
         raise MixedArraysError(msg)
@@ -565,7 +569,7 @@ def _check_group(name: str, array: Array, lead: tuple[int, ...], tail: tuple[int
 
 
 def _checked_ids(name: str, ids: Array, V: int, *, xp: Any) -> Array:
-    """The ids as int64, once each of them is in 0 .. V-1: a smaller type may hold all of them, and not V."""
+    """The ids, once each of them is in 0 .. V-1, in the library's own type of integers: theirs may not hold V."""
     if not xp.isdtype(ids.dtype, "integral"):
         msg = f"{name} must be an integer array, got {ids.dtype}"
         raise MixedArraysError(msg)
@@ -573,4 +577,4 @@ def _checked_ids(name: str, ids: Array, V: int, *, xp: Any) -> Array:
     if low < 0 or high >= V:
         msg = f"{name} must be in 0 .. {V - 1}, got {low if low < 0 else high}"
         raise IdRangeError(msg)
-    return xp.astype(ids, xp.int64)
+    return xp.astype(ids, xp.arange(0, device=device(ids)).dtype)
