@@ -65,7 +65,8 @@ def from_lists(sentences: Iterable[Any], options: TextOptions, size: int) -> Ite
     ends: list[int] = []
     first = 0  # number of the block's first sentence
     for number, sentence in enumerate(sentences):
-        tokens.extend(_tokens_of(sentence, number))
+        # Nearly all are lists, and to look closer takes longer than their tokens do.
+        tokens.extend(sentence if type(sentence) in (list, tuple) else _tokens_of(sentence, number))
         ends.append(len(tokens))
         if len(tokens) >= size:
             yield _from_tokens(tokens, ends, first, options)
@@ -97,7 +98,8 @@ def _tokens_of(sentence: Any, number: int) -> Iterable[Any]:
 
 def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOptions) -> TokenBlock:
     # All of them are looked at, for 1.0 and True are equal to 1.
-    if not all(issubclass(kind, _TOKENS) and kind is not bool for kind in set(map(type, tokens))):
+    kinds = set(map(type, tokens))
+    if not all(issubclass(kind, _TOKENS) and kind is not bool for kind in kinds):
         place = next(i for i, token in enumerate(tokens) if not _is_token(token))
         token, number = tokens[place], first + bisect_right(ends, place)
         msg = (
