@@ -98,8 +98,7 @@ def _tokens_of(sentence: Any, number: int) -> Iterable[Any]:
 
 def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOptions) -> TokenBlock:
     # All of them are looked at, for 1.0 and True are equal to 1.
-    kinds = set(map(type, tokens))
-    if not all(issubclass(kind, _TOKENS) and kind is not bool for kind in kinds):
+    if not all(issubclass(kind, _TOKENS) and kind is not bool for kind in set(map(type, tokens))):
         place = next(i for i, token in enumerate(tokens) if not _is_token(token))
         token, number = tokens[place], first + bisect_right(ends, place)
         msg = (
