@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from xw2v.backend import Backend, get_backend
 from xw2v.config import Config
 from xw2v.display import displayed
@@ -52,6 +54,8 @@ class FitOptions:
             msg = f"callbacks must be a list of functions, as [f]; got {reprlib.repr(self.callbacks)}"
             raise ConfigError(msg)
         object.__setattr__(self, "callbacks", tuple(self.callbacks))
+        if self.distributed is None or isinstance(self.distributed, (int, np.bool_)):  # else a communicator
+            object.__setattr__(self, "distributed", bool(self.distributed))
 
     def checkpoints(self) -> Checkpoints | None:
         """Where checkpoints go, once all keywords were looked at.
