@@ -20,7 +20,7 @@ from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.initial import initial_tables
 from xw2v.training.reading import ReadAhead
 from xw2v.training.trainer import Training, train
-from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
+from xw2v.training.walk import MeanLoss, Place, Position, Progress, Walk, chunk_size, mean_loss
 
 NUMPY = NumpyBackend("a test")
 
@@ -449,3 +449,14 @@ def test_a_chunk_that_was_read_ahead_is_forgotten_once_it_is_taken() -> None:
         ahead.begin(8)
         assert [ahead.take(start) for start in (8, 8)] == [8, 8]  # type: ignore[comparison-overlap]
     assert read == [8, 8]  # it is not kept, so a second time it is read anew
+
+
+def test_the_mean_loss_of_an_epoch_weighs_chunks_by_their_pairs() -> None:
+    def record(epoch: int, pairs: int, loss: float) -> Progress:
+        return Progress(epoch, 2, 1, 9, 9, pairs // 2, pairs, loss, 10 * loss, 0.1, 1.0, 9.0)
+
+    history = [record(0, 100, 5.0), record(0, 400, 3.0), record(0, 400, 0.0), record(1, 500, 2.0)]
+    assert mean_loss(history, 0) == MeanLoss(3.5, 35.0)
+    assert mean_loss(history, 1) == MeanLoss(2.0, 20.0)
+    assert mean_loss(history, 7) == MeanLoss(2.0, 20.0)  # the last record's, for want of others
+    assert mean_loss(history[:3], 1) == MeanLoss(0.0, 0.0)

@@ -26,7 +26,7 @@ from xw2v.training.room import check_memory
 from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.validation import TrainingIds, Validation
-from xw2v.training.walk import Position, Progress
+from xw2v.training.walk import Position, Progress, mean_loss
 
 __all__ = ["Fitting", "Learned", "OnEpoch", "noted_if_long"]
 
@@ -258,9 +258,7 @@ class Fitting:
         # A run that was stopped while its callbacks were at work comes here again.
         self.ends.records[:] = [record for record in self.ends.records if record.epoch < epoch]
         improved = loss is not None and loss < self.ends.lowest()
-        losses = [record.loss for record in self.history if record.epoch == epoch and record.has_loss]
-        last = self.history[-1]
-        mean = sum(losses) / len(losses) if losses else last.loss  # an interrupted run may have lost the records
+        mean, last = mean_loss(self.history, epoch).loss, self.history[-1]
         self.ends.records.append(EpochEnd(epoch, last.epochs, last.words, last.seconds, mean, loss, improved))
         if improved and self.config.patience is not None:
             self.ends.best = Tables(*(np.array(self.backend.to_host(table)) for table in self.tables))

@@ -18,6 +18,7 @@ from xw2v.cli.saved import Known
 from xw2v.config import Config
 from xw2v.interrupts import Terminated
 from xw2v.screen import Screen, count
+from xw2v.training.walk import mean_loss
 from xw2v.vectors.epoch_scores import EpochScores
 
 __all__ = [
@@ -106,7 +107,7 @@ def training_summary(model: Any, output: Path, seconds: float, known: Known | No
     known = known or Known()
     last = model.history[-1]
     # A chunk's loss is noisy and depends on what the chunk is about: the mean of the last epoch says more.
-    recent = [record for record in model.history if record.epoch == last.epoch and record.has_loss] or [last]
+    mean = mean_loss(model.history, last.epoch)
     return {
         "output": str(output),
         "vocabulary": len(model.wv),
@@ -116,8 +117,8 @@ def training_summary(model: Any, output: Path, seconds: float, known: Known | No
         "trained_words": last.centers - known.centers,
         "epochs": last.epochs - known.epochs,
         "epochs_trained": model.epochs_trained,
-        "loss": sum(record.loss for record in recent) / len(recent),
-        "center_loss": sum(record.center_loss for record in recent) / len(recent),
+        "loss": mean.loss,
+        "center_loss": mean.center_loss,
         "epoch_history": [dataclasses.asdict(end) for end in model.epoch_history[known.ends :]],
         "training_seconds": last.seconds - known.seconds,
         "seconds": seconds,

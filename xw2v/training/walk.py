@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from xw2v.training import batches
 from xw2v.training.engines import AheadEngine, ChunkResult, Engine
 from xw2v.training.schedule import halving, linear
 
-__all__ = ["Place", "Position", "Progress", "Walk", "chunk_size", "segments_for"]
+__all__ = ["MeanLoss", "Place", "Position", "Progress", "Walk", "chunk_size", "mean_loss", "segments_for"]
 
 _SEGMENTS_A_CHUNK = 8  # 65,536 tokens: the cost of starting on a chunk vanishes, and Ctrl-C is soon noticed
 _MOST_WORK = 1.5e9  # multiply-adds of a chunk, counted below: a core does them in less than half a second
@@ -71,6 +71,31 @@ class Progress:
             pairs=self.pairs + earlier.pairs,
             seconds=self.seconds + earlier.seconds,
         )
+
+
+class MeanLoss(NamedTuple):
+    """Of an epoch, in nats."""
+
+    loss: float  # a pair
+    center_loss: float  # a centre
+
+
+def mean_loss(history: Sequence[Progress], epoch: int) -> MeanLoss:
+    """Those of an epoch that there are records of, each chunk's weighed by its pairs and centres.
+
+    Where none has a loss it is the last record's: an interrupted run may have lost the epoch's.
+    """
+    pairs = centers = before_pairs = before_centers = 0
+    loss = center_loss = 0.0
+    for record in history:
+        if record.epoch == epoch and record.has_loss:
+            new_pairs, new_centers = record.pairs - before_pairs, record.centers - before_centers
+            pairs, centers = pairs + new_pairs, centers + new_centers
+            loss, center_loss = loss + new_pairs * record.loss, center_loss + new_centers * record.center_loss
+        before_pairs, before_centers = record.pairs, record.centers
+    if not pairs or not centers:
+        return MeanLoss(history[-1].loss, history[-1].center_loss)
+    return MeanLoss(loss / pairs, center_loss / centers)
 
 
 class Place(NamedTuple):
