@@ -322,6 +322,30 @@ def test_links_in_a_folder_are_followed(tmp_path: Path) -> None:
     assert sentences(tmp_path / "in") == [["a"], ["c"], ["a"]]
 
 
+def test_links_are_followed_by_a_pattern_as_in_a_folder(tmp_path: Path) -> None:
+    inner = tmp_path / "in" / "ner"
+    inner.mkdir(parents=True)
+    (tmp_path / "elsewhere" / ".hidden").mkdir(parents=True)
+    write(tmp_path / "in" / "a.txt", "a")
+    write(inner / "b.txt", "b")
+    write(tmp_path / "elsewhere" / "c.txt", "c")
+    write(tmp_path / "elsewhere" / ".hidden" / "d.txt", "d")
+    (tmp_path / "in" / "other").symlink_to(tmp_path / "elsewhere")
+    for name in ("back", "round"):  # two of them: following both 40 times each takes for ever
+        (inner / name).symlink_to(tmp_path / "in")
+    (inner / "here").symlink_to(".")
+    wanted = [["a"], ["b"], ["c"]]
+    assert sentences(str(tmp_path / "in" / "**" / "*.txt")) == wanted
+    assert sentences(str(tmp_path / "in" / "**")) == wanted
+    assert sentences(str(tmp_path / "i*" / "**" / "ot*" / "**" / "*.txt")) == [["c"]]
+    assert sentences(str(tmp_path / "in" / "**" / "b.txt")) == [["b"]]
+    assert sentences(str(tmp_path / "in" / "**" / "ner" / "*")) == [["b"]]
+    assert sentences(str(inner / "here" / "**" / "*.txt")) == sentences(inner / "here")
+    (inner / "itself").symlink_to("itself")
+    assert sentences(str(tmp_path / "in" / "**" / "*.txt")) == wanted
+    assert sentences(str(inner / "back" / "ner" / ".." / "**" / "*.txt")) == wanted
+
+
 @pytest.mark.parametrize("pattern", ["", "*.txt"])
 def test_a_link_to_nothing_is_said(tmp_path: Path, pattern: str) -> None:
     write(tmp_path / "a.txt", "a")
@@ -550,6 +574,12 @@ def test_wrong_utf8_in_parquet(tmp_path: Path) -> None:
         sentences(tmp_path / "words.parquet")
 
 
+def test_a_parquet_column_with_the_name_of_another_ones_field(tmp_path: Path) -> None:
+    columns = {"a": pa.array([{"b": "no"}, {"b": "no"}]), "a.b": ["x y", "z"]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    assert sentences(tmp_path / "t.parquet") == [["x", "y"], ["z"]]
+
+
 # Lists and ids -------------------------------------------------------------------------------------------
 
 
@@ -674,6 +704,13 @@ def test_columns_of_one_name(tmp_path: Path) -> None:
 def test_lists_as_views() -> None:
     for kind in (pa.list_view(pa.string()), pa.large_list_view(pa.string())):
         assert sentences(pa.table({"x": pa.array([["a"], None, [], ["b", "a"]], kind)})) == [["a"], ["b", "a"]]
+
+
+def test_views_of_strings_with_what_is_missing() -> None:
+    for kind in (pa.list_(pa.string_view()), pa.large_list(pa.string_view()), pa.list_(pa.string_view(), 2)):
+        assert sentences(pa.table({"x": pa.array([["a", None], None, ["b", "a"]], kind)})) == [["a"], ["b", "a"]]
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    assert sentences(polars.DataFrame({"x": [["a", None], None, ["b", "a"]]})) == [["a"], ["b", "a"]]
 
 
 def test_half_surrogates_in_arrays() -> None:

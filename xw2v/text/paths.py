@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +170,7 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
             raise FormatError(msg)
         msg = f"the folder {path} holds no file (hidden ones are left out)"
     elif glob.has_magic(str(path)):
-        files = sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if _is_file(file))  # noqa: PTH207
+        files = sorted(file for file in map(Path, set(_fitting(path.parts))) if _is_file(file))
         msg = f"no file has the pattern {path}"
     else:
         files = []
@@ -193,6 +193,49 @@ def _files_below(folder: Path, above: list[str]) -> Iterator[Path]:
                 yield path
         elif os.path.realpath(path) not in above:
             yield from _files_below(path, above)
+
+
+def _fitting(pattern: Sequence[str]) -> Iterator[str]:
+    """The paths that the parts of a pattern fit, some of them twice.
+
+    ** is made of folders here: `glob` would go round where a link leads back, 40 times through each such link.
+    """
+    if "**" not in pattern:
+        yield from glob.glob(os.path.join(*pattern))  # noqa: PTH118, PTH207
+        return
+    place = pattern.index("**")
+    rest = pattern[place + 1 :] or ("*",)
+    for top in _fitting(pattern[:place]) if place else [""]:
+        for folder in _folders_below(top, []):
+            yield from _fitting([glob.escape(folder), *rest])
+
+
+def _folders_below(folder: str, above: list[str]) -> Iterator[str]:
+    """A folder and the inner ones, as `_files_below` goes through them; what cannot be looked into is left out.
+
+    Parameters
+    ----------
+    above : the real paths of folders that this one lies in, and, but for the first, its own
+    """
+    above = above or [os.path.realpath(folder)]
+    try:
+        with os.scandir(folder or os.curdir) as entries:
+            inner = [entry for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
+    except OSError:
+        return
+    yield folder
+    for entry in inner:
+        path = os.path.join(folder, entry.name)  # noqa: PTH118
+        real = os.path.realpath(path) if entry.is_symlink() else os.path.join(above[-1], entry.name)  # noqa: PTH118
+        if real not in above:
+            yield from _folders_below(path, [*above, real])
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _is_file(path: Path) -> bool:

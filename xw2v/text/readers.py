@@ -283,4 +283,5 @@ def _batches(file: Any, column: str, before: int, size: int, wanted: int) -> Ite
         most = min(most, MOST_ROWS)  # of text in a dictionary the width says little
     for batch in file.iter_batches(max(1, most), columns=[column]):
         seen += len(batch)
-        yield batch.column(0), before + size * seen // max(1, meta.num_rows)
+        # By its name: a struct "a" with a field "b" is handed over, too, where the column "a.b" is wanted.
+        yield batch.column(column), before + size * seen // max(1, meta.num_rows)

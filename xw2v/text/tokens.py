@@ -40,6 +40,8 @@ def from_ids(ids: npt.NDArray[Any], ends: npt.NDArray[np.int64], done: int) -> T
 
 def _from_values(values: Any, ends: npt.NDArray[np.int64], options: TextOptions, done: int, name: str) -> TokenBlock:
     if values.null_count:
+        if pa.types.is_string_view(values.type):  # of polars; Arrow leaves nothing out of one
+            values = values.cast(pa.large_string())
         before = np.zeros(len(values) + 1, np.int64)
         np.cumsum(values.is_valid().to_numpy(zero_copy_only=False), out=before[1:])
         values, ends = values.drop_null(), before[ends]
