@@ -310,6 +310,23 @@ def test_addresses_of_local_files(tmp_path: Path) -> None:
         assert encode(f"file://{folder}/{name}", min_count=1).raw_words == 2
 
 
+def test_patterns_leave_out_what_is_hidden(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    root = f"xw2v{tmp_path}"
+    memory = fsspec.filesystem("memory")
+    for name in ("a.txt", ".b.txt", "in/c.txt", ".in/d.txt", "in/.in/e.txt"):
+        memory.pipe_file(f"/{root}/{name}", name.encode())
+    for pattern, wanted in {
+        "*": ["a.txt"],
+        "**": ["a.txt", "in/c.txt"],
+        "**/*.txt": ["a.txt", "in/c.txt"],
+        ".*": [".b.txt"],
+        ".in/*": [".in/d.txt"],
+    }.items():
+        assert encode(f"memory://{root}/{pattern}", min_count=1).vocabulary.words == wanted
+    memory.rm(f"/{root}", recursive=True)
+
+
 def test_secrets_are_not_shown() -> None:
     assert without_secrets("s3://key:secret@b/t?region=x") == "s3://b/t"
     assert without_secrets("s3://b/t?.txt") == "s3://b/t?.txt"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
@@ -212,7 +213,7 @@ def _listing(system: Any, path: str, shown: str) -> list[Any]:
 
 
 def _fits(path: str, pattern: str) -> bool:
-    """Whether a path has a pattern, part by part; ** stands for any folders."""
+    """Whether a path has a pattern, part by part; ** stands for any folders. As in a shell, what is hidden is named."""
     return _parts_fit(path.split("/"), pattern.split("/"))
 
 
@@ -220,8 +221,13 @@ def _parts_fit(parts: list[str], patterns: list[str]) -> bool:
     if not patterns:
         return not parts
     if patterns[0] == "**":
-        return any(_parts_fit(parts[skip:], patterns[1:]) for skip in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], patterns[0]) and _parts_fit(parts[1:], patterns[1:])
+        shown = list(takewhile(lambda part: not part.startswith("."), parts))
+        return any(_parts_fit(parts[skip:], patterns[1:]) for skip in range(len(shown) + 1))
+    return bool(parts) and _name_fits(parts[0], patterns[0]) and _parts_fit(parts[1:], patterns[1:])
+
+
+def _name_fits(name: str, pattern: str) -> bool:
+    return (pattern.startswith(".") or not name.startswith(".")) and fnmatchcase(name, pattern)
 
 
 def _is_hidden(path: str) -> bool:
