@@ -224,6 +224,7 @@ assert not c.any()
 d = ranks.concatenate(np.full((rank, 2), rank, np.float32))
 assert d.tolist() == [[1, 1], [2, 2], [2, 2]]
 assert ranks.texts("é" * rank) == ["", "é", "éé"]
+assert ranks.texts(os.fsdecode(b"\\xff")) == [os.fsdecode(b"\\xff")] * 3
 order = []
 assert ranks.in_turn(lambda: rank) == rank
 ranks.agree(None)
@@ -740,7 +741,8 @@ try:
 except Exception as error:
     print(json.dumps(f"{type(error).__name__}: {error}")) if rank == 0 else None
 """
-    assert told(3, script, text.parent).startswith("ConfigError: all ranks must have the same options; rank 0 has")
+    wanted = "ConfigError: all ranks must have the same options; rank 0 has window=3, rank 2 has window=4"
+    assert told(3, script, text.parent) == wanted
 
 
 @needs_mpi
@@ -787,6 +789,23 @@ def test_the_command(text: Path) -> None:
     assert summary["engine"].endswith("2 ranks")
     assert len(Word2Vec.load(out).wv) == summary["vocabulary"] == 60
     assert sorted(path.name for path in text.parent.iterdir()) == ["model", "text.txt"]
+
+
+@needs_mpi
+def test_the_encoded_corpus_lies_where_it_is_wanted(text: Path) -> None:
+    folder = Path(os.fsdecode(bytes(text.parent) + b"/\xff.encoded"))
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"names must be UTF-8 here: {error}")
+    options = ["--distributed", "--min-count", "1", "--vector-size", "8", "--backend", "numpy", "--epochs", "1"]
+    out = text.parent / "model"
+    status, _, err = ended(
+        command(2, "train", str(text), "-o", str(out), *options, "--encoded", str(folder), "--quiet")
+    )
+    assert (status, err) == (0, "")
+    assert {path.name for path in text.parent.iterdir()} == {"model", "text.txt", folder.name}
+    assert any(folder.iterdir())
 
 
 @needs_mpi

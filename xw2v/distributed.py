@@ -193,10 +193,11 @@ class DistributedFitting(Fitting):
             ("backend", self.backend.name),
             ("engine", self.engine.name),
         ):
-            told = self.ranks.texts(repr(value))
-            other = next((rank for rank, text in enumerate(told) if text != told[0]), None)
+            told = list(map(json.loads, self.ranks.texts(json.dumps(value))))
+            other = next((rank for rank, theirs in enumerate(told) if theirs != told[0]), None)
             if other is not None:
-                msg = f"all ranks must have the same {name}; rank 0 has {told[0]}, rank {other} has {told[other]}"
+                first, theirs = _where_they_differ(told[0], told[other])
+                msg = f"all ranks must have the same {name}; rank 0 has {first}, rank {other} has {theirs}"
                 self.ranks.settled = True
                 raise ConfigError(msg)
 
@@ -244,6 +245,14 @@ class DistributedFitting(Fitting):
             counts = np.asarray(corpus.vocabulary.counts)
             self.training = SharedTraining(*arguments, counts=counts, ranks=self.ranks, **settings)
         return self.training
+
+
+def _where_they_differ(*values: Any) -> list[str]:
+    """The values as a person wants to see them; of dictionaries what is not the same in all."""
+    if not all(isinstance(value, dict) for value in values):
+        return list(map(repr, values))
+    names = [name for name in values[0] if any(value.get(name) != values[0][name] for value in values)]
+    return [", ".join(f"{name}={value.get(name)!r}" for name in names) for value in values]
 
 
 def _packed(position: Position, history: list[Progress], ends: list[EpochEnd]) -> str:

@@ -181,11 +181,11 @@ class MpiRanks:
 
     def texts(self, text: str) -> list[str]:
         """See `Ranks.texts`."""
-        data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+        data = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)  # names of files may be any bytes
         sizes = self.concatenate(np.array([len(data)], np.int64))
         whole = self.concatenate(data).tobytes()
         ends = np.cumsum(sizes)
-        return [whole[end - size : end].decode() for size, end in zip(sizes, ends, strict=True)]
+        return [whole[end - size : end].decode("utf-8", "surrogatepass") for size, end in zip(sizes, ends, strict=True)]
 
     def agree(self, error: Exception | None) -> None:
         """See `Ranks.agree`."""
