@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, MissingFileError
-from xw2v.text import blocks, compressed, readers
+from xw2v.text import blocks, columns, compressed, readers
 from xw2v.text.paths import find_files
 from xw2v.text.readers import open_source
 from xw2v.text.words import unpack
@@ -578,6 +578,35 @@ def test_a_parquet_column_with_the_name_of_another_ones_field(tmp_path: Path) ->
     columns = {"a": pa.array([{"b": "no"}, {"b": "no"}]), "a.b": ["x y", "z"]}
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
     assert sentences(tmp_path / "t.parquet") == [["x", "y"], ["z"]]
+
+
+KINDS_OF_TEXT = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_TEXT, ids=str)
+def test_long_rows_of_text_are_spelled_out_a_few_at_a_time(kind: Any) -> None:
+    texts = ["x" * 400, None, "y " * 300, "", *["short"] * 300]
+    rows = pa.concat_arrays([pa.array(["left out"] * 3, kind), pa.array(texts, kind)])[3:]
+    parts = [part.to_pylist() for part in columns.slices(rows, 1000)]
+    assert [text for part in parts for text in part] == texts
+    assert [sum(len(text or "") for text in part) for part in parts] == [1000, 1000, 500]
+    assert [len(part.to_pylist()) for part in columns.slices(rows, 1)] == [1] * 304
+
+
+def test_tokens_that_parquet_packs_tightly_are_read_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"x": [["a"] * 100] * 2000}), tmp_path / "t.parquet")
+    monkeypatch.setattr(readers, "BLOCK_TOKENS", 1000)
+    seen = []
+
+    def token_slices(rows: Any, tokens: int) -> Iterator[Any]:
+        seen.append(len(rows))
+        return columns.token_slices(rows, tokens)
+
+    monkeypatch.setattr(readers, "token_slices", token_slices)
+    assert sentences(tmp_path / "t.parquet") == [["a"] * 100] * 2000
+    assert max(seen) == 10
 
 
 # Lists and ids -------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,9 @@ __all__ = [
 ]
 
 MOST_ROWS = 1 << 10
-"""Rows of text that are spelled out at once."""
+"""Rows of text in a Parquet file that are read at once."""
 
+_MEASURED = 1 << 16  # rows whose lengths are looked at at once
 _ALONE = "the column"  # the name of one that comes without a table
 
 
@@ -97,7 +98,7 @@ def table_blocks(source: Any, column: str | None, options: TextOptions, tokens: 
     """
     rows, name = _rows(source, column)
     if is_text(rows.type):
-        lines = ((lines_of(part), 0) for chunk in rows.chunks for part in slices(chunk))
+        lines = ((lines_of(part), 0) for chunk in rows.chunks for part in slices(chunk, size))
         for block in cut_blocks(evened(lines, size), name):
             yield tokenise(block, options)
     else:
@@ -106,21 +107,40 @@ def table_blocks(source: Any, column: str | None, options: TextOptions, tokens: 
                 yield from_rows(part, options, 0, name)
 
 
-def slices(rows: Any) -> Iterator[Any]:
-    """A few rows at a time, for they may be long."""
-    for low in range(0, len(rows), MOST_ROWS):
-        yield rows[low : low + MOST_ROWS]
+def slices(rows: Any, size: int) -> Iterator[Any]:
+    """Rows of text, so many at a time that they have no more than so many bytes, if there is more than one."""
+    return _cut(rows, _bytes_of, size)
+
+
+def _bytes_of(rows: Any) -> Any:
+    """How many bytes each row of text has, null where it is."""
+    if pa.types.is_dictionary(rows.type):
+        return pc.binary_length(rows.dictionary.cast(pa.large_string())).take(rows.indices)
+    if pa.types.is_string_view(rows.type):
+        # Arrow cannot say, and would copy them all into strings. It is the first of the four numbers of each view.
+        views = np.frombuffer(rows.buffers()[1], np.int32).reshape(-1, 4)
+        lengths = pa.array(views[rows.offset : rows.offset + len(rows), 0])
+        return pc.if_else(rows.is_valid(), lengths, 0)
+    return pc.binary_length(rows)
 
 
 def token_slices(rows: Any, tokens: int) -> Iterator[Any]:
     """Rows that are lists, so many at a time that they hold no more than so many tokens, if there is more than one."""
-    ends = np.cumsum(pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-    low = 0
-    while low < len(rows):
-        before = ends[low - 1] if low else 0
-        high = max(low + 1, int(np.searchsorted(ends, before + tokens, side="right")))
-        yield rows[low:high]
-        low = high
+    return _cut(rows, pc.list_value_length, tokens)
+
+
+def _cut(rows: Any, measured: Callable[[Any], Any], most: int) -> Iterator[Any]:
+    """The rows in slices that measure no more than so much together, if there is more than one; null measures 0."""
+    for first in range(0, len(rows), _MEASURED):
+        some = rows[first : first + _MEASURED]
+        lengths = pc.fill_null(measured(some), 0).to_numpy(zero_copy_only=False)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        low = 0
+        while low < len(some):
+            before = ends[low - 1] if low else 0
+            high = max(low + 1, int(np.searchsorted(ends, before + most, side="right")))
+            yield some[low:high]
+            low = high
 
 
 def evened(chunks: Iterable[tuple[bytes, int]], size: int) -> Iterator[tuple[bytes, int]]:

@@ -256,9 +256,9 @@ def _parquet_jobs(source: File, how: _Reading, before: int, size: int) -> Iterat
         # A buffer size lets pages be read as needed; else a whole row group's column is loaded.
         with pq.ParquetFile(source.random_access(), pre_buffer=False, buffer_size=1 << 20) as file:
             chosen = choose_column(file.schema_arrow, how.column, name)
-            batches = _batches(file, chosen, before, size, how.size)
+            batches = _batches(file, chosen, before, size, how)
             if is_text(file.schema_arrow.field(chosen).type):
-                lines = ((lines_of(part), done) for rows, done in batches for part in slices(rows))
+                lines = ((lines_of(part), done) for rows, done in batches for part in slices(rows, how.size))
                 for block in cut_blocks(evened(lines, how.size), f"column {chosen!r} of {name}"):
                     yield partial(tokenise, block, how.options)
             else:
@@ -273,14 +273,23 @@ def _parquet_jobs(source: File, how: _Reading, before: int, size: int) -> Iterat
         raise kind(msg) from error
 
 
-def _batches(file: Any, column: str, before: int, size: int, wanted: int) -> Iterator[tuple[Any, int]]:
-    """The column in batches of about `wanted` bytes, each with the bytes read so far, in proportion to rows."""
+def _batches(file: Any, column: str, before: int, size: int, how: _Reading) -> Iterator[tuple[Any, int]]:
+    """The column in batches of about the bytes or tokens that are wanted, each with the bytes read so far.
+
+    Those are taken to be in proportion to the rows.
+    """
     meta = file.metadata
-    width = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)) // max(1, meta.num_rows)
+    groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
+    width = sum(group.total_byte_size for group in groups) // max(1, meta.num_rows)
     seen = 0
-    most = min(1 << 16, wanted // (width + 1))
+    most = min(1 << 16, how.size // (width + 1))
     if is_text(file.schema_arrow.field(column).type):
         most = min(most, MOST_ROWS)  # of text in a dictionary the width says little
+    else:
+        # So it does of tokens that are few, or stand there many times one after the other.
+        places = [j for j in range(meta.num_columns) if meta.schema.column(j).path.startswith(f"{column}.")]
+        tokens = sum(group.column(j).num_values for group in groups for j in places)
+        most = min(most, how.tokens * max(1, meta.num_rows) // max(1, tokens))
     for batch in file.iter_batches(max(1, most), columns=[column]):
         seen += len(batch)
         # By its name: a struct "a" with a field "b" is handed over, too, where the column "a.b" is wanted.
