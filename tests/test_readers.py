@@ -689,6 +689,21 @@ def test_errors_option(tmp_path: Path) -> None:
         open_source(tmp_path, errors="ignore")
 
 
+def test_a_text_that_is_cut_short_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "BLOCK_BYTES", 1000)
+    path = write(tmp_path / "t.txt", "a b c\n" * 10_000)
+    stream = open_source(path).blocks
+    next(stream)
+    os.truncate(path, 30_000)
+    with pytest.raises(
+        CorpusError, match=r"t\.txt became shorter while it was in use: 60,000 bytes before, 30,000 now"
+    ):
+        list(stream)
+    source = open_source(path)
+    write(path, path.read_bytes() + b"d\n")  # one that grows is no shorter
+    assert sum(len(block.codes) for block in source.blocks) == 15_001
+
+
 def test_threads_end_when_reading_is_given_up(tmp_path: Path, tiny_blocks: None) -> None:
     import threading
 

@@ -266,6 +266,8 @@ def test_open_what_encode_wrote(text: Path, tmp_path: Path) -> None:
     assert is_encoded(tmp_path / "e")
     assert not is_encoded(tmp_path)
     assert not is_encoded(text)
+    (tmp_path / "manifest.json").write_text("[" * 200_000)  # somebody else's
+    assert not is_encoded(tmp_path)
 
 
 def unreadable(*_: Any, **__: Any) -> Any:

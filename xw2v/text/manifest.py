@@ -43,7 +43,7 @@ def is_encoded(folder: str | os.PathLike[str]) -> bool:
     """True if `folder` holds an encoded corpus, of any version, perhaps damaged."""
     try:
         manifest = json.loads((Path(folder) / _MANIFEST).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == _FORMAT
 

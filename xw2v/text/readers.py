@@ -180,9 +180,9 @@ def _of_file(job: Job, number: int) -> TokenBlock:
 # Text ----------------------------------------------------------------------------------------------------
 
 
-def _text_jobs(file: File, how: _Reading, before: int, _: int) -> Iterator[Job]:
+def _text_jobs(file: File, how: _Reading, before: int, size: int) -> Iterator[Job]:
     with file.opened() as raw, unpacked(raw, file.suffix) as stream:
-        chunks = _chunks(stream, raw, file.name, before, how.size)
+        chunks = _chunks(stream, raw, file.name, before, how.size, size)
         data, done = _head(chunks, before, whole_line=how.column is not None)
         if data.startswith(_WIDE_BOMS):
             wide = "UTF-32" if data[:4] in _WIDE_BOMS[:2] else "UTF-16"
@@ -219,8 +219,8 @@ def _field(header: bytes, column: str, name: str) -> int:
     raise CorpusError(msg)
 
 
-def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterator[tuple[bytes, int]]:
-    """Bytes in pieces of `size`, each with the bytes read from all files so far."""
+def _chunks(stream: Any, raw: Any, name: str, before: int, size: int, least: int) -> Iterator[tuple[bytes, int]]:
+    """Bytes in pieces of `size`, each with the bytes read from all files so far; `least` is what the file had."""
     read = 0
     while True:
         try:
@@ -234,6 +234,9 @@ def _chunks(stream: Any, raw: Any, name: str, before: int, size: int) -> Iterato
             msg = f"{name} is truncated, damaged or not compressed as its name says: {error}"
             raise CorpusError(msg) from error
         if not chunk:
+            if stream is raw and read < least:  # a compressed one ends in the middle then
+                msg = f"{name} became shorter while it was in use: {least:,} bytes before, {read:,} now; read it again"
+                raise CorpusError(msg)
             return
         read += len(chunk)
         yield chunk, before + (read if stream is raw else _place(raw, read))
