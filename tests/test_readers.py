@@ -378,6 +378,13 @@ def test_a_file_that_goes_before_it_is_looked_at(tmp_path: Path, monkeypatch: py
         open_source(path)
 
 
+def test_a_small_file_is_one_block(tmp_path: Path) -> None:
+    """Of many small files the number of blocks is what reading takes its time for."""
+    paths = [write(tmp_path / name, data) for name, data in (("a", "a b\nc\n"), ("b", "\n"), ("c", "\ufeffd\n"))]
+    assert [len(block.codes) for block in open_source(paths).blocks] == [3, 0, 1]
+    assert sentences([write(tmp_path / "d", "f "), write(tmp_path / "e", "g")]) == [["f"], ["g"]]
+
+
 def test_files_go_in_sorted_order(tmp_path: Path) -> None:
     names = [f"{i * 7919 % 997:03}" for i in range(40)]
     for name in names:

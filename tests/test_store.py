@@ -174,7 +174,7 @@ def test_progress(text: Path) -> None:
     seen: list[tuple[int, int | None, int]] = []
     encode(text, min_count=1, progress=lambda *now: seen.append(now))
     once = (len(TEXT), len(TEXT), 8)
-    assert (seen[-1], seen.count(once)) == (once, 4)  # two blocks, read and then numbered
+    assert (seen[-1], seen.count(once)) == (once, 2)  # a block, read and then numbered
     seen.clear()
     encode([["a", "b"]], min_count=1, progress=lambda *now: seen.append(now))
     assert seen == [(0, None, 2)] * 2

@@ -84,12 +84,14 @@ def cut_blocks(
     """
     pieces: list[bytes] = []
     held = done = 0
+    is_open = False  # whether a sentence is, of what was handed out
     for chunk, done in chunks:
         cut = (chunk.rfind(b"\n") + 1) if field is not None else _last_space(chunk)
         if cut:
             data = b"".join([*pieces, chunk[:cut]])
             yield RawBlock(data, name, start, done, field)
             start += len(data)
+            is_open = not data.endswith(b"\n")
             pieces, held = [chunk[cut:]], len(chunk) - cut
         else:
             pieces.append(chunk)
@@ -101,8 +103,8 @@ def cut_blocks(
     data = b"".join(pieces)
     if data:
         yield RawBlock(data + b"\n", name, start, done, field)
-    elif start:
-        # All of it was handed out, perhaps up to a space: the sentence still has to end.
+    elif is_open:
+        # All of it was handed out, up to a space: the sentence still has to end.
         yield RawBlock(b"\n", name, start, done, None)
 
 
