@@ -211,7 +211,8 @@ def test_edges_with_weights_in_tables_and_lists(library: str) -> None:
     columns = dict(zip(("source", "target", "weight"), map(list, zip(*WEIGHTED, strict=True)), strict=True))
     table = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
     wanted = random_walks(tuple(map(np.array, columns.values())))
-    for graph in (table, WEIGHTED):
+    lazy = [table.lazy()] if library == "polars" else []
+    for graph in (table, WEIGHTED, *lazy):
         np.testing.assert_array_equal(random_walks(graph).ids, wanted.ids)
 
 

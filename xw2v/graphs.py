@@ -90,6 +90,8 @@ def _of_networkx(graph: Any, directed: bool) -> tuple[Any, bool, list[Any]]:
 
 def _columns(graph: Any) -> list[Any]:
     """Sources, targets and maybe weights; not checked."""
+    if hasattr(graph, "collect"):  # a lazy table of polars, as a corpus may be one
+        graph = graph.collect()
     if isinstance(graph, tuple):
         return list(graph)
     if isinstance(graph, np.ndarray):
