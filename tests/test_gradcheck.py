@@ -12,7 +12,7 @@ from xw2v.errors import ConfigError, GradientError, MixedArraysError, ShapeError
 from xw2v.gradcheck import check_gradient
 
 
-@pytest.mark.parametrize("directions", [None, 5])
+@pytest.mark.parametrize("directions", [None, 1, 5])
 def test_right_gradient_passes(library: Library, directions: int | None) -> None:
     x = library.asarray(np.arange(6.0).reshape(2, 3))
     assert check_gradient(lambda y: (library.xp.sum(y**3), 3 * y**2), x, directions=directions) < 1e-6
@@ -65,3 +65,26 @@ def test_no_direction_at_all_proves_nothing(directions: int) -> None:
 def test_no_step_at_all_proves_nothing(step: float) -> None:
     with pytest.raises(ConfigError, match="step must be a number other than 0, got"):
         check_gradient(lambda x: ((x**2).sum(), 2 * x), np.ones(2), step=step)
+
+
+@pytest.mark.parametrize("directions", [None, 3])
+def test_f_is_asked_one_step_away_on_both_sides(directions: int | None) -> None:
+    asked: list[np.ndarray] = []
+
+    def f(y: np.ndarray) -> tuple[Any, Any]:
+        asked.append(y)
+        return y.sum(), np.ones(4)
+
+    check_gradient(f, np.zeros(4), step=0.25, directions=directions)
+    np.testing.assert_allclose([np.linalg.norm(y) for y in asked[1:]], 0.25)
+    np.testing.assert_allclose(asked[1::2], -np.array(asked[2::2]))
+
+
+@pytest.mark.parametrize(("slope", "wanted"), [(99.0, 1 / 100), (-101.0, 1 / 101), (-0.75, 1.0)])
+def test_the_error_is_relative_to_the_larger_value_and_to_1_at_least(slope: float, wanted: float) -> None:
+    found = check_gradient(lambda y: (slope * y.sum(), np.full(1, slope + 1)), np.zeros(1), step=0.5, tolerance=2.0)
+    assert found == pytest.approx(wanted)
+
+
+def test_an_error_of_just_the_tolerance_passes() -> None:
+    assert check_gradient(lambda y: (y.sum(), np.ones(2)), np.zeros(2), step=0.5, tolerance=0.0) == 0.0
