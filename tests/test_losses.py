@@ -404,6 +404,8 @@ def test_wrong_shapes_are_refused(library: Library) -> None:
         negative_sampling(a(2, 3), a(2, 4), a(2, 1, 3))
     with pytest.raises(ShapeError, match=r"negatives must have shape \(2, n, 3\) with any n, got \(1, 3\)"):
         negative_sampling(a(2, 3), a(2, 3), a(1, 3))
+    with pytest.raises(ShapeError, match=r"negatives must have shape \(2, n, 3\) with any n, got \(1, 4, 3\)"):
+        negative_sampling(a(2, 3), a(2, 3), a(1, 4, 3))
     with pytest.raises(ShapeError, match=r"center must have shape \(2, 3\), got \(2, 4\)"):
         naive_softmax(a(2, 4), ids, a(5, 3))
     with pytest.raises(ShapeError, match=r"outside_ids must have shape \(3,\), got \(2,\)"):
@@ -418,6 +420,8 @@ def test_wrong_shapes_are_refused(library: Library) -> None:
         skipgram(0, ids, a(5, 3), a(5, 4))
     with pytest.raises(ShapeError, match="negative_ids"):
         skipgram(0, ids, a(5, 3), a(5, 3), library.asarray([[0, 1]]))
+    with pytest.raises(ShapeError, match="negative_ids must have 2 dimensions"):
+        skipgram(0, ids, a(5, 3), a(5, 3), ids)
     with pytest.raises(ShapeError, match="positives"):
         shared_negative_sampling(a(2, 3), a(4, 3), a(2, 5), a(1, 3), a(2))
 
@@ -461,6 +465,22 @@ def test_other_kinds_of_arrays_are_refused(library: Library) -> None:
         naive_softmax(x, x[:, 0], x)
 
 
+@pytest.mark.parametrize("function", [naive_softmax, softmax_expectation, skipgram, shared_negative_sampling])
+def test_whole_numbers_in_place_of_any_vectors_are_refused(function: Any, library: Library) -> None:
+    x, square, ids = library.asarray(np.zeros((2, 3))), library.asarray(np.zeros((2, 2))), library.asarray([0, 1])
+    arguments, vectors = {
+        naive_softmax: ((x, ids, x), (0, 2)),
+        softmax_expectation: ((x, x[:, 0], x), (0, 1, 2)),
+        skipgram: ((0, ids, x, x), (2, 3)),
+        shared_negative_sampling: ((x, x, square, x, x[:, 0]), (0, 1, 2, 3)),
+    }[function]
+    for place in vectors:
+        given: list[Any] = list(arguments)
+        given[place] = library.xp.astype(given[place], library.xp.int32)
+        with pytest.raises(MixedArraysError, match="must be a floating-point array, got"):
+            function(*given)
+
+
 def test_mixed_libraries_and_devices_are_refused() -> None:
     import array_api_strict
 
@@ -468,10 +488,14 @@ def test_mixed_libraries_and_devices_are_refused() -> None:
     strict = array_api_strict.asarray(x)
     with pytest.raises(MixedArraysError, match="one array library"):
         negative_sampling(x, strict, x[:, None, :])
+    with pytest.raises(MixedArraysError, match="one array library"):
+        shared_negative_sampling(x, x, x[:, :1], x, strict[0, :1])
     ids = np.zeros(2, dtype=np.int64)
     for first, second in ((array_api_strict.asarray(ids), ids[:, None]), (ids, array_api_strict.asarray(ids)[:, None])):
         with pytest.raises(MixedArraysError, match="one array library"):
             skipgram(0, first, x, x, second)
+    with pytest.raises(MixedArraysError, match="one array library"):
+        naive_softmax(x, strict[0, :1], x)
     elsewhere = array_api_strict.asarray(x, device=array_api_strict.Device("device1"))
     with pytest.raises(MixedArraysError, match="one device"):
         negative_sampling(strict, elsewhere, strict[:, None, :])
