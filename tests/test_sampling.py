@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -29,6 +31,11 @@ def test_keep_probabilities_by_hand() -> None:
     np.testing.assert_allclose(keep_probabilities(counts, 0.01)[1], 4 / 9, rtol=1e-12)
 
 
+def test_counts_whose_sum_no_integer_holds_are_kept_by_their_shares() -> None:
+    kept = keep_probabilities(np.array([2**62] * 4), 0.0025)
+    np.testing.assert_allclose(kept, [np.sqrt(0.01) + 0.01] * 4, rtol=1e-12)
+
+
 def test_sample_zero_keeps_everything() -> None:
     assert keep_probabilities(np.array([5, 1]), 0.0).tolist() == [1, 1]
     assert keep_thresholds(np.array([5, 1]), 0.0).tolist() == [2**32, 2**32, 0]
@@ -45,7 +52,8 @@ def test_share_of_kept_tokens() -> None:
 def test_noise_probabilities_by_hand() -> None:
     np.testing.assert_allclose(noise_probabilities(np.array([16, 1, 1])), [0.8, 0.1, 0.1], rtol=1e-12)
     np.testing.assert_allclose(noise_probabilities(np.array([7, 1]), 0.0), [0.5, 0.5], rtol=1e-12)
-    assert np.isfinite(noise_probabilities(np.array([2**40, 1]), 10.0)).all()
+    for exponent in (-10.0, 10.0):
+        assert np.isfinite(noise_probabilities(np.array([2**62, 1]), exponent)).all()
 
 
 def shares(table: AliasTable) -> np.ndarray:
@@ -60,7 +68,16 @@ def shares(table: AliasTable) -> np.ndarray:
 @pytest.mark.parametrize("V", [1, 2, 3, 1000])
 def test_alias_table_stands_for_its_distribution(V: int) -> None:
     p = noise_probabilities(np.arange(V, 0, -1) ** 2)
-    np.testing.assert_allclose(shares(alias_table(p)), p, atol=1e-9)
+    table = alias_table(p)
+    assert [column.dtype for column in table] == [np.int64, np.int32]  # compiled loops read them as such
+    np.testing.assert_allclose(shares(table), p, atol=1e-9)
+
+
+def test_alias_tables_of_shares_that_are_whole_columns_or_half_ones() -> None:
+    for eighths in product(range(9), repeat=4):
+        if sum(eighths) == 8:
+            p = np.array(eighths) / 8
+            np.testing.assert_array_equal(shares(alias_table(p)), p)
 
 
 def test_drawn_words_follow_the_distribution() -> None:
@@ -77,6 +94,7 @@ def test_every_backend_draws_the_same_words(library: Library) -> None:
     there = AliasTable(*map(library.asarray, host))
     words = draw_words(there, draw(9, library.asarray(counters)), xp=library.xp)
     assert library.same_kind(words)
+    assert words.dtype == library.xp.int32
     np.testing.assert_array_equal(library.to_host(words), wanted)
 
 

@@ -88,8 +88,7 @@ def alias_table(probabilities: np.ndarray) -> AliasTable:
         shares[high] -= 1.0 - shares[low]
         if shares[high] < 1.0:
             small.append(large.pop())
-    for i in (*small, *large):  # what is left differs from a whole column by rounding only
-        shares[i] = 1.0
+    # What is left is a whole column but for rounding, and its own alias.
     return AliasTable(np.round(np.asarray(shares) * _WHOLE).astype(np.int64), np.asarray(alias, dtype=np.int32))
 
 
