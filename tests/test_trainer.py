@@ -163,6 +163,11 @@ def test_one_epoch_without_a_step_is_enough_to_know() -> None:
         next(places)
 
 
+def test_an_epoch_without_a_step_is_not_laid_to_subsampling_where_there_is_none() -> None:
+    with pytest.raises(ConfigError, match="no two words that are trained on stand in one sentence"):
+        next(iter(Walk(100, Config(steps=10, sample=0), Position(size=100, epoch=1))))
+
+
 @pytest.mark.parametrize(("epoch", "start", "ends"), [(0, 50, True), (1, 0, False), (1, 50, True)])
 def test_an_epoch_in_which_the_steps_run_out_ends_there(epoch: int, start: int, ends: bool) -> None:
     """And one that has not begun does not end."""
@@ -426,6 +431,17 @@ def test_the_last_chunk_of_an_epoch_is_counted_as_long_as_it_is() -> None:
     walk = Walk(1000, Config(epochs=2), Position(256))
     done = ChunkResult(1.0, 1, 1, 1)
     assert [walk.record(Place(epoch, 768), done, 1.0).words for epoch in (0, 1)] == [1000, 2000]
+
+
+@pytest.mark.parametrize(
+    ("done", "losses"),
+    [(ChunkResult(3.0, 1, 1, 1), (3.0, 3.0)), (ChunkResult(0.0, 0, 2, 0), (0.0, 0.0))],
+    ids=["one pair", "none"],
+)
+def test_the_loss_of_a_chunk_with_hardly_a_pair(done: ChunkResult, losses: tuple[float, float]) -> None:
+    record = Walk(1000, Config(), Position(256)).record(Place(0, 0), done, 1.0)
+    assert (record.loss, record.center_loss) == losses
+    assert record.has_loss == (done.pairs > 0)
 
 
 def test_a_record_after_a_run_that_ended_early_counts_what_that_run_did() -> None:
