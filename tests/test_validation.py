@@ -396,7 +396,7 @@ def test_a_callback_ends_the_training_with_true_alone() -> None:
     assert seen == [0, 1, 2]
     model = Word2Vec(**options(validation_fraction=0)).fit(corpus(), callbacks=[truthy, lambda m, end: end.epoch == 1])
     assert seen == [0, 1, 2, 0, 1]
-    assert model.epoch_history[-1].last
+    assert [(end.epoch, end.last) for end in model.epoch_history] == [(0, False), (1, True)]
     assert model.epochs_trained == 2
 
 
@@ -524,7 +524,10 @@ def test_more_epochs_go_on_in_the_record(tmp_path: Path) -> None:
     model = Word2Vec(**options()).fit(corpus())
     model.partial_fit(corpus(), epochs=2)
     assert [end.epoch for end in model.epoch_history] == [0, 1, 2, 3, 4]
+    assert [end.epochs for end in model.epoch_history] == [3, 3, 3, 5, 5]
     assert [end.words for end in model.epoch_history] == [3000, 6000, 9000, 12000, 15000]
+    seconds = [end.seconds for end in model.epoch_history]
+    assert seconds == sorted(seconds)
     model.epoch_history[0].scores["a"] = 0.5
     model.save(tmp_path / "m")
     assert Word2Vec.load(tmp_path / "m").epoch_history == model.epoch_history
