@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ from xw2v.training import batches, trainer
 from xw2v.training.checkpoint import Checkpoints, read_checkpoint, remove_checkpoints
 from xw2v.training.engines import array
 from xw2v.training.engines.array import ArrayEngine
+from xw2v.training.epochs import EpochEnd
 from xw2v.training.walk import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -270,14 +274,49 @@ def test_by_time(every: str, some: bool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("start", 7), ("size", 0), ("steps", -1), ("pairs", 1.5), ("epoch", True), ("seconds", "now"), ("begun", [[1]])],
-)
+    [
+        ("start", 7), ("size", 0), ("steps", -1), ("pairs", 1.5), ("pairs", 2**63), ("epoch", True), ("begun", [[1]]),
+        ("begun", [[0, 7, 0]]), ("seconds", "now"), ("seconds", -1.0), ("seconds", math.inf), ("seconds", math.nan),
+    ],
+)  # fmt: skip
 def test_positions_that_no_run_can_have(name: str, value: Any, stopped: dict[str, Any]) -> None:
     def damage(state: dict[str, Any]) -> None:
         state["position"][name] = value
 
     with pytest.raises(FormatError, match="damaged checkpoint"):
         read_checkpoint(changed(stopped, damage))
+
+
+@pytest.mark.parametrize("name", ["center_vectors", "outside_vectors", "best_center_vectors", "best_outside_vectors"])
+@pytest.mark.parametrize("kind", ["shape", "type", "NaN"])
+def test_tables_that_do_not_go_together(name: str, kind: str, stopped: dict[str, Any]) -> None:
+    path: Path = max(stopped["checkpoint_dir"].iterdir())
+    arrays, metadata = read_tensors(path, mmap=False, kinds=("F32", "F64"))
+    arrays |= {f"best_{table}": arrays[table].copy() for table in ("center_vectors", "outside_vectors")}
+    state = json.loads(metadata["xw2v"])
+    state["epochs"] = [dataclasses.asdict(EpochEnd(0, 2, 3000, 1.0, 2.0, 2.0, True))]
+    for damaged in (False, True):
+        if damaged and kind == "NaN":
+            arrays[name][1, 2] = np.nan
+        elif damaged:
+            arrays[name] = arrays[name][:3] if kind == "shape" else arrays[name].astype(np.float64)
+        with path.open("wb") as file:
+            write_tensors(file, arrays, {"xw2v": json.dumps(state)})
+        with pytest.raises(FormatError, match="its tables do not go together") if damaged else nullcontext():
+            assert read_checkpoint(path).best is not None
+
+
+@pytest.mark.parametrize("name", ["config", "corpus"])
+def test_a_run_that_does_not_say_what_it_is_of(name: str, stopped: dict[str, Any]) -> None:
+    with pytest.raises(FormatError, match="is a damaged checkpoint"):
+        read_checkpoint(changed(stopped, lambda state: state["run"].update({name: 5})))
+
+
+def test_a_checkpoint_of_another_version_is_not_called_damaged(stopped: dict[str, Any]) -> None:
+    wanted = r"no checkpoint of this version of xw2v \(wanted 'xw2v checkpoint 2', got 'xw2v checkpoint 1'\)$"
+    with pytest.raises(FormatError, match=wanted) as caught:
+        read_checkpoint(changed(stopped, lambda state: state.update(format="xw2v checkpoint 1")))
+    assert "damaged" not in str(caught.value)
 
 
 def changed(stopped: dict[str, Any], damage: Callable[[dict[str, Any]], None]) -> Path:

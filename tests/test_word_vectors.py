@@ -175,10 +175,27 @@ def test_lengths_of_a_table_of_many_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     rng = np.random.default_rng(3)
     vectors = rng.standard_normal((40_000, 300), dtype=np.float32)
     vectors[[0, 20_000, 39_999]] *= np.float32(1e-30)
+    vectors[[1, 20_001, 39_998]] *= np.float32(1e30)
     wanted = np.linalg.norm(vectors.astype(np.float64), axis=1)
     for cores in (1, 3):
         monkeypatch.setattr(nearest, "usable_cores", lambda cores=cores: cores)
         np.testing.assert_allclose(nearest.row_lengths(vectors), wanted, rtol=1e-5)
+
+
+def test_rows_wider_than_a_block() -> None:
+    wide = np.full((3, 2**18 + 1), 0.5, dtype=np.float32)
+    np.testing.assert_allclose(nearest.row_lengths(wide), 256.0, rtol=1e-5)
+    np.testing.assert_allclose(nearest.unit_rows(wide), 1 / 512, rtol=1e-5)
+
+
+def test_no_second_table_is_made_where_lengths_are_ordinary() -> None:
+    rows = make().vectors
+    assert nearest.scaled(rows, nearest.row_lengths(rows)).table is rows
+    for factor in (1e-20, 1e20):
+        extreme = rows * np.float32(factor)
+        unit, factors = nearest.scaled(extreme, nearest.row_lengths(extreme))
+        np.testing.assert_allclose(unit * factors[:, None], nearest.unit_rows(rows), atol=1e-6)
+        np.testing.assert_array_equal(factors, 1.0)
 
 
 def test_repr() -> None:
@@ -288,6 +305,12 @@ def test_most_similar_by_hand() -> None:
     assert wv.most_similar("a", topn=0) == []
 
 
+def test_cosines_are_those_of_longer_vectors() -> None:
+    wv, short = make(), WordVectors(make().index_to_key, make().vectors / 1000)
+    assert_same_answers(short.most_similar(["w1", "w2"], "w3"), wv.most_similar(["w1", "w2"], "w3"))
+    assert_same_answers(short.most_similar(short["w7"]), wv.most_similar(wv["w7"]))
+
+
 def test_equal_cosines_come_in_the_vocabularys_order() -> None:
     wv = WordVectors([f"w{i}" for i in range(100)], np.ones((100, 3)))
     assert [word for word, _ in wv.most_similar("w50", topn=5)] == ["w0", "w1", "w2", "w3", "w4"]
@@ -333,9 +356,11 @@ def test_negative_restrict_vocab_is_refused() -> None:
         make().most_similar("w1", restrict_vocab=-1)
 
 
+@pytest.mark.parametrize("chunk", [4, 7, 512])
 @pytest.mark.parametrize("block", [1, 120, 2**24])
-def test_batch_gives_the_single_answers(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_gives_the_single_answers(block: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearest, "_BLOCK_NUMBERS", block)
+    monkeypatch.setattr(nearest, "_CHUNK", chunk)
     wv = make()
     words = ["w3", "w49", "w3", "w0", "w20"]
     answers = wv.most_similar_batch(words, topn=4)
