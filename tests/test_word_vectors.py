@@ -330,6 +330,8 @@ def test_zero_and_extreme_vectors_give_no_nan() -> None:
     assert wv.similarity("tiny", "one") == pytest.approx(0.5**0.5)
     assert wv.most_similar("zero", topn=1)[0][1] == 0.0
     assert wv.most_similar(["one"], ["one"], topn=1) == [("zero", 0.0)]
+    assert WordVectors.cosine_similarities([3.0, 4.0], [[0.0, 0.0], [6.0, 8.0]]).tolist() == [0.0, 1.0]
+    assert WordVectors.cosine_similarities([0.0, 0.0], [[6.0, 8.0]]).tolist() == [0.0]
 
 
 @pytest.mark.parametrize(
@@ -379,6 +381,7 @@ def test_similarity_doesnt_match_and_analogy_are_gensims() -> None:
     for start in range(0, 45, 5):
         words = [f"w{i}" for i in range(start, start + 5)]
         assert wv.doesnt_match(words) == keyed.doesnt_match(words)
+    assert wv.analogy("w1", "w2", "w3", topn=3) == wv.analogy("w1", "w2", "w3")[:3]
     assert_same_answers(wv.analogy("w1", "w2", "w3"), keyed.most_similar(positive=["w2", "w3"], negative=["w1"]))
     with pytest.raises(ConfigError, match="at least one word"):
         wv.doesnt_match([])
@@ -441,6 +444,12 @@ def test_how_many_is_an_integer(topn: Any) -> None:
 def test_words_that_can_be_gone_through_once(method: str) -> None:
     ask = getattr(small(), method)
     assert ask(iter(["a", "c"]), iter(["b"])) == ask(["a", "c"], ["b"])
+
+
+@pytest.mark.parametrize("method", ["most_similar", "most_similar_cosmul"])
+def test_the_scores_of_all_words_are_float32(method: str) -> None:
+    scores = getattr(small(), method)(["a", "b"], ["c"], topn=None)
+    assert (scores.dtype, scores.shape) == (np.float32, (4,))
 
 
 def test_integers_of_numpy_and_none() -> None:
