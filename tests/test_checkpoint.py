@@ -31,7 +31,7 @@ from xw2v.fitting import Fitting
 from xw2v.tensors import read_tensors, write_tensors
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training import batches, trainer
-from xw2v.training.checkpoint import Checkpoints, read_checkpoint, remove_checkpoints
+from xw2v.training.checkpoint import Checkpoints, holds_checkpoints, read_checkpoint, remove_checkpoints
 from xw2v.training.engines import array
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.epochs import EpochEnd
@@ -546,3 +546,11 @@ def test_without_room_for_a_copy_there_is_no_checkpoint(tmp_path: Path, monkeypa
     assert_same(ours, model(MODES["array"]).fit(encoded()))
     assert not [name for name in names(tmp_path) if name.startswith("checkpoint")]
     assert [line for line in warnings if "no memory for a copy of the tables" in line]
+
+
+def test_where_there_is_something_to_go_on_from(stopped: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "checkpoint-1.txt").touch()
+    assert holds_checkpoints(stopped["checkpoint_dir"])
+    assert not any(holds_checkpoints(tmp_path / name) for name in ("file", "other", "none"))

@@ -156,6 +156,13 @@ def test_words_beyond_the_restriction_are_no_answers(tmp_path: Path) -> None:
     assert wv.evaluate_word_analogies(path).accuracy == 0.0
 
 
+def test_of_the_five_nearest_the_first_that_was_not_asked_counts() -> None:
+    """And the fifth if there is none, as in gensim."""
+    cosines = np.array([-np.inf, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4], dtype=np.float32)
+    assert analogies._later_answer(cosines, ["A", "A", "A", "A", "A", "D", "E"], {"A"}) == "D"
+    assert analogies._later_answer(cosines, ["A", "A", "A", "A", "A", "B", "E"], {"A", "B"}) == "B"
+
+
 def test_nothing_known_scores_zero(tmp_path: Path) -> None:
     path = write(tmp_path, ": s\nw x y z\n")
     result = grid().evaluate_word_analogies(path)  # as in gensim
