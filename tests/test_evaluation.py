@@ -71,6 +71,7 @@ def test_word_pairs_by_hand(tmp_path: Path) -> None:
     cosines = [2 / 5**0.5, 1 / 5**0.5, -1 / 10**0.5, -1 / 2**0.5]
     assert result.pearson == pytest.approx(np.corrcoef(gold, cosines)[0, 1], abs=1e-6)
     assert result.spearman == pytest.approx(1.0)
+    assert result.interval == pytest.approx(spearman_interval(gold, cosines))
     assert (result.pairs_used, result.pairs_missing, result.lines_invalid) == (4, 1, 4)
     assert result.oov_ratio == pytest.approx(0.2)
 

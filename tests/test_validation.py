@@ -88,6 +88,9 @@ def test_chunks_of_any_size_keep_the_same_aside() -> None:
     whole = kept_aside(read_chunk(ids, offsets, 0, 1950), config)
     parts = [kept_aside(read_chunk(ids, offsets, s, min(s + 400, 1950)), config) for s in range(0, 1950, 400)]
     assert whole.tolist() == np.concatenate(parts).tolist()
+    for n in (0, 1):
+        few = kept_aside(read_chunk(ids, offsets, 0, n), config)
+        assert (few.dtype, few.tolist()) == (bool, whole[:n].tolist())
     # The last sentence is longer than a segment: its segments are kept aside or not, each by itself.
     segments = whole[1000:1800].reshape(4, 200)
     assert (segments.all(axis=1) == segments.any(axis=1)).all()

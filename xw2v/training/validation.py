@@ -38,8 +38,6 @@ _SOFTMAX_TILE = 2**15  # words whose scores are held at a time
 
 def kept_aside(chunk: Chunk, config: Config) -> np.ndarray:
     """(R,) bool: which tokens of a chunk on the host are never trained on."""
-    if len(chunk.ids) == 0:
-        return np.zeros(0, dtype=bool)
     begins = np.concatenate(([0], np.flatnonzero(chunk.sentences[1:] != chunk.sentences[:-1]) + 1))
     bits = draw(stream_key(config.seed, Purpose.ASIDE), chunk.start + begins)
     aside = low_half(bits) < round(config.validation_fraction * 2**32)
