@@ -79,6 +79,27 @@ def test_word2vec_has_the_same_options_and_defaults() -> None:
     assert parameters == {item.name: item.default for item in fields(Config)}
 
 
+def test_the_ends_of_every_range() -> None:
+    others = {"validation_fraction": 0.1, "alpha": 1e6}  # so that no option forbids another's ends
+    for item in fields(Config):
+        low, above, high = (item.metadata[end] for end in ("low", "above", "high"))
+        for inside in {low, high} - {None}:
+            assert getattr(Config(**others | {item.name: inside}), item.name) == inside
+        beyond = {None if low is None else low - 1, above, None if high is None else high * 2} - {None}
+        for outside in beyond:
+            with pytest.raises(ConfigError, match=f"^{item.name} must be"):
+                Config(**others | {item.name: outside})
+        if item.metadata["kind"] is int:
+            assert low == (0 if item.name in ("min_count", "seed", "device") else 1)
+
+
+def test_random_centres_go_with_one_kind_of_training() -> None:
+    assert Config(centers="random", negatives="pair").centers == "random"
+    for other in ({"negatives": "shared"}, {"negatives": "pair", "loss": "softmax"}):
+        with pytest.raises(ConfigError, match="centers='random' goes with negatives='pair' and loss="):
+            Config(centers="random", **other)
+
+
 def test_every_option_says_what_it_means() -> None:
     assert all(item.metadata["meaning"] for item in fields(Config))
 

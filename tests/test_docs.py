@@ -75,7 +75,7 @@ def test_options_are_in_the_help_of_whoever_takes_them() -> None:
         text = owner.__doc__ or ""
         for name, default in xw2v.Config().to_dict().items():
             assert re.search(rf"(?m)^{name} : .*; by default {re.escape(repr(default))}$", text), (owner, name)
-        assert text.index("Parameters\n") < text.index("Raises\n") < text.index("Examples\n")
+        assert text.index("Parameters\n----------\n") < text.index("Raises\n") < text.index("Examples\n")
 
 
 def test_docstrings_may_be_left_out() -> None:
