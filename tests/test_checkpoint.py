@@ -24,8 +24,9 @@ from threadpoolctl import threadpool_limits
 from tests.conftest import Library
 from tests.test_resume import MODES, corpus
 from xw2v import EncodedCorpus, Word2Vec
+from xw2v.backend import NumpyBackend
 from xw2v.config import Config
-from xw2v.errors import ConfigError, CorpusError, FileAccessError, FormatError
+from xw2v.errors import ConfigError, CorpusError, FileAccessError, FormatError, NumericalError
 from xw2v.files import locked
 from xw2v.fitting import Fitting
 from xw2v.tensors import read_tensors, write_tensors
@@ -117,8 +118,6 @@ def test_saved_by_one_library_resumed_by_another(library: Library, tmp_path: Pat
     def fitting(backend: Any) -> Fitting:
         return Fitting(encoded(), MODES["array"].replace(epochs=1), backend)
 
-    from xw2v.backend import NumpyBackend
-
     numpy = NumpyBackend("a test")
     wanted = fitting(numpy)
     wanted.run()
@@ -165,6 +164,27 @@ def test_an_unfinished_run_is_not_overwritten(stopped: dict[str, Any]) -> None:
     anew = model(MODES["cpu"], epochs=1).fit(encoded(), **stopped, resume=False)
     assert_same(anew, model(MODES["cpu"], epochs=1).fit(encoded()))
     model(MODES["cpu"], epochs=2).fit(encoded(), **stopped)  # the one before came to its end
+
+
+def test_a_run_that_was_stopped_between_two_epochs_is_not_finished(stopped: dict[str, Any]) -> None:
+    changed(stopped, lambda state: state["position"].update(epoch=1, start=0, begun=[], ended=1))
+    with pytest.raises(ConfigError, match="holds a checkpoint of a run that is not finished"):
+        model(MODES["cpu"]).fit(encoded(), **stopped)
+
+
+def test_the_way_back_after_divergence_waits_for_what_is_being_written() -> None:
+    class Written(Checkpoints):
+        def wait(self) -> None:
+            asked.append("wait")
+
+        def newest(self) -> None:
+            asked.append("newest")
+
+    asked: list[str] = []
+    run, error = Fitting(encoded(), MODES["array"], NumpyBackend("a test")), NumericalError("diverged")
+    run._go_back(Written("nowhere"), error)
+    assert asked == ["wait", "newest"]
+    assert (run.usable, str(error)) == (False, "diverged; no earlier state was kept")
 
 
 def test_resume_with_nothing_there_begins(tmp_path: Path) -> None:

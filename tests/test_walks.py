@@ -6,6 +6,7 @@ import gzip
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,19 @@ def test_the_number_of_threads_does_not_show(options: dict[str, float]) -> None:
         other = random_walks(EDGES, num_walks=50, walk_length=20, workers=workers, **options)  # type: ignore[arg-type]
         np.testing.assert_array_equal(one.ids, other.ids)
     assert (random_walks(EDGES, num_walks=50, walk_length=20, seed=2).ids != one.ids).any()
+
+
+def test_there_are_as_many_threads_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pool(threads: int) -> ThreadPoolExecutor:
+        asked.append(threads)
+        return ThreadPoolExecutor(threads)
+
+    asked: list[int] = []
+    monkeypatch.setattr("xw2v.walks.ThreadPoolExecutor", pool)
+    monkeypatch.setattr("xw2v.walks.usable_cores", lambda: 2)
+    for workers in (None, 3):
+        random_walks(EDGES, workers=workers)
+    assert asked == [2, 3]
 
 
 @pytest.mark.parametrize(("p", "q"), [(1.0, 1.0), (0.25, 1.0), (4.0, 0.5), (1.0, 3.0)])
