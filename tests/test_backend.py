@@ -60,6 +60,27 @@ def test_bounds_whose_squares_float32_does_not_hold(library: Library, max_norm: 
         np.testing.assert_allclose(library.to_host(table), np.array([wanted, [0.0, 0.0]]), atol=1e-20)
 
 
+@pytest.mark.parametrize("bound", [{}, {"max_norm": 0.3}])
+def test_rows_are_added_to_two_tables_at_once(library: Library, dtype: str, bound: dict[str, float]) -> None:
+    rng = np.random.default_rng(2)
+    tables, ids = rng.standard_normal((2, 5, 3)), np.array([[[0, 2], [2, 4]], [[1, 1], [1, 3]]])
+    rows = 9 * rng.standard_normal((2, 2, 2, 3))
+    ours = [library.table(table, dtype) for table in tables]
+    added = [library.table(some, dtype) for some in rows]  # which may be overwritten
+    library.backend.add_rows(ours, [library.asarray(some, "int32") for some in ids], added, scale=-0.5, **bound)
+    for table, before, some, row in zip(ours, tables, ids, rows, strict=True):
+        wanted = summed(before, some.reshape(-1), row.reshape(-1, 3), -0.5, bound.get("max_norm"))
+        np.testing.assert_allclose(library.to_host(table), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_are_added_whole_where_nothing_else_is_said(library: Library) -> None:
+    table, rows = library.table(np.zeros((2, 2)), "float32"), library.asarray([[3, 4], [6, 8]], "float32")
+    library.backend.scatter_add(table, library.asarray([1, 1], "int32"), rows)
+    np.testing.assert_array_equal(library.to_host(table), [[0, 0], [9, 12]])
+    library.backend.add_table(table, rows)
+    np.testing.assert_array_equal(library.to_host(table), [[3, 4], [15, 20]])
+
+
 @pytest.mark.parametrize("max_norm", [None, 0.3])
 def test_add_table_is_scatter_add_of_every_row(library: Library, dtype: str, max_norm: float | None) -> None:
     rng = np.random.default_rng(1)

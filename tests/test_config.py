@@ -80,7 +80,7 @@ def test_word2vec_has_the_same_options_and_defaults() -> None:
 
 
 def test_the_ends_of_every_range() -> None:
-    others = {"validation_fraction": 0.1, "alpha": 1e6}  # so that no option forbids another's ends
+    others: dict[str, Any] = {"validation_fraction": 0.1, "alpha": 1e6}  # so that no option forbids another's ends
     for item in fields(Config):
         low, above, high = (item.metadata[end] for end in ("low", "above", "high"))
         for inside in {low, high} - {None}:
@@ -95,7 +95,8 @@ def test_the_ends_of_every_range() -> None:
 
 def test_random_centres_go_with_one_kind_of_training() -> None:
     assert Config(centers="random", negatives="pair").centers == "random"
-    for other in ({"negatives": "shared"}, {"negatives": "pair", "loss": "softmax"}):
+    refused: list[dict[str, Any]] = [{"negatives": "shared"}, {"negatives": "pair", "loss": "softmax"}]
+    for other in refused:
         with pytest.raises(ConfigError, match="centers='random' goes with negatives='pair' and loss="):
             Config(centers="random", **other)
 

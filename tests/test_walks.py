@@ -150,6 +150,7 @@ def test_rare_steps_are_as_likely_after_all_tries(weighted: bool) -> None:
         (EDGES, {"q": np.nan}, ConfigError, "q must be"),
         (np.empty((0, 2), int), {}, ShapeError, "has no edges"),
         (np.array([1, 2, 3]), {}, ShapeError, "a graph must be"),
+        ({(1, 2): 3.0, (2, 3): 1.0}, {}, ShapeError, "a graph must be .* got dict"),
         (np.array([[0.5, 1.0]]), {}, ShapeError, "nodes must be integers or strings, got float64"),
         ((np.array([0]), np.array([1]), np.array([-1.0])), {}, ShapeError, "weights of edges"),
         ((np.array([0]), np.array([1, 2])), {}, ShapeError, "of one length"),
@@ -195,11 +196,14 @@ def test_names_and_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert sorted(model.fit(walks).wv.index_to_key) == sorted(model.fit(tmp_path / "w.txt").wv.index_to_key)
     (tmp_path / "e.gz").write_bytes(gzip.compress((tmp_path / "edges").read_bytes()))
     assert read_edges(tmp_path / "e.gz")[0].tolist() == ["anna", "bert"]
-    wrong = (("a b\na b 1\n", "line 2: wanted"), ("a\n", "line 1: wanted"), ("a,b,1\n", "white space, not by commas"))
+    wrong = [("a b\na b 1\n", "line 2: wanted"), ("a\n", "line 1: wanted")]
+    wrong += [(text, "white space, not by commas") for text in ("a,b,1\n", "a;b;1\n")]
     for text, match in (*wrong, ("source target weight\na b 1\n", "line 1: the weight 'weight' is no number")):
         (tmp_path / "edges").write_text(text)
         with pytest.raises(FormatError, match=match):
             read_edges(tmp_path / "edges")
+    (tmp_path / "none").write_text("# nothing\n")
+    assert [column.tolist() for column in read_edges(tmp_path / "none")] == [[], []]
     assert cli.main(["walk", str(tmp_path / "edges"), "-o", str(tmp_path / "w.txt")]) == 1
     command = [sys.executable, "-m", "xw2v", "walk", "-", "-o", "-", "--num-walks", "1", "--walk-length", "2"]
     done = subprocess.run(command, input="1 2\n", capture_output=True, text=True, check=True)
