@@ -189,9 +189,12 @@ def test_the_way_back_after_divergence_waits_for_what_is_being_written() -> None
 
 def test_resume_with_nothing_there_begins(tmp_path: Path) -> None:
     notes: list[str] = []
-    ours = model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path / "new", resume=True, on_note=notes.append)
+    keep: dict[str, Any] = {"checkpoint_dir": tmp_path / "new", "resume": True, "on_note": notes.append}
+    ours = model(MODES["cpu"]).fit(encoded(), **keep)
     assert_same(ours, model(MODES["cpu"]).fit(encoded()))
     assert notes == [f"no checkpoint in {tmp_path / 'new'}: training from the start"]
+    model(MODES["cpu"]).fit(encoded(), **keep)
+    assert len(notes) == 1  # and not where there is one
     with pytest.raises(ConfigError, match="resume needs checkpoint_dir"):
         model(MODES["cpu"]).fit(encoded(), resume=True)
     with pytest.raises(ConfigError, match="checkpoint_every='rubbish' needs checkpoint_dir"):
