@@ -96,6 +96,7 @@ def test_add_table_is_scatter_add_of_every_row(library: Library, dtype: str, max
 @pytest.mark.parametrize("max_norm", [None, 0.3, 1e30, 1e-30])
 def test_product_and_compiled_loops_agree(dtype: str, max_norm: float | None) -> None:
     """The two ways of NumPy's backend; the matrix above runs the compiled one."""
+    assert NumpyBackend("a test")._compiled is not None
     rng = np.random.default_rng(2)
     ids, rows = rng.integers(0, 20, 500).astype("int32"), rng.standard_normal((500, 7)).astype(dtype)
     start = rng.standard_normal((20, 7)).astype(dtype)
@@ -120,6 +121,7 @@ def test_scatter_add_from_two_tables_of_other_sizes(compiled: bool) -> None:
     for V in (3, 50, 7):
         table = np.zeros((V, 2))
         backend.scatter_add(table, np.array([V - 1, 0, V - 1]), np.ones((3, 2)), max_norm=100.0)
+        assert len(backend._scratch.slots) >= V  # compiled loops would write past the end unseen
         assert table[V - 1].tolist() == [2, 2]
         assert table.sum() == 6
 

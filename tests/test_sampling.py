@@ -36,6 +36,11 @@ def test_counts_whose_sum_no_integer_holds_are_kept_by_their_shares() -> None:
     np.testing.assert_allclose(kept, [np.sqrt(0.01) + 0.01] * 4, rtol=1e-12)
 
 
+def test_a_word_that_never_occurs_is_no_division_by_zero() -> None:
+    kept = keep_probabilities(np.array([100, 0]), 0.01)
+    np.testing.assert_allclose(kept, [0.11, 1.0], rtol=1e-12)
+
+
 def test_sample_zero_keeps_everything() -> None:
     assert keep_probabilities(np.array([5, 1]), 0.0).tolist() == [1, 1]
     assert keep_thresholds(np.array([5, 1]), 0.0).tolist() == [2**32, 2**32, 0]

@@ -195,7 +195,7 @@ def test_no_second_table_is_made_where_lengths_are_ordinary() -> None:
         extreme = rows * np.float32(factor)
         unit, factors = nearest.scaled(extreme, nearest.row_lengths(extreme))
         np.testing.assert_allclose(unit * factors[:, None], nearest.unit_rows(rows), atol=1e-6)
-        np.testing.assert_array_equal(factors, 1.0)
+        np.testing.assert_array_equal(factors, np.ones(50, np.float32), strict=True)
 
 
 def test_repr() -> None:
