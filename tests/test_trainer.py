@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -325,6 +326,13 @@ def test_chunks_are_short_where_tokens_take_long(
     monkeypatch.setattr(batches, "SEGMENT", 8192)
     assert chunk_size(10**9, Config(**options)) == segments * 8192
     assert chunk_size(8192 * 64, Config(**options)) == min(segments, 2) * 8192  # a small corpus has 32 chunks
+
+
+@pytest.mark.parametrize(("tokens", "segments"), [(1, 1), (15 * 100, 1), (24 * 100, 3), (10**6, 5)])
+def test_chunks_of_an_engine_that_reads_ahead(tokens: int, segments: int) -> None:
+    members = ("name", "compile", "train_chunk", "scratch_bytes", "read_chunk", "begin_chunk")
+    engine: Any = SimpleNamespace(chunk_segments=5, chunks_an_epoch=8, **dict.fromkeys(members, print))
+    assert chunk_size(tokens, Config(), engine) == segments * batches.SEGMENT
 
 
 # Reading ahead -------------------------------------------------------------------------------------------
