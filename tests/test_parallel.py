@@ -34,6 +34,31 @@ def test_cores_are_those_of_the_affinity_and_the_quota(
     assert usable_cores() == wanted
 
 
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_errors_come_in_order(workers: int) -> None:
+    made = threading.Event()
+
+    def slow(number: int) -> int:
+        assert workers == 1 or made.wait(10)  # done after whoever makes the jobs has failed
+        if number == 1:
+            msg = "of a job"
+            raise ValueError(msg)
+        return number
+
+    def jobs(number: int) -> Iterator[Callable[[], int]]:
+        yield from (partial(slow, i) for i in range(number))
+        made.set()
+        msg = "of the jobs"
+        raise KeyError(msg)
+
+    for number, error, text in ((2, ValueError, "of a job"), (1, KeyError, "of the jobs")):
+        found: list[int] = []
+        made.clear()
+        with pytest.raises(error, match=text):
+            found.extend(in_parallel(jobs(number), workers))
+        assert found == [0]
+
+
 def test_results_come_in_order_and_few_at_a_time() -> None:
     taken: list[int] = []
     last = threading.Event()

@@ -37,7 +37,11 @@ def usable_cores() -> int:
 
 
 def in_parallel(jobs: Iterable[Callable[[], Result]], workers: int) -> Iterator[Result]:
-    """The results of the jobs in order; at most workers + 1 jobs or results are in memory. One worker is the caller."""
+    """The results of the jobs in order; at most workers + 1 jobs or results are in memory. One worker is the caller.
+
+    Errors come in order, too, whether a job raises them or whoever makes the jobs.
+    """
+    jobs = _failing_in_turn(jobs)
     if workers <= 1:
         yield from (job() for job in jobs)
         return
@@ -53,6 +57,19 @@ def in_parallel(jobs: Iterable[Callable[[], Result]], workers: int) -> Iterator[
         finally:
             for future in running:
                 future.cancel()
+
+
+def _failing_in_turn(jobs: Iterable[Callable[[], Result]]) -> Iterator[Callable[[], Result]]:
+    """The jobs; an error of whoever makes them is a last job, for those before it may fail as well."""
+    try:
+        yield from jobs
+    except Exception as error:
+        failure = error
+
+        def fail() -> Result:
+            raise failure
+
+        yield fail
 
 
 @contextmanager
