@@ -38,7 +38,7 @@ SENTENCES = [["a", "b", "c", "rare"] if i == 0 else ["a", "b", "c"] for i in ran
 OPTIONS: dict[str, Any] = {"vector_size": 6, "min_count": 2, "epochs": 2, "workers": 1, "backend": "numpy"}
 
 
-@pytest.mark.parametrize("no", [None, 0, np.False_])
+@pytest.mark.parametrize("no", [None, np.False_])
 def test_what_is_as_good_as_false_is_one_process(no: Any) -> None:
     assert FitOptions(distributed=no).distributed is False
     assert FitOptions(distributed=np.True_).distributed is True

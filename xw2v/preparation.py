@@ -54,7 +54,7 @@ class FitOptions:
             msg = f"callbacks must be a list of functions, as [f]; got {reprlib.repr(self.callbacks)}"
             raise ConfigError(msg)
         object.__setattr__(self, "callbacks", tuple(self.callbacks))
-        if self.distributed is None or isinstance(self.distributed, (int, np.bool_)):  # else a communicator
+        if self.distributed is None or isinstance(self.distributed, np.bool_):
             object.__setattr__(self, "distributed", bool(self.distributed))
 
     def checkpoints(self) -> Checkpoints | None:
