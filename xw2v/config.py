@@ -134,8 +134,8 @@ class Config:
     )
     reduction: str = _choice("sum", "A step follows the sum of its centres' losses, or their mean.", "sum", "mean")
     batch_size: int | None = _option(
-        None, "Centres a step reads before it writes, whole groups of them (engine cuda: about so many); by default the "
-        "engine's choice.", low=1, high=2**24, optional=True,
+        None, "Centres a step reads before it writes, whole groups of them (engine cuda: about so many); by default "
+        "the engine's choice.", low=1, high=2**24, optional=True,
     )  # fmt: skip
     group_size: int = _option(16, "Consecutive centres b that share noise words.", low=1, high=2**15)
     group_negatives: int | None = _option(
