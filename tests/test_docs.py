@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,29 @@ def test_options_are_in_the_help_of_whoever_takes_them() -> None:
         for name, default in xw2v.Config().to_dict().items():
             assert re.search(rf"(?m)^{name} : .*; by default {re.escape(repr(default))}$", text), (owner, name)
         assert text.index("Parameters\n----------\n") < text.index("Raises\n") < text.index("Examples\n")
+
+
+def public_calls() -> list[tuple[str, object]]:
+    """Public names, and the public methods of those that are classes."""
+    found = []
+    for name in xw2v.__all__:
+        owner = getattr(xw2v, name)
+        found.append((name, owner))
+        if inspect.isclass(owner) and not issubclass(owner, Exception):
+            members = [member for member in dir(owner) if not member.startswith("_")]
+            found += [(f"{name}.{member}", getattr(owner, member)) for member in members]
+    return [(name, call) for name, call in found if callable(call) and call is not xw2v.XW2VError]
+
+
+@pytest.mark.parametrize(("name", "call"), [pytest.param(*case, id=case[0]) for case in public_calls()])
+def test_what_may_be_left_out_is_described(name: str, call: Callable[..., object]) -> None:
+    """Every parameter with a default is named in the docstring, but for those that scikit-learn alone gives."""
+    text = inspect.getdoc(call)
+    assert text
+    for parameter in inspect.signature(call).parameters.values():
+        if parameter.default is parameter.empty or parameter.name in ("y", "input_features"):
+            continue
+        assert parameter.name.startswith("_") or re.search(rf"\b{parameter.name}\b", text), parameter.name
 
 
 def test_docstrings_may_be_left_out() -> None:

@@ -498,6 +498,8 @@ def test_words_and_rows_are_not_changed_from_outside() -> None:
         ("index2word", "use index_to_key"),
         ("add_vector", r"make others: WordVectors\(words, vectors, counts\)"),
         ("words_closer_than", "use closer_than"),
+        ("word_vec", "use get_vector"),
+        ("similarity_unseen_docs", "n_similarity, which leaves unknown words out"),
         ("nonsense", "has no attribute 'nonsense'$"),
     ],
 )

@@ -177,7 +177,7 @@ class Config:
 
     sync: str = _choice(
         "average",
-        "With --distributed: average: each rank trains its share, tables are brought together at intervals; "
+        "Of many processes. average: each rank trains its share, tables are brought together at intervals; "
         "step: ranks share every step (array engine), the result is that of one process.",
         "average",
         "step",

@@ -218,7 +218,16 @@ class DocumentVectors(Transformer):
         return self
 
     def transform(self, documents: Documents) -> Any:
-        """(n, D) float32: a vector of each document, zero where no word is known; a table after `set_output`."""
+        """(n, D) float32: a vector of each document, zero where no word is known; a table after `set_output`.
+
+        Parameters
+        ----------
+        documents : n lists of words
+
+        Raises
+        ------
+        CorpusError   a document is a string.   NotFittedError   nothing was fitted.
+        """
         vectors = mean_vectors(self._vectors(), documents, self.idf_ if self.weights == "idf" else None)
         return self._as_asked(vectors, documents)
 

@@ -64,10 +64,12 @@ def random_walks(
         target, weight), a table with these columns in this order, a tuple of arrays (sources, targets) or (sources,
         targets, weights), a (V, V) scipy.sparse matrix whose entries are weights, or a graph of networkx, whose
         edges have the weight "weight", or 1
+    num_walks : how many begin at each node
     walk_length : nodes of a walk; one that meets a node without edges ends there
     p : a step back to where the walk came from has the weight 1 / p
     q : a step to a node that is no neighbour of where it came from has the weight 1 / q
     directed : take edges one way only; a matrix is always taken as it is, and a directed graph of networkx, too
+    seed : of every draw, an integer from 0
     workers : threads; by default as many as this process has cores
     progress : as in `Word2Vec.fit`
 

@@ -18,6 +18,18 @@ __all__ = ["EpochEnd", "EpochEnds"]
 class EpochEnd:
     """How far training has come, at the end of an epoch.
 
+    Attributes
+    ----------
+    epoch : int                       the epoch that ended, from 0
+    epochs : int                      how many were asked for
+    words : int                       trained on so far, over all epochs, as counted in the source
+    seconds : float                   of training so far; what is done at the ends of epochs is not counted
+    loss : float                      of training, the mean over this epoch in nats a pair
+    validation_loss : float or None   the same of the sentences kept aside; None: there are none
+    improved : bool                   whether `validation_loss` is the lowest so far
+    last : bool                       whether training was ended here, before its time
+    scores : dict                     for callbacks to write to: finite numbers are kept in checkpoints and models
+
     Examples
     --------
     >>> ends = []
@@ -29,15 +41,14 @@ class EpochEnd:
     [0, 1, 2]
     """
 
-    epoch: int  # 0-based epoch that ended
+    epoch: int
     epochs: int
-    words: int  # of the source, over all epochs
-    seconds: float  # of training; looking at the ends of epochs is not counted
-    loss: float  # of training: mean over the epoch's chunks, in nats a pair
-    validation_loss: float | None = None  # on the sentences kept aside; None: there are none
-    improved: bool = False  # it is the lowest so far
-    last: bool = False  # training was ended here, before its time
-    # For callbacks to write to: what is finite is kept in checkpoints and models.
+    words: int
+    seconds: float
+    loss: float
+    validation_loss: float | None = None
+    improved: bool = False
+    last: bool = False
     scores: dict[str, float] = field(default_factory=dict)
 
     @classmethod

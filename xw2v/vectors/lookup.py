@@ -323,7 +323,7 @@ class Lookup:
         self._forget()
 
     def vectors_for_all(self, keys: Iterable[Key], copy_vecattrs: bool = False) -> Any:
-        """New vectors of those of `keys` that are known, in the order given; with counts where asked.
+        """New vectors of those of `keys` that are known, in the order given; with their counts if `copy_vecattrs`.
 
         >>> from xw2v import WordVectors
         >>> WordVectors(["a", "b"], [[1], [2]]).vectors_for_all(["b", "c"])

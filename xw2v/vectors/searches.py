@@ -78,8 +78,8 @@ class Searches(Similarities):
         """As `most_similar`, by products of cosines rather than their sum: 3CosMul.
 
         The score is the product of (1 + cosine) / 2 with each positive over that with each negative
-        (Levy and Goldberg 2014, eq. 4; 1e-6 is added below). Words must have a positive one among them; weights
-        are not used.
+        (Levy and Goldberg 2014, eq. 4; 1e-6 is added below). At least one must be positive; weights are not used.
+        `topn` and `restrict_vocab` are as in `most_similar`.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Searches(Similarities):
         return self._answer(above / (below + np.float32(1e-6)), asked, topn)
 
     def similar_by_word(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
-        """`most_similar(word)`, by gensim's name.
+        """`most_similar(word, topn=topn, restrict_vocab=restrict_vocab)`, by gensim's name.
 
         >>> from xw2v import WordVectors
         >>> WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]]).similar_by_word("a", topn=1)[0][0]
@@ -120,7 +120,7 @@ class Searches(Similarities):
     def similar_by_vector(
         self, vector: npt.NDArray[Any], topn: int | None = 10, restrict_vocab: int | None = None
     ) -> Any:
-        """`most_similar(vector)`, by gensim's name.
+        """`most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)`, by gensim's name.
 
         >>> import numpy as np
         >>> from xw2v import WordVectors
@@ -141,6 +141,10 @@ class Searches(Similarities):
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [3, 1], [0, 1]])
         >>> [[word for word, cosine in row] for row in wv.most_similar_batch(["a", "c"], topn=1)]
         [['b'], ['b']]
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.
         """
         rows = np.array(self._rows_of(words), dtype=np.intp)
         most = as_number(topn, "topn", "all words")
@@ -192,12 +196,16 @@ class Searches(Similarities):
         return DeviceVectors(self, vectors)
 
     def analogy(self, a: Key, b: Key, c: Key, topn: int = 10) -> Answers:
-        """The answers to "a is to b as c is to ?": `most_similar([b, c], [a])`.
+        """The answers to "a is to b as c is to ?": `most_similar([b, c], [a], topn=topn)`.
 
         >>> from xw2v import WordVectors
         >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
         >>> wv.analogy("man", "king", "woman")[0][0]
         'queen'
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.
         """
         found: Answers = self.most_similar([b, c], [a], topn=topn)
         return found
@@ -209,6 +217,10 @@ class Searches(Similarities):
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]])
         >>> wv.closer_than("a", "c")
         ['b']
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.
         """
         row = self._row(word)
         found = self._cosines(unit_row(self._at(row)))
@@ -220,6 +232,10 @@ class Searches(Similarities):
         >>> from xw2v import WordVectors
         >>> WordVectors(["a", "b", "c"], [[1, 0], [2, 1], [0, 1]]).rank("a", "c")
         2
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.
         """
         return len(self.closer_than(word, other)) + 1
 

@@ -28,6 +28,10 @@ class Similarities(Lookup):
         >>> wv = WordVectors(["man", "woman", "king"], [[1, 0], [1, 1], [4, 0]])
         >>> wv.similarity("man", "king")
         1.0
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.
         """
         return _cosine(self._at(self._row(a)), self._at(self._row(b)))
 
@@ -37,6 +41,10 @@ class Similarities(Lookup):
         >>> from xw2v import WordVectors
         >>> WordVectors(["left", "up"], [[-1, 0], [0, 2]]).distance("left", "up")
         1.0
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.
         """
         return 1.0 - self.similarity(a, b)
 
@@ -55,11 +63,15 @@ class Similarities(Lookup):
         return _cosine(*(self.get_mean_vector(keys, pre_normalize=False) for keys in (words, others)))
 
     def distances(self, word_or_vector: Query, other_words: Iterable[Key] = ()) -> FloatArray:
-        """(n,) 1 - cosine of a word or vector with n words, with all V where none are named.
+        """(n,) 1 - cosine of a word or vector with n `other_words`, with all V where none are named.
 
         >>> from xw2v import WordVectors
         >>> WordVectors(["a", "b"], [[1, 0], [0, 2]]).distances("a").tolist()
         [0.0, 1.0]
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.   ShapeError   a vector is not of shape (D,).
         """
         given = isinstance(word_or_vector, (np.ndarray, list))
         unit = unit_row(self._check_vector(word_or_vector) if given else self._at(self._row(word_or_vector)))
@@ -147,6 +159,10 @@ class Similarities(Lookup):
         >>> wv = WordVectors(["cat", "dog", "car"], [[4, 1], [4, 2], [0, 3]])
         >>> wv.doesnt_match(["cat", "dog", "car"])
         'car'
+
+        Raises
+        ------
+        UnknownWordError   a word is unknown.   ConfigError   there are none.
         """
         return self.rank_by_centrality(words)[-1][1]
 

@@ -38,7 +38,9 @@ _ELSEWHERE = {  # names of gensim, of today or before its version 4
     "fill_norms": "nothing needs it",
     "wv": "these are the vectors",
     "get": "use wv[word], where word in wv, or get_index(word, -1)",
+    "word_vec": "use get_vector",
     "words_closer_than": "use closer_than",
+    "similarity_unseen_docs": "use n_similarity, which leaves unknown words out",
     "wmdistance": "it is not there; n_similarity compares the means of two lists of words",
     "intersect_word2vec_format": _READ_ONLY,
 }
