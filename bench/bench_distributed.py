@@ -142,7 +142,7 @@ def quality(args: argparse.Namespace, corpus: Path, options: dict[str, Any]) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "quality", "child"])
+    parser.add_argument("what", choices=["speed", "quality", "child"], metavar="speed|quality")
     parser.add_argument("text", type=Path, nargs="?", default=SHARED / "wiki100.txt.xz")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--epochs", type=int)

@@ -381,7 +381,7 @@ def losses(bench: Bench) -> None:
 
 def gensim(bench: Bench) -> None:
     """On all cores of the machine, and xw2v on the same ones."""
-    if bench.text is None or bench.sets is None:
+    if bench.sets is None or bench.text is None:  # `sets` says what is missing
         return
     from bench.bench_train import run_gensim
 

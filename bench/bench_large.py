@@ -113,7 +113,8 @@ def child_train(options: argparse.Namespace) -> dict[str, float]:
 
     corpus = EncodedCorpus.open(options.encoded)
     model = Word2Vec(vector_size=options.vector_size, epochs=1, backend="numpy")
-    model.fit([["a", "b"]] * 50)  # compiles, or finds what was compiled
+    first = Word2Vec(vector_size=options.vector_size, epochs=1, sample=0, backend="numpy")
+    first.fit([["a", "b"]] * 50)  # compiles, or finds what was compiled
     with watched() as figures:
         model.fit(corpus)
     return {**figures, "words": model.history[-1].words, "rate": model.history[-1].words_per_second}

@@ -12,6 +12,7 @@
 # --only     steps by name, with commas: equal,racecheck
 set -uo pipefail
 cd "$(dirname "$0")/.."
+script=bench/gpu_check.sh
 
 data="" wheels="" out="${OUT:-build/gpu_check}" seconds=570 only=""
 while [ $# -gt 0 ]; do
@@ -21,7 +22,8 @@ while [ $# -gt 0 ]; do
         --out) out=$2 ;;
         --seconds) seconds=$2 ;;
         --only) only=$2 ;;
-        *) sed -n '2,15p' "$0"; exit 2 ;;
+        -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$script"; exit 0 ;;
+        *) echo "no such option: $1" >&2; sed -n '2,12s/^# \{0,1\}//p' "$script" >&2; exit 2 ;;
     esac
     shift 2 || exit 2
 done

@@ -2,11 +2,12 @@
 
 With products in TF32 too, for those that have tensor cores for them. NVRTC compiles, as CuPy has it do at first use.
 
-python -m bench.ptxas_report       writes bench/results/ptxas_sm_*.txt; no GPU needed
+    python -m bench.ptxas_report       writes bench/results/ptxas_sm_*.txt; no GPU needed
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -77,6 +78,7 @@ def usages(report: str) -> dict[str, Usage]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     nvrtc = Nvrtc()
     print("NVRTC {}.{}".format(*nvrtc.version))
     for target in TARGETS:

@@ -33,6 +33,39 @@ def test_it_runs_to_its_end_without_a_gpu(tmp_path: Path) -> None:
     assert (tmp_path / "log.txt").read_text().count("skipped: backend 'cupy'") >= 5
 
 
+@pytest.mark.parametrize(("flag", "status"), [("--help", 0), ("-h", 0), ("--nonsense", 2)])
+def test_it_says_how_it_is_called(flag: str, status: int) -> None:
+    if shutil.which("bash") is None or os.name != "posix":
+        pytest.skip("no bash")
+    command = ["bash", str(ROOT / "bench" / "gpu_check.sh"), flag]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == status
+    said = done.stdout if status == 0 else done.stderr
+    assert "bench/gpu_check.sh [--data FOLDER]" in said
+    assert "--only" in said
+    assert "pipefail" not in said
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "bench").glob("*.py"))])
+def test_every_bench_says_what_it_does(name: str) -> None:
+    """Without doing it."""
+    if "__main__" not in (ROOT / "bench" / f"{name}.py").read_text(encoding="utf-8"):
+        pytest.skip("a part of the others")
+    command = [sys.executable, "-m", f"bench.{name}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"python -m bench.{name}" in done.stdout
+    assert "child" not in done.stdout
+
+
+@pytest.mark.parametrize("part", ["job", "quality", "losses", "gensim"])
+def test_a_part_without_a_text_says_so(part: str) -> None:
+    command = [sys.executable, "-m", "bench.bench_gpu", part, "--fake"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("skipped: no text")
+
+
 def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
     """Python and the sanitizer are stood in for by a program that notes what it is asked for."""
     if shutil.which("bash") is None or os.name != "posix":
