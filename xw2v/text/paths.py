@@ -201,34 +201,27 @@ def _fitting(pattern: Sequence[str]) -> Iterator[str]:
     ** is made of folders here: `glob` would go round where a link leads back, 40 times through each such link.
     """
     if "**" not in pattern:
-        yield from glob.glob(os.path.join(*pattern))  # noqa: PTH118, PTH207
+        yield from glob.glob(str(Path(*pattern)))  # noqa: PTH207
         return
     place = pattern.index("**")
     rest = pattern[place + 1 :] or ("*",)
-    for top in _fitting(pattern[:place]) if place else [""]:
+    for top in _fitting(pattern[:place]) if place else [os.curdir]:
         for folder in _folders_below(top, []):
             yield from _fitting([glob.escape(folder), *rest])
 
 
 def _folders_below(folder: str, above: list[str]) -> Iterator[str]:
-    """A folder and the inner ones, as `_files_below` goes through them; what cannot be looked into is left out.
-
-    Parameters
-    ----------
-    above : the real paths of folders that this one lies in, and, but for the first, its own
-    """
-    above = above or [os.path.realpath(folder)]
+    """A folder and the inner ones, as `_files_below` goes through them; `glob` leaves out what it cannot look into."""
+    above = [*above, os.path.realpath(folder)]
     try:
-        with os.scandir(folder or os.curdir) as entries:
-            inner = [entry for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
+        with os.scandir(folder) as entries:
+            inner = [entry.path for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
     except OSError:
         return
     yield folder
-    for entry in inner:
-        path = os.path.join(folder, entry.name)  # noqa: PTH118
-        real = os.path.realpath(path) if entry.is_symlink() else os.path.join(above[-1], entry.name)  # noqa: PTH118
-        if real not in above:
-            yield from _folders_below(path, [*above, real])
+    for path in inner:
+        if os.path.realpath(path) not in above:
+            yield from _folders_below(path, above)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
