@@ -23,6 +23,7 @@ from xw2v.errors import (
     IdRangeError,
     MissingFileError,
     NumericalError,
+    UnknownWordError,
 )
 from xw2v.estimator import NotFittedError
 from xw2v.fitting import noted_if_long
@@ -355,6 +356,38 @@ def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
     assert Word2Vec(vector_size=4, min_count=1, epochs=1, sample=0).fit([*items, ["tea", "milk"]]).history[-1].pairs
 
 
+@pytest.fixture(scope="module")
+def three_words() -> Word2Vec:
+    return Word2Vec(**OPTIONS | {"alpha": 0.5}).fit(SENTENCES)
+
+
+def test_words_that_stand_among_others(three_words: Word2Vec) -> None:
+    wv = three_words.wv
+    scores = three_words.outside_vectors.astype(np.float64) @ (2 * wv["a"].astype(np.float64) + wv["b"]) / 3
+    odds = np.exp(scores) / np.exp(scores).sum()
+    found = three_words.predict_output_word(["a", "unknown", "b", "a"], topn=2)
+    assert [word for word, _ in found] == [wv.index_to_key[row] for row in np.argsort(-odds)[:2]]
+    np.testing.assert_allclose([p for _, p in found], np.sort(odds)[:0:-1], rtol=1e-5)
+    np.testing.assert_allclose(three_words.predict_output_word(["b", "a", "a"], topn=None), odds, rtol=1e-5)
+    assert three_words.predict_output_word(["a"], topn=0) == []
+    with pytest.raises(UnknownWordError, match="'unknown' is not in the vocabulary of 3 words"):
+        three_words.predict_output_word(["unknown"])
+    with pytest.raises(ConfigError, match="a list of words is wanted; got 'a'"):
+        three_words.predict_output_word("a")
+    with pytest.raises(NotFittedError, match="call fit first"):
+        Word2Vec().predict_output_word(["a"])
+
+
+def test_words_that_stand_among_others_are_gensims(three_words: Word2Vec) -> None:
+    theirs = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
+    other = theirs.Word2Vec(SENTENCES, vector_size=6, min_count=2, sg=1, workers=1)
+    rows = [three_words.wv.get_index(word) for word in other.wv.index_to_key]  # equally frequent words in another order
+    other.wv.vectors[:], other.syn1neg[:] = three_words.wv.vectors[rows], three_words.outside_vectors[rows]
+    found, wanted = (model.predict_output_word(["a", "c", "c"]) for model in (three_words, other))
+    assert [word for word, _ in found] == [word for word, _ in wanted]
+    np.testing.assert_allclose([p for _, p in found], [p for _, p in wanted], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "way"),
     [
@@ -362,7 +395,6 @@ def test_sentences_of_one_word_are_nothing_to_learn_from() -> None:
         ("index_to_key", r"ask its vectors, wv\.index_to_key"),
         ("get_latest_training_loss", r"history\[-1\]\.loss"),
         ("layer1_size", "use vector_size"),
-        ("predict_output_word", "it is not there; outside_vectors"),
         ("train", r"partial_fit\(corpus\) goes on"),
         ("nonsense", "has no attribute 'nonsense'"),
     ],

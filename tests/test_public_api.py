@@ -53,6 +53,7 @@ ALLOWED = {
         "errors",
         "fitting",
         "gensim_names",
+        "losses",
         "preparation",
         "stored_model",
         "tensors",

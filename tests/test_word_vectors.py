@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import doctest
+import math
 import pickle
 import time
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +387,37 @@ def test_similarity_doesnt_match_and_analogy_are_gensims() -> None:
     assert_same_answers(wv.analogy("w1", "w2", "w3"), keyed.most_similar(positive=["w2", "w3"], negative=["w1"]))
     with pytest.raises(ConfigError, match="at least one word"):
         wv.doesnt_match([])
+
+
+def shortest_moves(a: list[int], b: list[int], costs: np.ndarray) -> float:
+    """The word mover's distance by trying every way to pair as many copies of both lists' words as either has."""
+    many = math.lcm(len(a), len(b))
+    left, right = a * (many // len(a)), b * (many // len(b))
+    return min(float(costs[left, order].sum()) for order in map(list, permutations(right))) / many
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize(
+    ("a", "b"), [([1], [2]), ([1, 1, 2], [3]), ([1, 2, 3], [3, 1, 4]), ([5, 6], [7, 8, 5, 5, 9, 5])]
+)
+def test_word_movers_distance(a: list[int], b: list[int], norm: bool) -> None:
+    wv = make()
+    rows = wv.vectors.astype(np.float64)
+    if norm:
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    costs = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+    found = wv.wmdistance([f"w{i}" for i in a], [*(f"w{i}" for i in b), "unknown"], norm=norm)
+    assert found == pytest.approx(shortest_moves(a, b, costs), rel=1e-9)
+
+
+def test_word_movers_distance_of_odd_lists() -> None:
+    wv = WordVectors(["a", "b", "c"], [[1e30, 0], [0, 1e30], [1e-30, 0]])
+    assert wv.wmdistance(["a", "b"], ["b", "a", "b", "a"], norm=False) == 0.0
+    assert wv.wmdistance(["c"], ["c"]) == 0.0
+    assert wv.wmdistance(["a"], ["b"], norm=False) == pytest.approx(2**0.5 * 1e30)
+    assert wv.wmdistance(["a"], ["unknown"]) == wv.wmdistance([], ["a"]) == np.inf
+    with pytest.raises(ConfigError, match="a list of words is wanted; got 'a b'"):
+        wv.wmdistance("a b", ["a"])
 
 
 # --- files ---

@@ -15,6 +15,7 @@ from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, NotFittedError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch
 from xw2v.gensim_names import ATTRIBUTES, leads_on
+from xw2v.losses import softmax
 from xw2v.preparation import FitOptions, prepared
 from xw2v.stored_model import StoredModel, load_model, save_model
 from xw2v.tensors import first_bad_row
@@ -23,6 +24,9 @@ from xw2v.text.memory import MEMORY
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.epochs import EpochEnd
 from xw2v.training.walk import Progress
+from xw2v.vectors.arguments import as_list, as_number
+from xw2v.vectors.lookup import Key
+from xw2v.vectors.nearest import largest
 from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = ["NotFittedError", "Word2Vec"]
@@ -365,6 +369,41 @@ class Word2Vec(Transformer):
         for name in ("wv", "outside_vectors"):
             self.__dict__.pop(name, None)
         self.__dict__.update(before)
+
+    def predict_output_word(self, context_words_list: Iterable[Key], topn: int | None = 10) -> Any:
+        """The words likeliest to stand among given ones: softmax of the outside vectors with the words' mean vector.
+
+        As in gensim, a use that training does not aim at: it learns from pairs of words, and with noise words rather
+        than the softmax where `loss` is "negative_sampling". Unknown words are left out, unless all are.
+
+        Parameters
+        ----------
+        context_words_list : list of words
+        topn : how many; None for the (V,) probabilities of all words, in place of a list
+
+        Returns
+        -------
+        list of at most `topn` (word, probability), falling
+
+        Raises
+        ------
+        UnknownWordError   no word is known.   ConfigError   there are none.   NotFittedError   nothing was learned yet.
+
+        Examples
+        --------
+        >>> from xw2v import Word2Vec
+        >>> baskets = [["tea", "milk"], ["beer", "nuts"]] * 200
+        >>> model = Word2Vec(vector_size=8, min_count=1, sample=0, alpha=0.1, workers=1).fit(baskets)
+        >>> model.predict_output_word(["tea"], topn=1)[0][0]
+        'milk'
+        """
+        words = as_list(context_words_list)
+        mean = self.wv.get_mean_vector(words, pre_normalize=False)
+        odds = softmax(self.outside_vectors @ mean)
+        count = as_number(topn, "topn", "the probabilities of all words")
+        if count is None:
+            return odds
+        return [(self.wv.index_to_key[row], float(odds[row])) for row in largest(odds, count)]
 
     def transform(self, documents: Any) -> Any:
         """(n, D) float32: the mean of the vectors of each document's known words, zero where there are none.

@@ -42,7 +42,6 @@ ATTRIBUTES = {
     "layer1_size": "use vector_size",
     "syn1neg": "use outside_vectors",
     "corpus_total_words": "use corpus_words",
-    "predict_output_word": "it is not there; outside_vectors has the other table",
     "score": "it is not there; validation_fraction measures the loss on sentences kept aside",
     "intersect_word2vec_format": "it is not there; training begins with random vectors, or goes on by partial_fit",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from xw2v.errors import ConfigError, ShapeError
 from xw2v.vectors.arguments import as_items, as_list, as_weight, brief
 from xw2v.vectors.lookup import FloatArray, Key, Lookup
 from xw2v.vectors.nearest import unit_row
+from xw2v.vectors.transport import least_work
 
 __all__ = ["Query", "Similarities"]
 
@@ -61,6 +63,46 @@ class Similarities(Lookup):
         UnknownWordError   no word of a set is known.   ConfigError   a set is empty.
         """
         return _cosine(*(self.get_mean_vector(keys, pre_normalize=False) for keys in (words, others)))
+
+    def wmdistance(self, document1: Iterable[Key], document2: Iterable[Key], norm: bool = True) -> float:
+        """Word mover's distance of two lists of words: how far their words lie apart, each moved to the nearest it can.
+
+        Every word has a share of its list, and the shares of one list are moved onto those of the other by the
+        shortest ways, straight lines between vectors (Kusner et al. 2015). Two lists of 50 words take 0.02 s, of 400
+        one second. Unknown words are left out.
+
+        Parameters
+        ----------
+        norm : between unit vectors
+
+        Returns
+        -------
+        float   0 for the same words equally often; infinity where a list has no known word, as in gensim
+
+        >>> from xw2v import WordVectors
+        >>> wv = WordVectors(["tea", "milk", "car"], [[4, 0], [3, 4], [0, 5]])
+        >>> wv.wmdistance(["tea", "milk"], ["milk", "tea", "?"])
+        0.0
+        >>> round(wv.wmdistance(["tea", "milk"], ["car"], norm=False), 3)  # (sqrt(41) + sqrt(10)) / 2
+        4.783
+
+        Raises
+        ------
+        ConfigError   a document is one string.
+        """
+        from scipy.spatial.distance import cdist
+
+        heaps = [
+            Counter(row for key in as_list(document) if (row := self._find(key)) is not None)
+            for document in (document1, document2)
+        ]
+        if not all(heaps):
+            return np.inf
+        shares = [np.array(list(heap.values())) / heap.total() for heap in heaps]
+        places = [self._at(list(heap)).astype(np.float64) for heap in heaps]
+        if norm:
+            places = [np.array([unit_row(row) for row in rows]) for rows in places]
+        return least_work(shares[0], shares[1], cdist(places[0], places[1]))
 
     def distances(self, word_or_vector: Query, other_words: Iterable[Key] = ()) -> FloatArray:
         """(n,) 1 - cosine of a word or vector with n `other_words`, with all V where none are named.

@@ -41,7 +41,6 @@ _ELSEWHERE = {  # names of gensim, of today or before its version 4
     "word_vec": "use get_vector",
     "words_closer_than": "use closer_than",
     "similarity_unseen_docs": "use n_similarity, which leaves unknown words out",
-    "wmdistance": "it is not there; n_similarity compares the means of two lists of words",
     "intersect_word2vec_format": _READ_ONLY,
 }
 
