@@ -31,8 +31,15 @@ from bench.common import ROOT, append_row, commit, machine, versions
 RESULTS = ROOT / "bench" / "results" / "distributed.csv"
 
 
-def launched(ranks: int, corpus: Path, options: dict[str, Any], scores: bool) -> dict[str, Any]:
-    """One run in processes of its own; ranks = 0: one process without MPI."""
+def launched(
+    ranks: int,
+    corpus: Path,
+    options: dict[str, Any],
+    scores: bool,
+    around: tuple[str, ...] = (),
+    how: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """One run in processes of its own; ranks = 0: one process without MPI. `around` stands before mpiexec, `how` after."""
     beside = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
     if mpiexec is None:
@@ -40,7 +47,7 @@ def launched(ranks: int, corpus: Path, options: dict[str, Any], scores: bool) ->
         raise SystemExit(msg)
     command = [sys.executable, "-m", "bench.bench_distributed", "child", str(corpus), "--child", json.dumps(options)]
     command += ["--mpi"] * bool(ranks) + ["--scores"] * scores
-    start = [mpiexec, "-n", str(ranks)] if ranks else []
+    start = [*around, mpiexec, *how, "-n", str(ranks)] if ranks else []
     done = subprocess.run(start + command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures

@@ -54,15 +54,18 @@ def zipf(V: int) -> np.ndarray:
     return whole
 
 
-@cache
-def rows_a_meeting(V: int, round_words: int, N: int, sample: float = 1e-3) -> float:
+def rows_met(counts: np.ndarray, round_words: int, N: int, sample: float = 1e-3) -> float:
     """Rows of one table that a meeting includes, on average, after so many words of all ranks."""
-    counts = zipf(V)
     expected = counts * keep_probabilities(counts, sample) * (round_words / counts.sum())
     limits = row_limits(expected, N)
     shares = [2.0 ** -(z + 1) for z in range(len(limits))]
     shares[-1] *= 2  # all higher powers of 2
     return float(np.dot(shares, limits))
+
+
+@cache
+def rows_a_meeting(V: int, round_words: int, N: int) -> float:
+    return rows_met(zipf(V), round_words, N)
 
 
 def round_of(rank: Rank, N: int) -> int:
@@ -74,9 +77,19 @@ def meeting(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float,
     """(bytes that a rank brings to a meeting, seconds it takes), on average."""
     if N == 1:
         return 0.0, 0.0
-    size = 2 * rows_a_meeting(V, N * round_of(rank, N), N) * 4 * (D + 1)
+    size = packets(rows_a_meeting(V, N * round_of(rank, N), N), D)
+    return size, seconds_a_meeting(rank, N, gigabits, size)
+
+
+def packets(rows: float, D: int) -> float:
+    """Bytes of so many rows of each table, a float32 for the weight of each with them."""
+    return 2 * rows * 4 * (D + 1)
+
+
+def seconds_a_meeting(rank: Rank, N: int, gigabits: float, size: float) -> float:
+    """What N ranks take that bring `size` bytes each."""
     steps = 2 * math.ceil(math.log2(N)) * LATENCY
-    return size, steps + 2 * (N - 1) / N * size / (gigabits * 1e9 / 8) + rank.passes * size / rank.memory
+    return steps + 2 * (N - 1) / N * size / (gigabits * 1e9 / 8) + rank.passes * size / rank.memory
 
 
 def speed(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float, float]:
