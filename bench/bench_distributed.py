@@ -39,7 +39,7 @@ def launched(
     around: tuple[str, ...] = (),
     how: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """One run in processes of its own; ranks = 0: one process without MPI. `around` stands before mpiexec, `how` after."""
+    """One run in processes of its own; ranks = 0: one process without MPI. `around`, mpiexec, `how` is the order."""
     beside = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
     if mpiexec is None:

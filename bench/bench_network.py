@@ -50,6 +50,7 @@ def ip(*words: str, check: bool = True) -> None:
 
 def removed(hosts: int) -> None:
     for i in range(1, hosts + 1):
+        ip("link", "del", f"{BRIDGE}{i}", check=False)  # what a namespace takes with it goes a while later
         ip("netns", "del", f"h{i}", check=False)
     ip("link", "del", BRIDGE, check=False)
 
