@@ -328,6 +328,20 @@ def test_chunks_are_short_where_tokens_take_long(
     assert chunk_size(8192 * 64, Config(**options)) == min(segments, 2) * 8192  # a small corpus has 32 chunks
 
 
+def test_many_workers_have_larger_chunks_where_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 100)
+
+    def segments(tokens: int, workers: int) -> int:
+        return chunk_size(tokens, Config(), workers=workers) // 100
+
+    assert [segments(10**9, workers) for workers in (1, 31, 32, 64)] == [8, 8, 16, 32]
+    assert [segments(100 * 32 * 8, workers) for workers in (1, 16, 32, 64)] == [8, 8, 4, 2]
+    ids, config = np.zeros(10**6, np.int32), Config(vector_size=4, workers=32)
+    engine, offsets = ArrayEngine(config, np.array([10**6]), NUMPY), np.array([0, 10**6])
+    tables = initial_tables(1, config, NUMPY)
+    assert Training(tables, ids, offsets, config, NUMPY, engine).position.size == 16 * 100
+
+
 @pytest.mark.parametrize(("tokens", "segments"), [(1, 1), (15 * 100, 1), (24 * 100, 3), (10**6, 5)])
 def test_chunks_of_an_engine_that_reads_ahead(tokens: int, segments: int) -> None:
     members = ("name", "compile", "train_chunk", "scratch_bytes", "read_chunk", "begin_chunk")

@@ -17,6 +17,7 @@ __all__ = ["MeanLoss", "Place", "Position", "Progress", "Walk", "chunk_size", "m
 _SEGMENTS_A_CHUNK = 8  # 65,536 tokens: the cost of starting on a chunk vanishes, and Ctrl-C is soon noticed
 _MOST_WORK = 1.5e9  # multiply-adds of a chunk, counted below: a core does them in less than half a second
 _CHUNKS_AN_EPOCH = 32  # a small corpus is cut finer, so that there is something to report and to share out
+_WORKERS = 16  # that one thread can hand out such chunks to; more get larger ones, where there are enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,15 @@ class Position:
     ended: int = 0  # epochs whose end was looked at, or that nobody wanted to look at
 
 
-def chunk_size(n: int, config: Config, engine: Engine | None = None) -> int:
-    """Tokens of a chunk for a corpus of n tokens; an engine may want fewer and larger ones."""
+def chunk_size(n: int, config: Config, engine: Engine | None = None, workers: int = 1) -> int:
+    """Tokens of a chunk for a corpus of n tokens and so many workers; an engine may want fewer and larger ones."""
     segments = -(-n // batches.SEGMENT)
     if isinstance(engine, AheadEngine):
         return batches.SEGMENT * max(1, min(engine.chunk_segments, segments // engine.chunks_an_epoch))
     wanted = engine.chunk_segments if engine is not None else None
-    most = wanted or min(_SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
-    return batches.SEGMENT * max(1, min(most, segments // _CHUNKS_AN_EPOCH))
+    times = max(1, workers // _WORKERS)
+    most = wanted or min(times * _SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
+    return batches.SEGMENT * max(1, min(most, segments // (times * _CHUNKS_AN_EPOCH)))
 
 
 def segments_for(config: Config, work: float) -> int:

@@ -28,7 +28,7 @@ def words_a_round(config: Config, ranks: int) -> int:
 
 def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, workers: int) -> int:
     """Tokens of a chunk, so that a round has one for every worker of a rank."""
-    usual = chunk_size(n, config, engine)
+    usual = chunk_size(n, config, engine, workers)
     if config.sync_every is None and isinstance(engine, AheadEngine):
         return usual
     segments = words_a_round(config, ranks) // (batches.SEGMENT * workers)
