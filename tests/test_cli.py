@@ -1047,6 +1047,29 @@ def test_a_really_full_disk(run: Run, corpus: Path, model: Path, small_disk: Pat
         assert _files(small_disk) == []
 
 
+_FULL = "xw2v: error: cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "redirected", "status", "said"),
+    [
+        (["data", "write", "world", "-"], ">/dev/full", 1, _FULL),
+        (["info", "--json"], ">/dev/full", 1, _FULL),
+        (["data", "list", "--json"], "| true", 1, ""),
+        (["data", "list", "--json"], ">&-", 0, ""),
+        (["data", "path", "no"], "2>&-", 1, ""),
+    ],
+)
+def test_output_that_cannot_be_written(command: list[str], redirected: str, status: int, said: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONUNBUFFERED", None)  # else nothing is left to be written when Python ends
+    if redirected.endswith("full") and not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    line = f'set -o pipefail; "{sys.executable}" -m xw2v {" ".join(command)} {redirected}'
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout) == (status, said, "")
+
+
 def test_what_nobody_expected_is_one_line_and_debug_shows_it_all(
     run: Run, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -20,7 +22,7 @@ from xw2v.cli.demo import demo
 from xw2v.cli.files import convert, export, info, plot
 from xw2v.cli.questions import analogy, evaluate, neighbors
 from xw2v.cli.report import report
-from xw2v.cli.runs import interrupted_status
+from xw2v.cli.runs import interrupted_status, let_go
 from xw2v.cli.spellings import differs, translated
 from xw2v.cli.train import encode, train
 from xw2v.cli.walk import walk
@@ -30,6 +32,7 @@ from xw2v.screen import Screen
 __all__ = ["app", "main"]
 
 _TABLES_FROM = 80  # columns
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -95,6 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in _ESCAPING:
         sys.stdout.reconfigure(errors=_ESCAPING[sys.stdout.errors])  # a word that cannot be shown must not end it
     try:
@@ -108,8 +114,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             status = command.main(args=words, prog_name="xw2v", standalone_mode=False)
+        sys.stdout.flush()  # or Python would at its end, with lines of its own about what fails
     except KeyboardInterrupt as interrupt:
         return interrupted_status(interrupt)
+    except BrokenPipeError:  # nobody reads on
+        let_go(1)
+        return 1
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -156,6 +166,9 @@ def _report(error: Exception) -> int:
             text = f"{text.rstrip('.')} (see {context.command_path} --help)"
     elif isinstance(error, typer.Abort):
         return 130
+    elif isinstance(error, OSError) and error.errno in _FULL:  # those of files are XW2VErrors
+        text, status = f"cannot write to standard output: {error.strerror}", 1
+        let_go(1)
     else:
         text, status = f"{type(error).__name__}: {error} (--debug shows where)", 1
     print(f"xw2v: error: {' '.join(text.split())}", file=sys.stderr)

@@ -26,6 +26,7 @@ __all__ = [
     "finish_training",
     "fit",
     "interrupted_status",
+    "let_go",
     "new_model",
     "pictures",
     "show_epochs",
@@ -88,8 +89,13 @@ def _leave_closed_terminals() -> None:
     for stream in (1, 2):
         with suppress(OSError):
             if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
-                with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-                    os.dup2(nowhere.fileno(), stream)
+                let_go(stream)
+
+
+def let_go(stream: int) -> None:
+    """Have all that is written to a stream, 1 or 2, go nowhere from now on."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), stream)
 
 
 def interrupted_status(interrupt: KeyboardInterrupt) -> int:
