@@ -412,7 +412,7 @@ def test_evaluate(run: Run, model: Path) -> None:
     assert (pairs["used"], pairs["total"]) == (3, 4)
     assert questions["score"] == wv.evaluate_word_analogies("questions.txt").accuracy
     assert (questions["used"], questions["total"]) == (1, 2)
-    figures = [f"{s['score']:.4f} ({s['low']:.3f}-{s['high']:.3f})" for s in (pairs, questions, multiplied)]
+    figures = [f"{s['score']:.4f} ({s['low']:.3f} to {s['high']:.3f})" for s in (pairs, questions, multiplied)]
     assert run("evaluate", model, *options).out.splitlines() == [
         f"pairs.tsv\tspearman\t{figures[0]}\t3/4",
         f"questions.txt\t3CosAdd\t{figures[1]}\t1/2",
@@ -494,6 +494,15 @@ def test_evaluate_side_by_side(run: Run, model: Path) -> None:
     both = json.loads(run("evaluate", model, "other.bin", "--pairs", "pairs.tsv", "--json").out)
     assert list(both) == [str(model), "other.bin"]
     assert both["other.bin"][0]["score"] == float(first.split()[0])
+    Path("few.txt").write_text("1 1\nking 1\n")
+    said = "few.txt: pairs.tsv: 0 usable word pairs"
+    _refused(run("evaluate", model, "few.txt", "--pairs", "pairs.tsv"), 1, said)
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_encode_says_that_words_may_be_missing(run: Run, corpus: Path, how: tuple[str, ...]) -> None:
+    done = run("encode", corpus, "-o", "e", "--max-vocab-size", 20, "--min-count", 1, *how)
+    assert re.search(r"warning: words that occur up to [\d,]+ times may be missing; raise max_vocab_size\n$", done.err)
 
 
 def test_evaluate_on_the_words_that_all_models_have(run: Run, model: Path) -> None:
@@ -876,6 +885,10 @@ def test_garbage_is_not_encoded(run: Run) -> None:
         (["report", "MODEL", "-o", "CORPUS"], 2, "must end in .html or .htm"),
         (["train", "", "-o", "m"], 1, "a path is an empty string"),
         (["train", "CORPUS", "-o", "CORPUS"], 1, "it is the corpus"),
+        (["train", "CORPUS", "TEXTS", "-o", "TEXTS/v.txt"], 1, "all of which is the corpus; choose a place outside"),
+        (["encode", "TEXTS", "-o", "TEXTS/e"], 1, "all of which is the corpus; choose a place outside"),
+        (["walk", "TEXTS", "-o", "TEXTS/w.txt"], 1, "all of which is the graph; choose a place outside"),
+        (["encode", "a" * 300, "-o", "MODEL"], 1, "there is no file 'aaa"),
         (["train", "CORPUS", "-o", "CORPUS", "--format", "model"], 1, "a file of that name exists"),
         (["train", "CORPUS", "-o", "m", "--format", "pickle"], 2, "format must be"),
         (["train", "CORPUS", "-o", "m", "--preset", "cs229"], 2, "preset must be 'cs224n', got 'cs229'"),
@@ -921,6 +934,9 @@ def test_garbage_is_not_encoded(run: Run) -> None:
         (["encode", "MODEL", "-o", "e"], 1, "is no corpus but perhaps a model: it holds tables.safetensors"),
         (["plot", "MODEL", "king", "kinng"], 1, "nearest spellings: king"),
         (["plot", "MODEL", "king", "-o", "w.xyz"], 2, "xyz"),
+        (["plot", "MODEL", "--loss", "--near", "king"], 2, "are of a picture of words: leave them out, or --loss"),
+        (["plot", "MODEL", "--scores", "--analogy", "man,king"], 2, "are of a picture of words"),
+        (["plot", "MODEL", "--loss", "--method", "tsne"], 2, "are of a picture of words"),
         (["convert", "MODEL", "no/such/v.bin"], 1, "does not exist; make it first"),
         (["info", "nowhere"], 1, "nowhere"),
         (["data", "write", "text8", "t.txt"], 1, "not built in"),
@@ -933,9 +949,10 @@ def test_garbage_is_not_encoded(run: Run) -> None:
 def test_one_line_and_nothing_written(
     run: Run, corpus: Path, model: Path, arguments: list[str], status: int, wanted: str
 ) -> None:
-    places = {"CORPUS": str(corpus), "MODEL": str(model)}
+    places = {"CORPUS": str(corpus), "MODEL": str(model), "TEXTS": str(corpus.parent)}
     before = _files(corpus.parent)
-    _refused(run(*(places.get(word, word) for word in arguments)), status, wanted)
+    arguments = [re.sub("|".join(places), lambda found: places[found[0]], word) for word in arguments]
+    _refused(run(*arguments), status, wanted)
     assert _files(Path()) == []
     assert _files(corpus.parent) == before
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from xw2v import cli
@@ -14,7 +15,8 @@ from xw2v.text.memory import memory_bytes, shares
 @pytest.mark.parametrize(
     ("memory", "wanted"),
     [("32M", 32 << 20), (64 << 20, 64 << 20), ("1G", 1 << 30), ("1.5 GiB", 3 << 29), ("2gb", 2 << 30), ("1t", 1 << 40),
-     ("100000k", 102_400_000), ("33554432", 32 << 20)],
+     ("100000k", 102_400_000), ("33554432", 32 << 20), (np.int64(64 << 20), 64 << 20),
+     pytest.param("9" * 400, 10**400 - 1, id="huge")],
 )  # fmt: skip
 def test_sizes(memory: Any, wanted: int) -> None:
     assert memory_bytes(memory) == wanted

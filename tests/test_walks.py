@@ -163,6 +163,8 @@ def test_rare_steps_are_as_likely_after_all_tries(weighted: bool) -> None:
         ([(1, 2, None)], {}, ShapeError, "weights must be numbers, got object"),
         (EDGES, {"p": 1e-320}, ConfigError, "p must be a number above 0"),
         (EDGES, {"q": 10**400}, ConfigError, "q must be a number above 0"),
+        (EDGES, {"p": np.complex64(1)}, ConfigError, "p must be a number above 0"),
+        (EDGES, {"num_walks": 10**15}, ConfigError, "lower num_walks or walk_length"),
         (EDGES, {"walk_length": 10**15}, ConfigError, "lower num_walks or walk_length"),
         (EDGES, {"walk_length": 10**30}, ConfigError, "lower num_walks or walk_length"),
     ],

@@ -98,7 +98,7 @@ def random_walks(
             msg = f"{name} must be an integer of at least {low}, got {value!r}"
             raise ConfigError(msg)
     for name, share in (("p", p), ("q", q)):
-        if not isinstance(share, (int, float, np.number)) or not LEAST_SHARE <= share <= MOST_SHARE:
+        if not isinstance(share, (int, float, np.integer, np.floating)) or not LEAST_SHARE <= share <= MOST_SHARE:
             msg = f"{name} must be a number above 0, from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {share!r}"
             raise ConfigError(msg)
     with watched("walking", "walks", progress) as tell:
@@ -115,11 +115,11 @@ def _walks(
     tell: Tell,
 ) -> Walks:
     V = len(found.nodes)
-    tell(0, V * num_walks)
+    walks = _room(V * num_walks, walk_length)
+    tell(0, len(walks))
     order = np.concatenate(
         [np.argsort(draw(stream_key(seed, Purpose.START, turn), np.arange(V))) for turn in range(num_walks)]
     )
-    walks = _room(len(order), walk_length)
     lengths = np.empty(len(order), dtype=np.int64)
     _run(found, order, walks, lengths, shares, stream_key(seed, Purpose.WALK), workers, tell)
     offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -57,6 +57,9 @@ def plot(
     if loss and scores:
         msg = "--loss and --scores are two pictures: give one of them"
         raise ConfigError(msg)
+    if (loss or scores) and (near or arrows or method != "pca"):
+        msg = "--near, --analogy and --method are of a picture of words: leave them out, or --loss and --scores"
+        raise ConfigError(msg)
     if output is None:
         output = Path("loss.png" if loss else "scores.png" if scores else "words.png")
     check_output(output)
@@ -88,7 +91,7 @@ def convert(
     format: Annotated[str, typer.Option(help="auto (by the name of OUT), model, text or binary.")] = "auto",
 ) -> None:  # fmt: skip
     """Between model folders and word2vec's text and binary formats, any to any."""
-    check_not_the_input(output, [source], "what is to be converted")
+    check_not_the_input(output, source, "what is to be converted")
     kind = output_kind(output, format)
     if kind != "model":
         check_vectors_output(output)

@@ -13,6 +13,7 @@ from typing import Any
 from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
 
 __all__ = [
+    "check_not_in_the_corpus",
     "check_not_the_input",
     "check_output",
     "check_text_output",
@@ -82,11 +83,28 @@ def check_output(output: Path, is_folder: bool = False) -> None:
         raise FileAccessError(msg)
 
 
-def check_not_the_input(output: Path, inputs: Sequence[str | Path], what: str = "the corpus") -> None:
-    """A slip like `xw2v train text.txt -o text.txt` must not cost the text."""
-    if output.exists() and any(Path(path).exists() and output.samefile(path) for path in inputs):
+def check_not_the_input(output: Path, given: str | Path, what: str) -> None:
+    """A slip like `xw2v convert v.bin v.bin` must not cost what is there."""
+    if _is_same(output, given):
         msg = f"will not write {output}: it is {what}; choose another name"
         raise FileAccessError(msg)
+
+
+def check_not_in_the_corpus(output: Path, corpus: Sequence[str], what: str = "the corpus") -> None:
+    """As `check_not_the_input`; nor may it lie in a folder that is read: the same command would read it next time."""
+    folders = Path(os.path.realpath(output)).parents
+    for path in corpus:
+        check_not_the_input(output, path, what)
+        if any(_is_same(folder, path) for folder in folders):
+            msg = f"will not write {output}: it lies in {path}, all of which is {what}; choose a place outside"
+            raise FileAccessError(msg)
+
+
+def _is_same(one: Path, other: str | Path) -> bool:
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121  "" is no path, and not this folder
+    except OSError:  # nothing is there, or can be
+        return False
 
 
 def check_text_output(output: Path) -> None:

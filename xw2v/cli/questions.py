@@ -106,7 +106,13 @@ def evaluate(
     loaded = {str(model): load(model) for model in models}
     if common:
         loaded = _of_common_words(loaded)
-    found = {model: vectors.evaluate(files, restrict_vocab) for model, vectors in loaded.items()}
+    found = {}
+    for model, vectors in loaded.items():
+        try:
+            found[model] = vectors.evaluate(files, restrict_vocab)
+        except FormatError as error:  # it knows too little of a file; or the file is at fault
+            msg = f"{model}: {error}" if len(models) > 1 else str(error)
+            raise FormatError(msg) from error
     for model, scores in found.items():
         for score in scores:
             if math.isnan(score.score):
@@ -143,7 +149,7 @@ def _of_common_words(models: dict[str, Any]) -> dict[str, Any]:
 def _figure(score: Score, counted: bool) -> str:
     """A score with its interval and, where asked, how many of the items it is about: models may know others."""
     count = f" {score.used}/{score.total}" if counted else ""
-    return f"{score.score:.4f} ({score.low:.3f}-{score.high:.3f}){count}"
+    return f"{score.score:.4f} ({score.low:.3f} to {score.high:.3f}){count}"
 
 
 def _score_facts(score: Score) -> dict[str, Any]:

@@ -24,7 +24,15 @@ from xw2v.cli.options import (
     given_options,
     with_training_options,
 )
-from xw2v.cli.outputs import check_not_the_input, check_output, check_vectors_output, output_kind, print_json, save
+from xw2v.cli.outputs import (
+    check_not_in_the_corpus,
+    check_not_the_input,
+    check_output,
+    check_vectors_output,
+    output_kind,
+    print_json,
+    save,
+)
 from xw2v.cli.ranks import company
 from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
 from xw2v.cli.saved import Known, capitals_note, saved_model
@@ -198,10 +206,10 @@ def _epoch_scores(files: list[Path] | None, distributed: bool) -> EpochScores | 
 @contextmanager
 def _reserved(output: Path, kind: str, corpus: list[str], from_model: Path | None, distributed: bool) -> Iterator[None]:
     """OUT, which may be written and which no other run is going to write."""
-    check_not_the_input(output, corpus)
+    check_not_in_the_corpus(output, corpus)
     if from_model is not None:
         # After Ctrl-C OUT is written, and --resume wants the model that the run began with.
-        check_not_the_input(output, [from_model], "the model to go on from")
+        check_not_the_input(output, from_model, "the model to go on from")
     if kind == "model":
         check_replaceable(output)
     else:
@@ -269,7 +277,7 @@ def encode(
 
     _check_one(quiet, log)
     config = Config(**given_options(options))
-    check_not_the_input(output, corpus)
+    check_not_in_the_corpus(output, corpus)
     check_output(output, is_folder=True)
     screen = Screen(quiet)
     start = time.perf_counter()
@@ -286,6 +294,8 @@ def encode(
         if parts.exists():
             print(f"xw2v: interrupted; what is done is in {parts}; the same command goes on with it", file=sys.stderr)
         raise
+    if encoded.overlooked >= max(config.min_count, 1):
+        screen.warn(f"words that occur up to {encoded.overlooked:,} times may be missing; raise max_vocab_size")
     facts = {"output": str(output), **corpus_facts(encoded), "seconds": time.perf_counter() - start}
     if as_json:
         print_json({**facts, "reused": encoded.reused})
@@ -295,8 +305,6 @@ def encode(
         f"{facts['raw_words']:,} words in {facts['sentences']:,} {noun}, {facts['vocabulary']:,} words of "
         f"vocabulary, {'found there, unchanged' if encoded.reused else 'read'} in {facts['seconds']:.1f} s"
     )
-    if encoded.overlooked >= max(config.min_count, 1):
-        screen.warn(f"words that occur up to {encoded.overlooked:,} times may be missing; raise max_vocab_size")
     screen.line(f"wrote {output}" if not encoded.reused else f"reused {output}")
 
 

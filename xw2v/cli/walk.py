@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xw2v.cli.options import Quiet
-from xw2v.cli.outputs import check_not_the_input, check_text_output
+from xw2v.cli.outputs import check_not_in_the_corpus, check_text_output
 from xw2v.screen import Screen
 
 __all__ = ["walk"]
@@ -43,7 +43,7 @@ def walk(
 
     to_stdout = str(output) == "-"
     if not to_stdout:
-        check_not_the_input(output, [edges], "the graph")
+        check_not_in_the_corpus(output, [edges], "the graph")
         check_text_output(output)
     screen = Screen(quiet)
     start = time.perf_counter()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from xw2v.errors import ConfigError
@@ -37,9 +39,9 @@ def memory_bytes(memory: Any) -> int:
     found = None
     if isinstance(memory, str):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", memory.strip().lower())
-        found = int(float(match[1]) * _UNITS[match[2]]) if match else None
-    elif isinstance(memory, int) and not isinstance(memory, bool):
-        found = memory
+        found = int(Fraction(match[1]) * _UNITS[match[2]]) if match else None
+    elif isinstance(memory, Integral) and not isinstance(memory, bool):
+        found = int(memory)
     if found is None or found < LEAST:
         msg = f"memory must be a size of at least {LEAST >> 20}M, such as 512M or 2G, got {memory!r}"
         raise ConfigError(msg)
