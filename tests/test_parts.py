@@ -135,6 +135,22 @@ def test_parts_are_taken_over_whichever_are_there(source: Path, tmp_path: Path, 
     assert while_read[0][0] > sum([22, 6, 17, 3][number] for number in range(4) if number not in gone)
 
 
+def test_parts_stay_until_the_corpus_is_in_its_place(
+    source: Path, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode(source, tmp_path / "whole", min_count=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("xw2v.files._publish", lambda *_: (tmp_path / "gone").stat())
+        with pytest.raises(FileAccessError, match=r"cannot write .*e: No such file"):
+            encode(source, tmp_path / "e", min_count=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.encoding", "text", "whole"]
+    opened.clear()
+    encode(source, tmp_path / "e", min_count=1)
+    assert opened == []
+    assert content(tmp_path / "e") == content(tmp_path / "whole")
+    assert not (tmp_path / "e.encoding").exists()
+
+
 @pytest.mark.parametrize("words", range(1, 15))
 def test_an_interrupted_encoding_goes_on(source: Path, tmp_path: Path, opened: list[str], words: int) -> None:
     whole = encode(source, tmp_path / "whole", min_count=1)

@@ -17,6 +17,7 @@ from xw2v.uncached import UncachedFile
 __all__ = [
     "PathLike",
     "atomic_write",
+    "beside",
     "check_parent",
     "inside",
     "is_number",
@@ -28,6 +29,7 @@ __all__ = [
     "remove_leftovers",
     "sync",
     "sync_folder",
+    "taking_place",
     "writing",
 ]
 
@@ -125,7 +127,7 @@ def atomic_write(path: PathLike, cached: bool = True) -> Iterator[BinaryIO]:
         # Replacing would remove a folder or a device node.
         msg = f"cannot write {shown}: it exists and is not a regular file; choose another name"
         raise FileAccessError(msg)
-    with writing(shown), _beside(target, shown) as temporary:
+    with writing(shown), beside(path) as temporary:
         with temporary.open("xb") if cached else UncachedFile(temporary) as file:
             yield cast("BinaryIO", file)
             sync(cast("BinaryIO", file))
@@ -143,13 +145,19 @@ def new_folder(path: PathLike) -> Iterator[Path]:
     ------
     FileAccessError   it cannot be made or put in place; `path` is then what it was before.
     """
-    shown, target = Path(path), Path(os.path.realpath(path))
-    with _beside(target, shown) as temporary:
-        with writing(shown):
-            temporary.mkdir()
-        yield temporary  # errors of the block are its own
-        with writing(shown):
-            _publish(temporary, target)
+    with beside(path) as temporary, taking_place(temporary, path):
+        yield temporary
+
+
+@contextmanager
+def taking_place(temporary: Path, path: PathLike) -> Iterator[None]:
+    """The part of `new_folder` that makes the folder, of a name that `beside` gave, and puts it in place."""
+    shown = Path(path)
+    with writing(shown):
+        temporary.mkdir()
+    yield  # errors of the block are its own
+    with writing(shown):
+        _publish(temporary, Path(os.path.realpath(path)))
 
 
 def _publish(temporary: Path, target: Path) -> None:
@@ -172,9 +180,9 @@ def _publish(temporary: Path, target: Path) -> None:
 
 def put_right(path: PathLike) -> None:
     """Delete what a killed writer of `path` left beside it, unless another one is at work."""
-    shown, target = Path(path), Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path))
     if any(target.parent.glob(f"{_prefix(target)}*")):
-        with suppress(FileAccessError), _beside(target, shown):
+        with suppress(FileAccessError), beside(path):
             pass
 
 
@@ -183,8 +191,14 @@ def _prefix(target: Path) -> str:
 
 
 @contextmanager
-def _beside(target: Path, shown: Path) -> Iterator[Path]:
-    """A hidden name beside `target`, nothing of which is left at the end; what killed runs left is put right first."""
+def beside(path: PathLike) -> Iterator[Path]:
+    """A hidden name beside `path`, nothing of which is left at the end; what killed runs left is put right first.
+
+    Raises
+    ------
+    FileAccessError   another process is writing to `path`, or there is no folder for it
+    """
+    shown, target = Path(path), Path(os.path.realpath(path))
     check_parent(target, shown)
     # A digest, because the name with something added may be too long for the file system.
     prefix = _prefix(target)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xw2v.errors import ConfigError, CorpusError, FileAccessError
-from xw2v.files import new_folder, put_right
+from xw2v.files import beside, put_right, taking_place
 from xw2v.text.encoder import OnEncode, encode_blocks, read_parts
 from xw2v.text.manifest import (
     IDS_NAME,
@@ -134,8 +134,12 @@ class Encoding:
             yield self
             return
         parts = self.folder.with_name(self.folder.name + PARTS_ENDING)
-        with new_folder(self.folder) as self._unfinished, folder_workspace(parts, room, reading, stamps) as work:
-            self.workspace = work
+        # Parts go when the corpus is in its place, and before another process may begin.
+        with (
+            beside(self.folder) as self._unfinished,
+            folder_workspace(parts, room, reading, stamps) as self.workspace,
+            taking_place(self._unfinished, self.folder),
+        ):
             yield self
             assert self._unfinished is None, "nothing was written: finish() was not called"
 
