@@ -160,7 +160,7 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
     if _exists(path):
         if not path.is_dir():
             return [LocalFile(path)]
-        files = sorted(_files_below(path, []))
+        files = sorted(_files_below(path))
         numbers = next((file for file in files if file.suffix == ".safetensors"), None)
         if numbers is not None:
             msg = (
@@ -182,17 +182,12 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
     return list(map(LocalFile, files))
 
 
-def _files_below(folder: Path, above: list[str]) -> Iterator[Path]:
-    """The files of a folder and of inner ones, links followed, but none back to a folder that lies `above`."""
-    above = [*above, os.path.realpath(folder)]
-    with reading(folder):
-        inner = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    for path in inner:
-        if not path.is_dir():
-            if _is_file(path):
-                yield path
-        elif os.path.realpath(path) not in above:
-            yield from _files_below(path, above)
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of inner ones."""
+    for inner in map(Path, _folders_below(os.fspath(folder), [])):
+        with reading(inner):
+            shown = [path for path in inner.iterdir() if not path.name.startswith(".")]
+        yield from filter(_is_file, shown)
 
 
 def _fitting(pattern: Sequence[str]) -> Iterator[str]:
@@ -211,14 +206,14 @@ def _fitting(pattern: Sequence[str]) -> Iterator[str]:
 
 
 def _folders_below(folder: str, above: list[str]) -> Iterator[str]:
-    """A folder and the inner ones, as `_files_below` goes through them; `glob` leaves out what it cannot look into."""
+    """A folder and the inner ones, links followed, but none back to a folder that lies `above`."""
+    yield folder
     above = [*above, os.path.realpath(folder)]
     try:
         with os.scandir(folder) as entries:
             inner = [entry.path for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
-    except OSError:
+    except OSError:  # whoever is given it sees that for himself
         return
-    yield folder
     for path in inner:
         if os.path.realpath(path) not in above:
             yield from _folders_below(path, above)
