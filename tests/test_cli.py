@@ -1097,6 +1097,8 @@ def test_what_nobody_expected_is_one_line_and_debug_shows_it_all(
     monkeypatch.setattr("xw2v.cli.questions.load", broken)
     _refused(run("neighbors", model, "king"), 1, "xw2v: error: RuntimeError: two lines (--debug shows where)")
     shown = run("neighbors", model, "king", "--debug")
+    monkeypatch.setattr("xw2v.cli.questions.load", lambda _: (Path("a" * 300) / "b").stat())
+    _refused(run("neighbors", model, "king"), 1, "aaa/b: File name too long (--debug shows where)")
     assert shown.status == 1
     assert "Traceback" in shown.err
 

@@ -61,3 +61,15 @@ def test_atomic_write_follows_a_link_and_keeps_usual_rights(tmp_path: Path) -> N
     assert (tmp_path / "real").read_bytes() == b"new"
     (tmp_path / "plain").touch()
     assert (tmp_path / "real").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_where_there_are_no_locks_none_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with atomic_write(tmp_path / "f") as file:
+        file.write(b"new")
+    assert names(tmp_path) == ["f"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+import tracemalloc
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +23,7 @@ from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, Sha
 from xw2v.graphs import as_graph, read_edges, read_numbered_edges
 from xw2v.text import readers
 from xw2v.walk_loops import running_sums
-from xw2v.walks import Walks, write_walks
+from xw2v.walks import Walks, walk_lines, write_walks
 
 # Two triangles that share node 2, and a tail 4 - 5.
 EDGES = np.array([[0, 1], [0, 2], [1, 2], [2, 3], [2, 4], [3, 4], [4, 5]])
@@ -409,3 +411,24 @@ def test_options_of_walks(options: dict[str, Any]) -> None:
     name = next(iter(options))
     with pytest.raises(ConfigError, match=f"{name} must be .*, got "):
         random_walks(EDGES, **options)
+
+
+def _peak(work: Callable[[], Any]) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_walks_take_twice_what_they_are() -> None:
+    ring = np.stack([np.arange(1000), (np.arange(1000) + 1) % 1000], axis=1)
+    random_walks(ring, num_walks=1, walk_length=2)  # the loops are compiled
+    assert _peak(lambda: random_walks(ring, num_walks=10, walk_length=200)) < 2.2 * 10 * 1000 * 200 * 8
+
+
+def test_long_walks_become_text_a_few_at_a_time() -> None:
+    walks = Walks(np.zeros(400_000, np.int64), np.arange(0, 400_001, 20_000))
+    assert _peak(lambda: next(walk_lines(walks))) < 20e6
+    assert sum(map(len, walk_lines(walks))) == 2 * 400_000

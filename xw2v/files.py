@@ -288,5 +288,7 @@ def _take_lock(path: Path, what: str) -> int | None:
             raise FileAccessError(msg) from None
         except OSError:
             os.close(handle)
+            with suppress(OSError):
+                path.unlink()  # nobody holds it
             return None
         os.close(handle)

@@ -30,6 +30,7 @@ Ids = npt.NDArray[np.int64]
 
 
 _MOST_PARTS, _STEPS_A_PART = 1000, 1 << 20  # a part takes long enough for its thread, not too long to be waited for
+_STEPS_A_TIME = 1 << 16  # as text
 
 LEAST_SHARE, MOST_SHARE = 1e-100, 1e100
 """Between these p and q are such that no weight of a step goes to zero or infinity."""
@@ -123,7 +124,8 @@ def _walks(
     lengths = np.empty(len(order), dtype=np.int64)
     _run(found, order, walks, lengths, shares, stream_key(seed, Purpose.WALK), workers, tell)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    kept = walks[np.arange(walk_length) < lengths[:, None]]
+    is_full = len(walks) * walk_length == offsets[-1]  # as on every graph that is not directed
+    kept = walks.reshape(-1) if is_full else walks[np.arange(walk_length) < lengths[:, None]]
     return Walks(found.nodes[kept], offsets)
 
 
@@ -196,8 +198,10 @@ def walk_lines(walks: Walks, names: Sequence[str] | None = None) -> Iterator[str
         if other is not None:
             msg = f"the node {other!r} cannot be written as one word; rename it, or fit the walks without a file"
             raise FormatError(msg)
-    for start in range(0, len(walks.offsets) - 1, 1000):
-        bounds = walks.offsets[start : start + 1001].tolist()
+    number = len(walks.offsets) - 1
+    many = max(1, _STEPS_A_TIME * number // max(1, len(walks.ids)))
+    for start in range(0, number, many):
+        bounds = walks.offsets[start : start + many + 1].tolist()
         ids = walks.ids[bounds[0] : bounds[-1]]
         shown = ids.astype(str).tolist() if names is None else [names[node] for node in ids.tolist()]
         lines = (" ".join(shown[a - bounds[0] : b - bounds[0]]) for a, b in pairwise(bounds))
