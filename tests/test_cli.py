@@ -499,6 +499,12 @@ def test_evaluate_side_by_side(run: Run, model: Path) -> None:
     _refused(run("evaluate", model, "few.txt", "--pairs", "pairs.tsv"), 1, said)
 
 
+def test_test_sets_are_not_read_from_pipes(run: Run, model: Path) -> None:
+    os.mkfifo("pairs")
+    _refused(run("evaluate", model, "--pairs", "pairs"), 1, "pairs is a pipe, which can be read only once; give a file")
+    _refused(run("evaluate", model, "--analogies", "pairs"), 1, "pairs is a pipe")
+
+
 @pytest.mark.parametrize("how", [(), ("--json",)])
 def test_encode_says_that_words_may_be_missing(run: Run, corpus: Path, how: tuple[str, ...]) -> None:
     done = run("encode", corpus, "-o", "e", "--max-vocab-size", 20, "--min-count", 1, *how)

@@ -33,7 +33,17 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def holds_questions(path: Path) -> bool:
-    """Whether a file has a section of analogy questions, a line ": name"; otherwise it is one of word pairs."""
+    """Whether a file has a section of analogy questions, a line ": name"; otherwise it is one of word pairs.
+
+    Raises
+    ------
+    FormatError   it is a pipe, of which nothing would be left.
+    """
+    with reading(path):
+        is_pipe = path.is_fifo()
+    if is_pipe:
+        msg = f"{path} is a pipe, which can be read only once; give a file"
+        raise FormatError(msg)
     return any(line.startswith(": ") for _, line in lines(path))
 
 
