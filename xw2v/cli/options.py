@@ -65,7 +65,7 @@ _PANELS = {
 }
 
 
-def _training_option(name: str, **settings: Any) -> Any:
+def _training_option(name: str, panel: str) -> Any:
     """The annotation for typer of an option of `Config`.
 
     Numbers arrive as text, so that `Config` alone says what is right and what is wrong.
@@ -73,7 +73,7 @@ def _training_option(name: str, **settings: Any) -> Any:
     item = Config.__dataclass_fields__[name]
     kind = item.metadata["kind"]
     flag = name.replace("_", "-")
-    settings = {"help": _option_help(item), "show_default": False, **settings}
+    settings: Any = {"help": _option_help(item), "show_default": False, "rich_help_panel": panel}
     if kind is bool:
         return Annotated[bool | None, typer.Option(f"--{flag}/--no-{flag}", **settings)]
     metavar = {str: "NAME", int: "INT", float: "NUMBER"}[kind]
@@ -99,7 +99,7 @@ def with_training_options(*names: str) -> Callable[[Callable[..., None]], Callab
         for name in Config.__dataclass_fields__:
             panel = _PANELS.get(name, panel)
             if name in names:
-                kind = _training_option(name, rich_help_panel=panel)
+                kind = _training_option(name, panel)
                 parameters.append(
                     inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
                 )

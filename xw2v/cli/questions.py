@@ -106,12 +106,13 @@ def evaluate(
     loaded = {str(model): load(model) for model in models}
     if common:
         loaded = _of_common_words(loaded)
+    several = len(models) > 1
     found = {}
     for model, vectors in loaded.items():
         try:
             found[model] = vectors.evaluate(files, restrict_vocab)
         except FormatError as error:  # it knows too little of a file; or the file is at fault
-            msg = f"{model}: {error}" if len(models) > 1 else str(error)
+            msg = f"{model}: {error}" if several else str(error)
             raise FormatError(msg) from error
     for model, scores in found.items():
         for score in scores:
@@ -120,18 +121,17 @@ def evaluate(
                 Screen().warn(f"{score.file} with {model}: no correlation, for {why}")
     if as_json:
         values = {model: [_score_facts(score) for score in scores] for model, scores in found.items()}
-        print_json(values if len(models) > 1 else next(iter(values.values())))
+        print_json(values if several else next(iter(values.values())))
         return
-    first = next(iter(found.values()))
-    rows = [
-        [scores[0].file, scores[0].measure, *(_figure(score, len(models) > 1) for score in scores)]
-        for scores in zip(*found.values(), strict=True)
-    ]
-    if len(models) == 1:
-        rows = [[*row, f"{score.used}/{score.total}"] for row, score in zip(rows, first, strict=True)]
-    columns = ["score"] if len(models) == 1 else list(found)
-    repeat = None if len(models) == 1 else 2
-    Screen().table("", ["file", "measure", *columns, "in vocabulary"][: len(rows[0])], rows, repeat)
+    rows = []
+    for scores in zip(*found.values(), strict=True):
+        # Models may know other pairs or questions: of several each has a count of its own.
+        figures = [f"{score.score:.4f} ({score.low:.3f} to {score.high:.3f})" for score in scores]
+        counts = [f"{score.used}/{score.total}" for score in scores]
+        cells = map(" ".join, zip(figures, counts, strict=True)) if several else figures + counts
+        rows.append([scores[0].file, scores[0].measure, *cells])
+    columns = found if several else ("score", "in vocabulary")
+    Screen().table("", ["file", "measure", *columns], rows, repeat=2 if several else None)
 
 
 def _of_common_words(models: dict[str, Any]) -> dict[str, Any]:
@@ -144,12 +144,6 @@ def _of_common_words(models: dict[str, Any]) -> dict[str, Any]:
         name: vectors.vectors_for_all(word for word in vectors.index_to_key if word in words)
         for name, vectors in models.items()
     }
-
-
-def _figure(score: Score, counted: bool) -> str:
-    """A score with its interval and, where asked, how many of the items it is about: models may know others."""
-    count = f" {score.used}/{score.total}" if counted else ""
-    return f"{score.score:.4f} ({score.low:.3f} to {score.high:.3f}){count}"
 
 
 def _score_facts(score: Score) -> dict[str, Any]:

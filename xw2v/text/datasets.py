@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from xw2v.errors import CorpusError
 from xw2v.text.docstrings import DocstringCorpus, docstring_corpus
-from xw2v.text.world import WORLD_ANALOGIES, WORLD_CLUSTERS, WORLD_PICTURE_WORDS, world_corpus
+from xw2v.text.world import WORLD_ANALOGIES, WORLD_CLUSTERS, world_corpus
 
 __all__ = [
     "DATASETS",
     "WORLD_ANALOGIES",
     "WORLD_CLUSTERS",
-    "WORLD_PICTURE_WORDS",
     "Dataset",
     "DocstringCorpus",
     "built_in_corpus",

@@ -117,4 +117,4 @@ def _id_blocks(ids: Any, offsets: Any, size: int) -> Iterator[TokenBlock]:
     for low in range(0, len(ids), size):
         part = ids[low : low + size]
         first, last = np.searchsorted(offsets, [low, low + len(part)], side="right")
-        yield from_ids(part, offsets[first:last] - low, 0)
+        yield from_ids(part, offsets[first:last] - low)

@@ -88,12 +88,15 @@ class Spool:
 
 
 @contextmanager
-def spool_file(path: Path, shown: Path, *, checked: bool = True) -> Iterator[Spool]:
-    """A new file as a spool. Closing it after a failed write fails once more, which is not what is to be reported."""
+def spool_file(path: Path, shown: Path) -> Iterator[Spool]:
+    """A new file as a spool with a checksum.
+
+    Closing it after a failed write fails once more, which is not what is to be reported.
+    """
     with reporting("written", shown):
         file = path.open("w+b")
     try:
-        yield Spool(file, shown, checked=checked)
+        yield Spool(file, shown, checked=True)
     except BaseException:
         with suppress(OSError):
             file.close()

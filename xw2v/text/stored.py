@@ -86,7 +86,7 @@ class StoredNumbers:
                 raise FormatError(msg)
         return numbers
 
-    def searchsorted(self, values: Any, **_: Any) -> npt.NDArray[np.int64]:
+    def searchsorted(self, values: Any) -> npt.NDArray[np.int64]:
         """As of an array in ascending order, by reading a few numbers: where each value would stand."""
         return np.array([self._place(value) for value in values], np.int64)
 

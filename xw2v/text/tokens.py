@@ -29,13 +29,13 @@ def from_rows(rows: Any, options: TextOptions, done: int, name: str) -> TokenBlo
     return _from_values(spelled_out(rows.flatten()), np.cumsum(lengths, dtype=np.int64), options, done, name)
 
 
-def from_ids(ids: npt.NDArray[Any], ends: npt.NDArray[np.int64], done: int) -> TokenBlock:
+def from_ids(ids: npt.NDArray[Any], ends: npt.NDArray[np.int64]) -> TokenBlock:
     """A block from integer ids (n,), whose words are their decimal numbers, or from strings."""
     try:
         values = pa.array(ids.astype(ids.dtype.newbyteorder("="), copy=False))
     except UnicodeDecodeError:  # half surrogates, which Arrow's strings cannot hold
         return _from_tokens(ids.tolist(), ends.tolist(), 0, TextOptions())
-    return _from_values(values, ends, TextOptions(), done, "ids")
+    return _from_values(values, ends, TextOptions(), 0, "ids")
 
 
 def _from_values(values: Any, ends: npt.NDArray[np.int64], options: TextOptions, done: int, name: str) -> TokenBlock:

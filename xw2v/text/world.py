@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from xw2v.errors import CorpusError
 
-__all__ = ["WORLD_ANALOGIES", "WORLD_CLUSTERS", "WORLD_PICTURE_WORDS", "world_corpus"]
+__all__ = ["WORLD_ANALOGIES", "WORLD_CLUSTERS", "world_corpus"]
 
 # Who there is. A person is nothing but three features, and each feature shows only in the words
 # that it selects below, independently of the others: that is what makes king - man + woman = queen
@@ -87,13 +87,6 @@ _TEMPLATES: dict[str, Sequence[str]] = {
 # Of eight sentences, how many speak of what: the people's features need the most evidence.
 _TOPICS = ("people", "people", "people", "people", "opinion", "opinion", "weather", "drinks")
 
-WORLD_PICTURE_WORDS: tuple[str, ...] = (
-    "great", "cool", "brilliant", "wonderful", "well", "amazing", "worth", "sweet", "enjoyable",
-    "boring", "bad", "dumb", "annoying", "female", "male", "queen", "king", "man", "woman",
-    "rain", "snow", "hail", "coffee", "tea",
-)  # fmt: skip
-"""The 24 words of the picture in Stanford CS224n's assignment 2; all occur in the world corpus."""
-
 WORLD_CLUSTERS: dict[str, tuple[str, ...]] = {
     "good": ("great", "cool", "brilliant", "wonderful", "well", "amazing", "worth", "sweet", "enjoyable"),
     "bad": ("boring", "bad", "dumb", "annoying"),
@@ -101,7 +94,10 @@ WORLD_CLUSTERS: dict[str, tuple[str, ...]] = {
     "weather": ("rain", "snow", "hail"),
     "drinks": ("coffee", "tea"),
 }
-"""The picture's words by meaning: after training, a word's nearest one of the 24 is of its own cluster."""
+"""The 24 words of the picture in Stanford CS224n's assignment 2, by meaning; all occur in the world corpus.
+
+After training, a word's nearest one of the 24 is of its own cluster.
+"""
 
 WORLD_ANALOGIES: tuple[tuple[str, str, str, str], ...] = (
     ("man", "king", "woman", "queen"),
