@@ -98,11 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in _ESCAPING:
-        sys.stdout.reconfigure(errors=_ESCAPING[sys.stdout.errors])  # a word that cannot be shown must not end it
+    _prepare_streams()
     try:
         command = typer.main.get_command(app)
         if Console().width < _TABLES_FROM:
@@ -125,6 +121,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _report(error)
     return status if isinstance(status, int) else 0
+
+
+def _prepare_streams() -> None:
+    """Have standard output and error take all that is written to them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in _ESCAPING:
+        sys.stdout.reconfigure(errors=_ESCAPING[sys.stdout.errors])  # a word that cannot be shown must not end it
 
 
 def _without_tables(command: Any) -> None:
