@@ -8,6 +8,7 @@ import pickle
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -396,6 +397,8 @@ def test_words_that_stand_among_others_are_gensims(three_words: Word2Vec) -> Non
         ("get_latest_training_loss", r"history\[-1\]\.loss"),
         ("layer1_size", "use vector_size"),
         ("train", r"partial_fit\(corpus\) goes on"),
+        ("init_sims", "nothing needs it"),
+        ("vocab", r"wv\.key_to_index"),
         ("nonsense", "has no attribute 'nonsense'"),
     ],
 )
@@ -414,6 +417,7 @@ def test_names_of_gensim_that_are_elsewhere(name: str, way: str) -> None:
         ({"sg": 1}, "'sg': it trains skip-gram"),
         ({"callbacks": []}, "they are given to fit"),
         ({"random_state": 1}, "'random_state': use seed"),
+        ({"hashfxn": hash}, "seed makes them all"),
         ({"vector_siz": 50}, "'vector_siz': use vector_size"),
     ],
     ids=str,
@@ -424,6 +428,33 @@ def test_options_of_gensim_lead_on(option: dict[str, Any], way: str) -> None:
     with pytest.raises(TypeError, match="nonsense"):
         Word2Vec(nonsense=1)  # type: ignore[call-arg]
     assert next(iter(inspect.signature(Word2Vec).parameters)) == "vector_size"
+
+
+@pytest.mark.parametrize(
+    ("call", "way"),
+    [
+        (lambda model: model.fit(sentences=[["a"]]), "fit has no argument 'sentences': use corpus=, or give it first"),
+        (lambda model: model.fit([["a"]], epochs=3), r"fit has no argument 'epochs': .* Word2Vec\(epochs=...\).fit\("),
+        (lambda model: model.fit([["a"]], end_alpha=1), r"'end_alpha': it is an option, Word2Vec\(min_alpha=...\)"),
+        (lambda model: model.fit([["a"]], progress_per=1), "use progress=True"),
+        (
+            lambda model: model.partial_fit(corpus_file="t.txt"),
+            "partial_fit has no argument 'corpus_file': use corpus=",
+        ),
+        (lambda model: model.partial_fit([["a"]], total_examples=3), "'total_examples': nothing needs it"),
+        (lambda model: model.partial_fit([["a"]], start_alpha=1), "'start_alpha': use alpha="),
+        (lambda model: model.partial_fit([["a"]], window=3), r"it is an option, model.set_params\(window=...\)"),
+    ],
+)
+def test_arguments_of_gensim_lead_on(call: Callable[[Word2Vec], object], way: str) -> None:
+    with pytest.raises(ConfigError, match=way):
+        call(Word2Vec())
+
+
+def test_arguments_that_are_nobodys_are_pythons_to_refuse() -> None:
+    for name in ("fit", "partial_fit"):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
+            getattr(Word2Vec(), name)([["a"]], nonsense=1)
 
 
 def test_an_encoded_corpus_refuses_other_options_of_the_vocabulary(tmp_path: Path) -> None:
@@ -458,5 +489,7 @@ def test_a_corpus_in_place_of_an_option_and_a_word_asked_of_the_model() -> None:
     with pytest.raises(ConfigError, match=r"a corpus is given to fit: Word2Vec\(\.\.\.\)\.fit\(sentences\)"):
         Word2Vec([["tea", "milk"]] * 20, min_count=1)  # type: ignore[arg-type]
     for ask in (lambda model: model["tea"], lambda model: "tea" in model, list):
-        with pytest.raises(TypeError, match=r"ask the model's vectors for words: wv\["):
+        with pytest.raises(
+            TypeError, match=r"ask the model's vectors for words: model\.wv\[word\], word in model\.wv$"
+        ):
             ask(Word2Vec())

@@ -397,3 +397,18 @@ def test_odd_text_is_read_as_gensim_reads_it(tmp_path: Path, content: bytes) -> 
     theirs = type(gensim_vectors()).load_word2vec_format(str(tmp_path / "t"))
     assert list(words) == theirs.index_to_key
     np.testing.assert_array_equal(vectors, theirs.vectors)
+
+
+def test_what_gensim_has_in_the_second_and_third_place(tmp_path: Path) -> None:
+    """A file of counts is no answer to whether a file is binary, and True is no number of rows."""
+    wv = WordVectors(["a", "b"], [[1, 2], [3, 4]], [2, 1])
+    path, counts = tmp_path / "v.txt", tmp_path / "v.counts"
+    with pytest.raises(ConfigError, match=r"binary must be True or False; got PosixPath.*fvocab="):
+        wv.save_word2vec_format(path, counts)  # type: ignore[arg-type]
+    assert not path.exists()
+    wv.save_word2vec_format(path, np.True_)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="fvocab="):
+        WordVectors.load_word2vec_format(path, str(counts), True)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"limit must be an integer, .*; got True \(binary=True goes by its name\)"):
+        WordVectors.load_word2vec_format(path, True, True)
+    assert len(WordVectors.load_word2vec_format(path, 1)) == 2  # type: ignore[arg-type]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import doctest
+import inspect
 import math
 import pickle
 import time
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from xw2v.errors import (
     UnknownWordError,
     XW2VError,
 )
+from xw2v.gensim_names import of_vectors
 from xw2v.tensors import first_bad_row
 from xw2v.vectors import lookup, nearest, searches, similarities, word_vectors
 from xw2v.vectors.model_folder import save_model_folder
@@ -224,7 +227,10 @@ def test_unknown_word_names_near_spellings() -> None:
         wv.similarity("paris", "king")
     with pytest.raises(UnknownWordError, match=r"ndarray of shape \(4,\) is not a word; .*similar_by_vector"):
         wv.similarity("king", wv.vectors[0])
-    with pytest.raises(UnknownWordError, match=r"float32\(1\.0\) is not a word; wanted a string or an integer key$"):
+    with pytest.raises(
+        UnknownWordError,
+        match=r"float32\(1\.0\) is not a word; wanted a string or an integer key; a vector is an array",
+    ):
         wv[wv.vectors[0]]
     with pytest.raises(UnknownWordError, match=r"nearest spellings: 'king\\n'$"):
         WordVectors(["king\n"], np.eye(1))["king"]
@@ -539,3 +545,47 @@ def test_words_and_rows_are_not_changed_from_outside() -> None:
 def test_names_of_gensim_that_are_not_there(name: str, way: str) -> None:
     with pytest.raises(AttributeError, match=way):
         getattr(small(), name)
+
+
+@pytest.mark.parametrize(
+    ("call", "way"),
+    [
+        (lambda wv: wv.similarity(w1="a", w2="b"), "similarity has no argument 'w[12]': use [ab]=$"),
+        (lambda wv: wv.rank("a", key2="b"), "rank has no argument 'key2': use other=$"),
+        (lambda wv: wv.n_similarity(ws1=["a"], others=["b"]), "'ws1': use words=$"),
+        (lambda wv: wv.most_similar("a", clip_end=5), "restrict_vocab=n searches the first n words$"),
+        (lambda wv: wv.similar_by_key(key="a"), "similar_by_key has no argument 'key': use word=$"),
+        (lambda wv: wv.evaluate_word_pairs(pairs="p.tsv"), "evaluate_word_pairs has no argument 'pairs': use path=$"),
+        (lambda wv: wv.cosine_similarities(vector_1=[1], vectors=[[1]]), "'vector_1': use vector=$"),
+        (lambda wv: type(wv).load_word2vec_format(fname="v.txt"), "'fname': use path=$"),
+        (lambda wv: type(wv)(vector_size=5), r"^WordVectors has no argument .* WordVectors\(words, vectors\)$"),
+    ],
+)
+def test_arguments_of_gensim_lead_on(call: Callable[[WordVectors], object], way: str) -> None:
+    with pytest.raises(ConfigError, match=way):
+        call(small())
+
+
+def test_every_argument_of_gensims_is_taken_or_leads_on() -> None:
+    keyed = pytest.importorskip("gensim.models", reason="gensim is the reference here").KeyedVectors
+    ways = of_vectors()
+    for name, theirs in inspect.getmembers(keyed, inspect.isroutine):
+        if not hasattr(WordVectors, name) or (name.startswith("_") and name != "__init__"):
+            continue
+        ours = inspect.signature(getattr(WordVectors, name)).parameters
+        for argument, given in inspect.signature(theirs).parameters.items():
+            if given.kind in (given.VAR_POSITIONAL, given.VAR_KEYWORD):
+                continue
+            assert (argument in ours) != (argument in ways.get(name, {})), (name, argument)
+
+
+def test_ways_name_arguments_that_are_there() -> None:
+    for name, ways in of_vectors().items():
+        for way in ways.values():
+            if way.startswith("use ") and way.endswith("="):
+                assert way[4:-1] in inspect.signature(getattr(WordVectors, name)).parameters
+
+
+def test_a_list_of_numbers_is_no_question() -> None:
+    with pytest.raises(UnknownWordError, match=r"^0.5 is not a word; .* a vector is an array: numpy.array\(numbers\)"):
+        small().most_similar([0.5, 1.0])

@@ -14,7 +14,7 @@ from xw2v.config import Config, documented
 from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, NotFittedError, NumericalError
 from xw2v.fitting import Fitting, Learned, OnEpoch
-from xw2v.gensim_names import ATTRIBUTES, leads_on
+from xw2v.gensim_names import ATTRIBUTES, arguments_lead_on, leads_on, of_training
 from xw2v.losses import softmax
 from xw2v.preparation import FitOptions, prepared
 from xw2v.stored_model import StoredModel, load_model, save_model
@@ -36,6 +36,7 @@ Callback = Callable[["Word2Vec", EpochEnd], Any]
 _LEARNED = StoredModel._fields[1:]
 
 
+@arguments_lead_on(of_training([item.name for item in dataclasses.fields(Config)], ["epochs", "alpha", "min_alpha"]))
 @documented
 class Word2Vec(Transformer):
     """Skip-gram word vectors. Parameter names and defaults are gensim's wherever gensim has one.
@@ -142,7 +143,8 @@ class Word2Vec(Transformer):
         raise AttributeError(msg)
 
     def __getitem__(self, word: Any) -> NoReturn:
-        msg = f"ask the model's vectors for words: wv[{word!r}]"
+        del word  # that of `word in model`, which comes here, too, is not told: it is 0
+        msg = "ask the model's vectors for words: model.wv[word], word in model.wv"
         raise TypeError(msg)
 
     def fit(
@@ -491,4 +493,4 @@ def _warn(how: FitOptions, text: str) -> None:
     if how.on_warning is not None:
         how.on_warning(text)
     else:
-        warnings.warn(text, RuntimeWarning, stacklevel=4)
+        warnings.warn(text, RuntimeWarning, stacklevel=5)  # over `_learn`, `fit` and what answers its arguments

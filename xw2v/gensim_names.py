@@ -1,9 +1,9 @@
-"""Names of gensim's Word2Vec that are others here, or are not there: a line says what to do."""
+"""Names of gensim's classes that are others here, or are not there: a line says what to do."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -12,9 +12,12 @@ import numpy as np
 
 from xw2v.errors import ConfigError
 
-__all__ = ["ATTRIBUTES", "leads_on"]
+__all__ = ["ATTRIBUTES", "arguments_lead_on", "leads_on", "of_training", "of_vectors"]
 
 F = TypeVar("F", bound=Callable[..., None])
+C = TypeVar("C", bound=type)
+
+_NOTHING = "nothing needs it: leave it out"
 
 _SKIP_GRAM = "it trains skip-gram, with noise words or the exact softmax: leave it out"
 _OTHERWISE = {
@@ -30,7 +33,10 @@ _OTHERWISE = {
     "trim_rule": "use min_count and max_final_vocab",
     "random_state": "use seed",
     "n_jobs": "use workers",
-    "batch_words": "nothing needs it: leave it out",
+    "batch_words": _NOTHING,
+    "comment": _NOTHING,
+    "hashfxn": "no draw needs a hash, seed makes them all: leave it out",
+    "null_word": _NOTHING,
     "sorted_vocab": "words are always in the order of their counts: leave it out",
 }
 
@@ -39,6 +45,14 @@ ATTRIBUTES = {
     "train": "fit(corpus) learns anew; partial_fit(corpus) goes on, with new words, too",
     "get_latest_training_loss": "history[-1].loss is the loss of a pair",
     "running_training_loss": "history[-1].loss is the loss of a pair",
+    "build_vocab_from_freq": "fit(corpus) counts the words",
+    "corpus_count": "nothing needs it; corpus_words counts the words of the corpus",
+    "total_train_time": "use history[-1].seconds",
+    "init_sims": "nothing needs it",
+    "delete_temporary_training_data": "nothing needs it",
+    "accuracy": "ask its vectors, wv.evaluate_word_analogies",
+    "vocab": "ask its vectors, wv.key_to_index",
+    "syn0": "use wv.vectors",
     "layer1_size": "use vector_size",
     "syn1neg": "use outside_vectors",
     "corpus_total_words": "use corpus_words",
@@ -72,3 +86,119 @@ def leads_on(init: F) -> F:
         init(self, *given, **options)
 
     return cast("F", checked)
+
+
+# --- arguments of methods -----------------------------------------------------------------------------------
+
+Ways = Mapping[str, str]
+
+_UTF8 = "files are UTF-8: leave it out"
+_UNKNOWN = "unknown words are left out, and counted in the result: leave it out"
+_FIRST_WORDS = "restrict_vocab=n searches the first n words"
+_PAIR = {"w1": "use a=", "w2": "use b="}
+_TWO = {"key1": "use word=", "key2": "use other="}
+_VECTORS = {
+    "__init__": dict.fromkeys(
+        ("vector_size", "count", "dtype", "mapfile_path"),
+        "words and vectors are given at once, WordVectors(words, vectors)",
+    ),
+    "similarity": _PAIR,
+    "distance": _PAIR,
+    "relative_cosine_similarity": {"wa": "use a=", "wb": "use b="},
+    "n_similarity": {"ws1": "use words=", "ws2": "use others="},
+    "closer_than": _TWO,
+    "rank": _TWO,
+    "most_similar_to_given": {"key1": "use word=", "keys_list": "use words="},
+    "rank_by_centrality": {"use_norm": "words always enter as unit vectors: leave it out"},
+    "cosine_similarities": {"vector_1": "use vector=", "vectors_all": "use vectors="},
+    "most_similar": {
+        "clip_start": _FIRST_WORDS,
+        "clip_end": _FIRST_WORDS,
+        "indexer": "searches are exact: leave it out",
+    },
+    "similar_by_word": {"key": "use word="},
+    "similar_by_key": {"key": "use word="},
+    "vectors_for_all": {"allow_inference": "unknown words get no vectors: leave it out"},
+    "evaluate_word_pairs": {
+        "pairs": "use path=",
+        "delimiter": "it is found out: leave it out",
+        "encoding": _UTF8,
+        "dummy4unknown": _UNKNOWN,
+    },
+    "evaluate_word_analogies": {"analogies": "use path=", "dummy4unknown": _UNKNOWN},
+    "load": {"fname": "use folder="},
+    "save": {"fname": "use folder="}
+    | dict.fromkeys(("fname_or_handle", "separately", "sep_limit", "ignore", "pickle_protocol"), _NOTHING),
+    "load_word2vec_format": {
+        "fname": "use path=",
+        "encoding": _UTF8,
+        "datatype": "vectors are float32: leave it out",
+    },
+    "save_word2vec_format": {
+        "fname": "use path=",
+        "total_vec": _NOTHING,
+        "prefix": "it is not there",
+        "append": "it is not there",
+        "sort_attr": "words are written in their order; sort_by_descending_frequency() changes it",
+    },
+}
+
+
+def of_vectors() -> dict[str, Ways]:
+    """The arguments of methods of gensim's KeyedVectors that are others in `WordVectors`."""
+    return dict(_VECTORS)
+
+
+def of_training(options: Iterable[str], own: Iterable[str]) -> dict[str, Ways]:
+    """The arguments of gensim's `train` and `build_vocab` that are others in `fit` and `partial_fit`.
+
+    Parameters
+    ----------
+    options : those of the model, which are no arguments of `fit`
+    own : those of them that `partial_fit` takes
+    """
+    both = dict.fromkeys(
+        ("total_examples", "total_words", "word_count", "queue_factor", "report_delay", "keep_raw_vocab", "update"),
+        _NOTHING,
+    )
+    both |= dict.fromkeys(("sentences", "corpus_iterable", "corpus_file"), "use corpus=, or give it first")
+    both |= {"compute_loss": _OTHERWISE["compute_loss"], "trim_rule": _OTHERWISE["trim_rule"]}
+    both |= {"progress_per": "use progress=True", "report": "use progress=True"}
+    first = {name: f"it is an option, Word2Vec({name}=...).fit(corpus)" for name in options}
+    later = {name: f"it is an option, model.set_params({name}=...)" for name in set(options) - set(own)}
+    starts = {"start_alpha": "alpha", "end_alpha": "min_alpha"}
+    return {
+        "fit": both | first | {theirs: first[ours] for theirs, ours in starts.items()},
+        "partial_fit": both | later | {theirs: f"use {ours}=" for theirs, ours in starts.items()},
+    }
+
+
+def arguments_lead_on(methods: Mapping[str, Ways]) -> Callable[[C], C]:
+    """A class whose methods answer arguments of gensim's by the way to go, where they would not know them.
+
+    Parameters
+    ----------
+    methods : of each the arguments, and what to do instead
+    """
+
+    def around(owner: C) -> C:
+        for name, ways in methods.items():
+            called = owner.__name__ if name == "__init__" else name
+            setattr(owner, name, _answering(inspect.getattr_static(owner, name), called, ways))
+        return owner
+
+    return around
+
+
+def _answering(method: Any, called: str, ways: Ways) -> Any:
+    if isinstance(method, (classmethod, staticmethod)):
+        return type(method)(_answering(method.__func__, called, ways))
+
+    @wraps(method)
+    def checked(*given: Any, **named: Any) -> Any:
+        for name in named.keys() & ways.keys() if named else ():
+            msg = f"{called} has no argument {name!r}: {ways[name]}"
+            raise ConfigError(msg)
+        return method(*given, **named)
+
+    return checked

@@ -137,10 +137,12 @@ class UnknownWordText:
     def __str__(self) -> str:
         word = as_key(self.word)
         if word is None:
-            vector = "; vectors are asked about by similar_by_vector and cosine_similarities"
-            return f"{brief(self.word)} is not a word; wanted a string or an integer key" + vector * isinstance(
-                self.word, np.ndarray
-            )
+            text = f"{brief(self.word)} is not a word; wanted a string or an integer key"
+            if isinstance(self.word, np.ndarray):
+                return f"{text}; vectors are asked about by similar_by_vector and cosine_similarities"
+            if isinstance(self.word, (float, np.floating)):
+                return f"{text}; a vector is an array: numpy.array(numbers)"
+            return text
         given = repr(self.word) if len(word) <= _MOST_SHOWN else f"{word[:_MOST_SHOWN]!r}... ({len(word):,} characters)"
         text = f"{given} is not in the vocabulary of {len(self.words)} words"
         if not isinstance(self.word, str):

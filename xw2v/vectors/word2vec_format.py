@@ -28,7 +28,7 @@ from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle
 from xw2v.parallel import usable_cores
 from xw2v.tensors import first_bad_row
-from xw2v.vectors.arguments import as_number
+from xw2v.vectors.arguments import as_number, brief
 from xw2v.vectors.tables import FloatTable, as_table
 from xw2v.vectors.word2vec_binary import binary_blocks, read_binary_rows
 from xw2v.vectors.word2vec_text import read_text_rows, text_blocks
@@ -76,7 +76,9 @@ def save_word2vec_format(
     ------
     FormatError   a word is empty or holds white space, which the format cannot carry; binary without a header.
     FileAccessError   the file cannot be written; one that was there is left as it was.
+    ConfigError   `binary` is neither True nor False.
     """
+    _check_binary(binary)
     table = as_table(vectors, "vectors", len(words))
     encoded = [_encode_word(word) for word in words]
     bad = first_bad_row(table)
@@ -139,6 +141,13 @@ def check_words(words: Sequence[str]) -> None:
         _encode_word(word)
 
 
+def _check_binary(binary: object) -> None:
+    """Refuse what gensim has in its place: a file of counts there would be taken for True."""
+    if not isinstance(binary, (bool, np.bool_, int)):
+        msg = f"binary must be True or False; got {brief(binary)} (a file of counts goes by its name, fvocab=)"
+        raise ConfigError(msg)
+
+
 def _encode_word(word: str) -> bytes:
     if not word or _SPACE.search(word):
         msg = (
@@ -194,9 +203,13 @@ def load_word2vec_format(
     ------
     MissingFileError   there is no such file.
     FormatError   the file is not what its header says, is no UTF-8, or holds NaN or infinity.
-    ConfigError   `limit` is no integer, or there is no such `unicode_errors`.
+    ConfigError   `limit` is no integer, `binary` neither True nor False, or there is no such `unicode_errors`.
     """
     source = Path(path)
+    _check_binary(binary)
+    if isinstance(limit, bool):
+        msg = f"limit must be an integer, or None for all rows; got {limit} (binary={limit} goes by its name)"
+        raise ConfigError(msg)
     limit = as_number(limit, "limit", "all rows")
     try:
         codecs.lookup_error(unicode_errors)

@@ -14,6 +14,7 @@ import numpy as np
 
 from xw2v.errors import ConfigError
 from xw2v.files import PathLike
+from xw2v.gensim_names import arguments_lead_on, of_vectors
 from xw2v.vectors import model_folder, word2vec_format
 from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.lookup import Key
@@ -33,6 +34,9 @@ _ELSEWHERE = {  # names of gensim, of today or before its version 4
     "index2word": "use index_to_key",
     "index2entity": "use index_to_key",
     "syn0": "use vectors",
+    "norms": "use numpy.linalg.norm(wv.vectors, axis=1)",
+    "expandos": "use counts",
+    "accuracy": "use evaluate_word_analogies",
     "vectors_norm": "use get_normed_vectors()",
     "init_sims": "nothing needs it",
     "fill_norms": "nothing needs it",
@@ -45,6 +49,7 @@ _ELSEWHERE = {  # names of gensim, of today or before its version 4
 }
 
 
+@arguments_lead_on(of_vectors())
 class WordVectors(Searches, Evaluated):
     """Words and their vectors, in the order given (by falling count where a training made them).
 
