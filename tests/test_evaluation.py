@@ -385,3 +385,22 @@ def test_one_file_may_be_given_without_a_list(tmp_path: Path) -> None:
     file.write_text("tea coffee 9\ntea rain 1\ncoffee rain 2\n")
     for paths in (file, str(file)):
         assert [score.score for score in wv.evaluate(paths)] == [1.0]
+
+
+@pytest.mark.parametrize("most", [-5, 0, 2.5, "all"])
+def test_restrict_vocab_is_a_number_of_words(tmp_path: Path, most: Any) -> None:
+    """A slice took -5 for all but the last five, and 0 for no question."""
+    pairs, questions = tmp_path / "pairs.tsv", tmp_path / "questions.txt"
+    pairs.write_text("a b 1\na c 2\nb c 3\n")
+    questions.write_text(": all\na b c d\n")
+    wv = WordVectors(["a", "b", "c", "d"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
+    for attempt in (
+        lambda: wv.evaluate_word_pairs(pairs, restrict_vocab=most),
+        lambda: wv.evaluate_word_analogies(questions, restrict_vocab=most),
+        lambda: wv.evaluate([pairs, questions], restrict_vocab=most),
+        lambda: EpochScores(pairs, restrict_vocab=most),
+    ):
+        with pytest.raises(ConfigError, match=r"restrict_vocab must be (None or at least 1|an integer, or None)"):
+            attempt()
+    assert wv.evaluate_word_pairs(pairs, restrict_vocab=None).pairs_used == 3
+    assert wv.evaluate_word_pairs(pairs, restrict_vocab=np.int64(3)).pairs_used == 3  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from tests.vector_files import (
     some_vectors,
     words_and_vectors,
 )
-from xw2v.errors import ConfigError, FormatError, ShapeError
+from xw2v.errors import ConfigError, FileAccessError, FormatError, ShapeError
 from xw2v.vectors import word2vec_binary, word2vec_text
 from xw2v.vectors.word2vec_format import load_word2vec_format, save_word2vec_format
 from xw2v.vectors.word_vectors import WordVectors
@@ -412,3 +412,9 @@ def test_what_gensim_has_in_the_second_and_third_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"limit must be an integer, .*; got True \(binary=True goes by its name\)"):
         WordVectors.load_word2vec_format(path, True, True)
     assert len(WordVectors.load_word2vec_format(path, 1)) == 2  # type: ignore[arg-type]
+
+
+def test_a_model_folder_is_no_file(tmp_path: Path) -> None:
+    WordVectors(["a", "b"], [[1, 2], [3, 4]]).save(tmp_path / "model")
+    with pytest.raises(FileAccessError, match=r"model is a folder; .*WordVectors\.load reads model folders"):
+        WordVectors.load_word2vec_format(tmp_path / "model")

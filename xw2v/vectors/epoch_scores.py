@@ -11,7 +11,7 @@ from typing import Any
 from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.analogies import evaluate_word_analogies
-from xw2v.vectors.test_sets import holds_questions
+from xw2v.vectors.test_sets import first_words, holds_questions
 from xw2v.vectors.word_pairs import evaluate_word_pairs
 
 __all__ = ["EpochScores"]
@@ -55,7 +55,7 @@ class EpochScores:
             msg = f"two files are named {twice[0]!r}; rename one" if twice else "EpochScores needs a file to score on"
             raise ConfigError(msg)
         self._has_questions = {name: holds_questions(path) for name, path in self._files.items()}
-        self._most = restrict_vocab
+        self._most = first_words(restrict_vocab)
 
     def __call__(self, model: Any, end: Any) -> None:
         """Evaluate `model.wv`; a file that gives no score, as no word of it is known, is warned of and left out."""

@@ -41,7 +41,7 @@ class Evaluated:
     def evaluate(
         self: Judged,
         paths: PathLike | Iterable[PathLike],
-        restrict_vocab: int = 300000,
+        restrict_vocab: int | None = 300000,
         *,
         progress: bool | None = None,
     ) -> list[Score]:
@@ -50,7 +50,7 @@ class Evaluated:
         Parameters
         ----------
         paths : files as `evaluate_word_pairs` and `evaluate_word_analogies` read them, told apart by what they hold
-        restrict_vocab : use only the first so many words
+        restrict_vocab : use only the first so many words; None: all
         progress : as in `Word2Vec.fit`
 
         Returns
@@ -61,6 +61,7 @@ class Evaluated:
         Raises
         ------
         MissingFileError, FileAccessError   a file cannot be read.   FormatError   it holds neither, or none is usable.
+        ConfigError   `restrict_vocab` is no number of words.
 
         Examples
         --------
@@ -79,14 +80,14 @@ class Evaluated:
         return evaluate(self, several, restrict_vocab, progress=progress)
 
     def evaluate_word_pairs(
-        self: Judged, path: PathLike, restrict_vocab: int = 300000, case_insensitive: bool = True
+        self: Judged, path: PathLike, restrict_vocab: int | None = 300000, case_insensitive: bool = True
     ) -> WordPairResult:
         r"""Correlation of the cosines of word pairs with human judgements of similarity.
 
         Parameters
         ----------
         path : a file such as WordSim-353 or SimLex-999: two words and a number a line; "#" begins a comment
-        restrict_vocab : use only the first so many words
+        restrict_vocab : use only the first so many words; None: all
         case_insensitive : "King" in the file is "king", too
 
         Returns
@@ -97,6 +98,7 @@ class Evaluated:
         ------
         MissingFileError, FileAccessError   the file cannot be read.
         FormatError   a line is not UTF-8 or its number is not finite, or fewer than two pairs can be used.
+        ConfigError   `restrict_vocab` is no number of words.
 
         Examples
         --------
@@ -116,7 +118,7 @@ class Evaluated:
     def evaluate_word_analogies(
         self: Judged,
         path: PathLike,
-        restrict_vocab: int = 300000,
+        restrict_vocab: int | None = 300000,
         case_insensitive: bool = True,
         similarity_function: str = "most_similar",
         *,
@@ -127,7 +129,7 @@ class Evaluated:
         Parameters
         ----------
         path : a file such as questions-words.txt: four words a line, below a line ": name of the section"
-        restrict_vocab : use and search only the first so many words
+        restrict_vocab : use and search only the first so many words; None: all
         case_insensitive : "King" in the file is "king", too
         similarity_function : "most_similar", sums of cosines (3CosAdd), or "most_similar_cosmul", products (3CosMul)
         progress : as in `Word2Vec.fit`
@@ -138,7 +140,8 @@ class Evaluated:
 
         Raises
         ------
-        MissingFileError, FileAccessError   the file cannot be read.   ConfigError   no such similarity_function.
+        MissingFileError, FileAccessError   the file cannot be read.
+        ConfigError   no such similarity_function; `restrict_vocab` is no number of words.
         FormatError   a line is not UTF-8 or stands before the first section, or there is no question.
 
         Examples

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xw2v.errors import FormatError
+from xw2v.errors import ConfigError, FormatError
 from xw2v.files import reading
+from xw2v.vectors.arguments import as_number
 
 if TYPE_CHECKING:
     from xw2v.vectors.evaluated import Judged
 
-__all__ = ["holds_questions", "known_words", "lines"]
+__all__ = ["first_words", "holds_questions", "known_words", "lines"]
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -47,8 +48,22 @@ def holds_questions(path: Path) -> bool:
     return any(line.startswith(": ") for _, line in lines(path))
 
 
+def first_words(restrict_vocab: int | None) -> int | None:
+    """`restrict_vocab`, where it is a number of words; a slice would take -5 for all but the last five.
+
+    Raises
+    ------
+    ConfigError   it is none.
+    """
+    most = as_number(restrict_vocab, "restrict_vocab", "all words")
+    if most is not None and most < 1:
+        msg = f"restrict_vocab must be None or at least 1; got {restrict_vocab}"
+        raise ConfigError(msg)
+    return most
+
+
 def known_words(wv: Judged, restrict_vocab: int | None, case_insensitive: bool) -> dict[str, int]:
     """Row of each word that takes part, by its upper case where case does not count."""
-    words = wv.index_to_key[:restrict_vocab]
+    words = wv.index_to_key[: first_words(restrict_vocab)]
     rows = range(len(words) - 1, -1, -1)  # backwards, so that the first of several variants stays
     return {words[row].upper() if case_insensitive else words[row]: row for row in rows}

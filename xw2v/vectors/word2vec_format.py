@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xw2v.display import watched
-from xw2v.errors import ConfigError, FormatError
+from xw2v.errors import ConfigError, FileAccessError, FormatError
 from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle
 from xw2v.parallel import usable_cores
 from xw2v.tensors import first_bad_row
@@ -201,7 +201,7 @@ def load_word2vec_format(
 
     Raises
     ------
-    MissingFileError   there is no such file.
+    MissingFileError   there is no such file.   FileAccessError   it is a folder, or cannot be read.
     FormatError   the file is not what its header says, is no UTF-8, or holds NaN or infinity.
     ConfigError   `limit` is no integer, `binary` neither True nor False, or there is no such `unicode_errors`.
     """
@@ -219,6 +219,9 @@ def load_word2vec_format(
     if limit is not None and limit < 1:
         msg = f"limit must be None or at least 1; got {limit}"
         raise FormatError(msg)
+    if source.is_dir():
+        msg = f"{source} is a folder; wanted a file in word2vec's format (WordVectors.load reads model folders)"
+        raise FileAccessError(msg)
     counted = _count_lines(source, binary) if no_header else None
     with watched("loading", "words", progress) as tell, _vector_reader(source) as (file, most_bytes):
         total, size = counted or _read_header(file, source, most_bytes, binary)
