@@ -180,3 +180,10 @@ def test_what_are_no_documents(documents: Any, match: str) -> None:
     for call in (DocumentVectors(wv).fit, DocumentVectors(wv).fit([["a"]]).transform):
         with pytest.raises(CorpusError, match=match):
             call(documents)
+
+
+def test_document_vectors_are_shown_with_what_they_were_given() -> None:
+    """As a step of a pipeline, too, which shows its steps."""
+    assert repr(DocumentVectors(Word2Vec(window=3))) == "DocumentVectors(Word2Vec(window=3))"
+    wv = WordVectors(["a"], [[1.0]])
+    assert repr(DocumentVectors(wv, "mean")) == f"DocumentVectors({wv!r}, weights='mean')"

@@ -157,3 +157,7 @@ def test_files_are_scored_as_on_the_host(library: Library, tmp_path: Path, monke
     assert there.evaluate_word_analogies(questions, restrict_vocab=30) == wv.evaluate_word_analogies(
         questions, restrict_vocab=30
     )
+
+
+def test_vectors_on_a_device_are_shown_with_where_they_are() -> None:
+    assert repr(WordVectors(["a", "b"], [[1, 2], [3, 4]]).on("numpy")) == "DeviceVectors(2 words on numpy)"

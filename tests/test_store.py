@@ -646,3 +646,14 @@ def test_wikipedia() -> None:
     index = corpus.vocabulary.index
     wanted = [index[word] for word in words if word in index]
     assert corpus.ids[: len(wanted)].tolist() == wanted
+
+
+def test_a_corpus_is_shown_in_a_line_whatever_its_vocabulary(tmp_path: Path) -> None:
+    sentences = [[f"w{i}", f"w{i + 1}"] for i in range(5000)]
+    with encode(sentences, tmp_path / "corpus", min_count=1) as corpus:
+        shown = repr(corpus)
+        assert shown.startswith("EncodedCorpus(10000 words in 5000 sentences, Vocabulary(5001 words: 'w1', 'w2', ")
+        assert shown.endswith(f", ...), folder={str(tmp_path / 'corpus')!r})")
+    assert repr(encode([["a", "b"]], min_count=1)) == (
+        "EncodedCorpus(2 words in 1 sentences, Vocabulary(2 words: 'a', 'b'))"
+    )

@@ -200,6 +200,10 @@ class DocumentVectors(Transformer):
         self.model = model
         self.weights = weights
 
+    def __repr__(self) -> str:
+        weights = f", weights={self.weights!r}" if self.weights != "idf" else ""
+        return f"{type(self).__name__}({self.model!r}{weights})"
+
     def fit(self, documents: Documents, y: Any = None) -> Self:
         """Train the model, if it is one to train, and count in how many documents each word is."""
         del y

@@ -34,7 +34,7 @@ __all__ = ["EncodedCorpus", "encode", "loaded", "reusable"]
 _CHUNK = 1 << 20  # numbers looked at at once where all ids or offsets are gone through
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # which would show every word of the vocabulary
 class EncodedCorpus:
     """A corpus as numbers, ready to train on.
 
@@ -70,8 +70,8 @@ class EncodedCorpus:
     reused: bool = False
     overlooked: int = 0
     options: dict[str, Any] = field(default_factory=dict)
-    _files: tuple[StoredNumbers, ...] = field(default=(), repr=False)
-    _digests: dict[str, str] | None = field(default=None, repr=False)  # of the files that are open
+    _files: tuple[StoredNumbers, ...] = ()
+    _digests: dict[str, str] | None = None  # of the files that are open
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, verify: bool = False, check_ids: bool = True) -> EncodedCorpus:
@@ -110,6 +110,10 @@ class EncodedCorpus:
                 msg = f"{folder} is damaged: {error}; encode the corpus again"
                 raise FormatError(msg) from error
         return corpus
+
+    def __repr__(self) -> str:
+        where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
+        return f"{type(self).__name__}({len(self.ids)} words in {len(self)} sentences, {self.vocabulary!r}{where})"
 
     def __len__(self) -> int:
         """The number n of sentences."""

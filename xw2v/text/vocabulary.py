@@ -50,6 +50,10 @@ class Vocabulary:
         counts.flags.writeable = False
         object.__setattr__(self, "counts", counts)
 
+    def __repr__(self) -> str:
+        more = ", ..." if len(self.words) > 4 else ""
+        return f"{type(self).__name__}({len(self)} words: {', '.join(map(repr, self.words[:4]))}{more})"
+
     def __len__(self) -> int:
         return len(self.words)
 

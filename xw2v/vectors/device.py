@@ -63,6 +63,9 @@ class DeviceVectors(Evaluated):
             block = slice(first, min(first + some, vectors.shape[0]))
             self.unit_vectors[block, :] = _unit(vectors[block, :], xp=xp)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self._words)} words on {self._backend.name})"
+
     @property
     def index_to_key(self) -> list[str]:
         """The V words."""
