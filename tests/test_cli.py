@@ -1109,6 +1109,21 @@ def test_what_nobody_expected_is_one_line_and_debug_shows_it_all(
     assert "Traceback" in shown.err
 
 
+def test_a_file_that_ends_too_early_is_no_interrupt(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """typer takes every EOFError for an end of what is typed, and prints an empty line."""
+
+    def broken(path: Path) -> None:
+        msg = "ran out of input"
+        raise EOFError(msg)
+
+    monkeypatch.setattr("xw2v.cli.questions.load", broken)
+    result = run("neighbors", model, "king")
+    assert (result.status, result.err.strip()) == (
+        1,
+        "xw2v: error: EOFError: ran out of input (--debug shows where)",
+    )
+
+
 # Ctrl-C
 
 _ANNOUNCING = """

@@ -34,6 +34,8 @@ Note = Callable[[str], None]
 OnEpoch = Callable[[EpochEnd], bool]
 """Called at the end of an epoch; whether training ends there."""
 
+_FOUND = "the next runs find it in the cache"
+_LOST = "no folder to keep it in for the next runs can be written to: NUMBA_CACHE_DIR names one"
 _MOST_RECORDS = 20_000  # of a history: some megabytes
 _LITTLE_KEPT = 0.1  # of the tokens: the corpora of a tutorial; ordinary text keeps most
 _FEW_PAIRS = 100  # a word of the vocabulary and epoch
@@ -80,7 +82,8 @@ class Fitting:
         counts = corpus.vocabulary.counts
         self.engine, why = self._prepare()
         self.engine_note = f"{self.engine.name}: {why}"
-        with noted_if_long(on_note, "compiling the CPU engine; the next runs find it in the cache"):
+        later = _FOUND if getattr(self.engine, "kept", True) else _LOST
+        with noted_if_long(on_note, f"compiling the CPU engine; {later}"):
             self._compile()
         check_memory(len(counts), len(corpus.ids), config, backend, self.engine, copies=self._copies())
         self.tables = self._first_tables()

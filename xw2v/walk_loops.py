@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xw2v.compiled import compiled
 from xw2v.training.compiled_draws import random_bits
 
 __all__ = ["running_sums", "walk"]
@@ -19,7 +19,7 @@ _UNIT = 2.0**-53
 _MOST_TRIES = 64  # of a step drawn by rejection; then all neighbours are looked at
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def running_sums(starts: Array, weights: Array) -> Array:
     """Sums (E,) of each node's weights up to every edge; empty where `weights` are, for all are equal then.
 
@@ -41,7 +41,7 @@ def running_sums(starts: Array, weights: Array) -> Array:
     return totals
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _has_edge(starts: Array, targets: Array, node: Any, other: Any) -> bool:
     low, high = starts[node], starts[node + 1]
     while low < high:
@@ -53,7 +53,7 @@ def _has_edge(starts: Array, targets: Array, node: Any, other: Any) -> bool:
     return bool(low < starts[node + 1] and targets[low] == other)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _neighbour(starts: Array, targets: Array, totals: Array, node: Any, bits: Any) -> Any:
     """A neighbour drawn by weight."""
     low, high = starts[node], starts[node + 1]
@@ -70,7 +70,7 @@ def _neighbour(starts: Array, targets: Array, totals: Array, node: Any, bits: An
     return targets[low]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _share(starts: Array, targets: Array, before: Any, other: Any, back: float, away: float) -> float:
     """What the weight of a step to `other` is multiplied by, after one from `before`."""
     if other == before:
@@ -78,7 +78,7 @@ def _share(starts: Array, targets: Array, before: Any, other: Any, back: float, 
     return 1.0 if _has_edge(starts, targets, before, other) else away
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _neighbour_by_share(
     starts: Array, targets: Array, totals: Array, node: Any, before: Any, back: float, away: float, bits: Any
 ) -> Any:
@@ -98,7 +98,7 @@ def _neighbour_by_share(
     return targets[high - 1]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def walk(
     starts: Array,
     targets: Array,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from xw2v.compiled import compiled
 
 __all__ = ["add_rows", "add_table"]
 
@@ -39,7 +40,7 @@ def add_table(table: Array, rows: Array, scale: float, max_norm: float | None) -
 # Rows are taken as views and ids as unsigned numbers: with either left out LLVM does not vectorise the loops.
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _add(table: Array, ids: Array, rows: Array, scale: Any) -> None:
     for i in range(ids.shape[0]):
         target = table[np.uint32(ids[i])]
@@ -49,7 +50,7 @@ def _add(table: Array, ids: Array, rows: Array, scale: Any) -> None:
 
 
 # Sums may be taken in any order, so that they can be vectorised; NaN and infinity keep their meaning.
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def _add_shortened(target: Array, row: Array, scale: Any, max_norm: Any) -> None:
     square = scale * 0
     for d in range(row.shape[0]):
@@ -61,7 +62,7 @@ def _add_shortened(target: Array, row: Array, scale: Any, max_norm: Any) -> None
         target[d] += factor * row[d]
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def _add_bounded(table: Array, ids: Array, rows: Array, scale: Any, max_norm: Any, slots: Array) -> None:
     N, D = rows.shape
     sums = np.empty((N, D), dtype=table.dtype)
@@ -87,7 +88,7 @@ def _add_bounded(table: Array, ids: Array, rows: Array, scale: Any, max_norm: An
         _add_shortened(table[owners[slot]], sums[slot], scale, max_norm)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def _add_table(table: Array, rows: Array, scale: Any, max_norm: Any) -> None:
     for i in range(table.shape[0]):
         _add_shortened(table[i], rows[i], scale, max_norm)

@@ -170,6 +170,8 @@ def _report(error: Exception) -> int:
         if context is not None:
             text = f"{text.rstrip('.')} (see {context.command_path} --help)"
     elif isinstance(error, typer.Abort):
+        if isinstance(error.__cause__, EOFError):  # of a file: nothing is asked here, so nobody ended the input
+            return _report(error.__cause__)
         return 130
     elif isinstance(error, OSError) and error.errno in _FULL:  # those of files are XW2VErrors
         text, status = f"cannot write to standard output: {error.strerror}", 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from xw2v.compiled import compiled
 
 __all__ = ["add_steps", "pack_steps"]
 
@@ -27,7 +28,7 @@ def add_steps(table: Array, base: Array, ids: Array, packet: Array, longest: flo
 # Ids are taken as unsigned numbers, rows as views, sums in any order: with any of it left out LLVM does not vectorise.
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def _pack(table: Array, base: Array, ids: Array, packet: Array) -> None:
     D = table.shape[1]
     for i in range(ids.shape[0]):
@@ -40,7 +41,7 @@ def _pack(table: Array, base: Array, ids: Array, packet: Array) -> None:
         step[D] = square
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def _add(table: Array, base: Array, ids: Array, packet: Array, longest: Any) -> None:
     D, one, least = table.shape[1], packet.dtype.type(1), packet.dtype.type(1e-30)
     for i in range(ids.shape[0]):

@@ -9,8 +9,8 @@ import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from xw2v.compiled import compiled
 from xw2v.training import compiled_draws
 from xw2v.training.batches import Chunk
 from xw2v.training.compiled_draws import inner, random_bits
@@ -232,7 +232,7 @@ def _cached(sources: str) -> Any:
     so this one function alone is cached, and the text of all of them is part of what it is cached under.
     """
 
-    @njit(nogil=True, cache=True)
+    @compiled()
     def train(
         options: Options, tables: Tables, chunk: Chunk, keys: Any, keep_below: Array, noise: AliasTable, alphas: Any
     ) -> Any:

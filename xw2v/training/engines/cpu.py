@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xw2v.compiled import is_kept
 from xw2v.config import Config
 from xw2v.training import batches
 from xw2v.training.batches import Chunk
@@ -49,6 +50,7 @@ class CpuEngine:
 
     name = "cpu"
     chunk_segments = None
+    kept = is_kept(TRAIN)  # what is compiled, for the next runs
 
     def __init__(self, config: Config, counts: np.ndarray) -> None:
         self.config = config
