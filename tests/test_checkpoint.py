@@ -577,3 +577,21 @@ def test_where_there_is_something_to_go_on_from(stopped: dict[str, Any], tmp_pat
     (tmp_path / "other" / "checkpoint-1.txt").touch()
     assert holds_checkpoints(stopped["checkpoint_dir"])
     assert not any(holds_checkpoints(tmp_path / name) for name in ("file", "other", "none"))
+
+
+def test_ctrl_c_before_the_thread_that_writes_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is Ctrl-C that comes out, not that a thread cannot be waited for."""
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        if self.name == "xw2v checkpoint":
+            raise KeyboardInterrupt
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path)
+    assert_same(
+        model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, resume=True), model(MODES["cpu"]).fit(encoded())
+    )

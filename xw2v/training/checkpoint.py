@@ -167,9 +167,9 @@ class Checkpoints:
 
     def wait(self) -> None:
         """Wait until what was saved is on the disk."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():  # Ctrl-C may have come before it began
             self._thread.join()
-            self._thread = None
+        self._thread = None
 
     def _write(self, tables: Tables, position: Position, history: list[Progress], ends: EpochEnds) -> None:
         try:
