@@ -276,6 +276,25 @@ def test_after_divergence_the_last_checkpoint_counts(tmp_path: Path, monkeypatch
     assert not hasattr(fresh, "wv")
 
 
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_a_training_that_fails_leaves_the_model_as_it_was(how: str, tmp_path: Path) -> None:
+    """All of it: one with the old vectors and the new text's `lowered` would lower-case what comes after."""
+    other: Any = [["A", "B", "C", "D"]] * 50
+
+    def fail(record: Progress) -> None:
+        raise RuntimeError
+
+    model = Word2Vec(**OPTIONS).fit(SENTENCES)
+    model.save(tmp_path / "before")
+    Word2Vec(**OPTIONS).fit(SENTENCES, checkpoint_dir=tmp_path / "c")
+    for keywords in ({"on_progress": fail}, {"checkpoint_dir": tmp_path / "c", "resume": True}):
+        with pytest.raises((RuntimeError, ConfigError, CorpusError)):
+            getattr(model, how)(other, lower=True, **keywords)
+        model.save(tmp_path / "after")
+        for name in ("config.json", "vocabulary.safetensors", "tables.safetensors"):
+            assert (tmp_path / "after" / name).read_bytes() == (tmp_path / "before" / name).read_bytes()
+
+
 def test_vectors_that_are_not_finite_at_the_end_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     def poison(self: Any, tables: Any, *_: Any) -> ChunkResult:
         tables.outside_vectors[0, 0] = np.inf

@@ -20,6 +20,7 @@ from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.initial import initial_tables
 from xw2v.training.reading import ReadAhead
+from xw2v.training.records import record_after, record_of
 from xw2v.training.trainer import Training, train
 from xw2v.training.walk import MeanLoss, Place, Position, Progress, Walk, chunk_size, mean_loss
 
@@ -424,16 +425,16 @@ def test_what_reading_ahead_raises_comes_when_the_chunk_is_taken() -> None:
 )
 def test_a_record_of_a_file_holds_numbers(damage: dict[str, Any]) -> None:
     values = dataclasses.asdict(run(Config(vector_size=4, epochs=1, workers=1))[1][0])
-    assert dataclasses.asdict(Progress.of(values)) == values
+    assert dataclasses.asdict(record_of(Progress, values)) == values
     (name,) = damage
     with pytest.raises(ValueError, match=f"^{name} is "):
-        Progress.of(values | damage)
+        record_of(Progress, values | damage)
 
 
 def test_a_record_after_another_run_counts_on() -> None:
     _, records = run(Config(vector_size=4, epochs=2, workers=1))
     earlier, last = records[-1], records[3]
-    after = last.after(earlier)
+    after = record_after(last, earlier)
     assert (after.epoch, after.epochs) == (2, 4)
     for name in ("step", "words", "total_words", "centers", "pairs", "seconds"):
         assert getattr(after, name) == getattr(last, name) + getattr(earlier, name)
@@ -471,7 +472,7 @@ def test_a_record_after_a_run_that_ended_early_counts_what_that_run_did() -> Non
     done = ChunkResult(1.0, 1, 1, 1)
     earlier, later = (walk.record(Place(0, start), done, 1.0) for start in (0, 256))
     assert earlier.total_words == later.total_words == 2000
-    joined = later.after(earlier)
+    joined = record_after(later, earlier)
     assert (joined.words, joined.total_words, joined.epoch, joined.epochs) == (256 + 512, 256 + 2000, 1, 3)
 
 

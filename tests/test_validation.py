@@ -30,6 +30,7 @@ from xw2v.training.draws import Purpose, stream_key
 from xw2v.training.engines import Tables
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.epochs import EpochEnd, EpochEnds
+from xw2v.training.records import record_of
 from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
 from xw2v.training.trainer import Training
 from xw2v.training.validation import TrainingIds, Validation, _tokens_aside, kept_aside
@@ -543,9 +544,9 @@ def test_more_epochs_go_on_in_the_record(tmp_path: Path) -> None:
 )
 def test_a_damaged_record_is_refused(damage: dict[str, Any]) -> None:
     good = {"epoch": 0, "epochs": 2, "words": 5, "seconds": 0.5, "loss": 2.0, "validation_loss": None}
-    assert EpochEnd.of(good) == EpochEnd(0, 2, 5, 0.5, 2.0)
+    assert record_of(EpochEnd, good) == EpochEnd(0, 2, 5, 0.5, 2.0)
     with pytest.raises(ValueError, match=next(iter(damage))):
-        EpochEnd.of({**good, **damage})
+        record_of(EpochEnd, {**good, **damage})
 
 
 def test_a_checkpoint_with_a_damaged_record(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +24,7 @@ from xw2v.text.encoder import OnEncode
 from xw2v.text.memory import MEMORY
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.epochs import EpochEnd
+from xw2v.training.records import settle_scores
 from xw2v.training.walk import Progress
 from xw2v.vectors.arguments import as_list, as_number
 from xw2v.vectors.lookup import Key
@@ -313,45 +315,41 @@ class Word2Vec(Transformer):
 
     def _learn(self, corpus: Any, config: Config, learned: Learned | None, how: FitOptions) -> Word2Vec:
         before = {name: self.__dict__[name] for name in _LEARNED} if learned is not None else {}
-        with prepared(corpus, config, learned, how) as (fitting, checkpoints, how):
-            backend = fitting.backend
-            self.corpus_words, self.engine_note = fitting.corpus.raw_words, fitting.engine_note
-            self.backend_note = f"{backend.name}: {backend.why}{_unheeded(config, backend.name, how.distributed)}"
-            if learned is None:  # else its first corpus decided
-                self._encoded = fitting.corpus.options
-                self.lowered = bool(self._encoded.get("lower", False))
+        with prepared(corpus, config, learned, how) as (fitting, checkpoints, shown):
             if self._before_training is not None:
                 self._before_training(fitting.corpus.vocabulary)
+            take = partial(self._take, fitting, _about(fitting, config, how.distributed))
             try:
-                fitting.run(checkpoints, how.resume, how.on_progress, how.on_note, self._on_epoch(fitting, how))
+                fitting.run(checkpoints, shown.resume, shown.on_progress, shown.on_note, self._on_epoch(take, shown))
             except (KeyboardInterrupt, NumericalError):
-                if not self._take(fitting):
+                if not take():
                     self._give_up(before)
                 raise
-            if not self._take(fitting):
+            if not take():
                 self._give_up(before)
                 msg = f"some vectors are not finite: training diverged; lower alpha ({config.alpha}) or sample"
                 raise NumericalError(msg)
             if complaint := fitting.complaint():
-                _warn(how, complaint)
+                _warn(shown, complaint)
         return self
 
-    def _on_epoch(self, fitting: Fitting, how: FitOptions) -> OnEpoch | None:
+    def _on_epoch(self, take: Callable[..., bool], how: FitOptions) -> OnEpoch | None:
         """What calls the callbacks with this model as it is then; None where there are none."""
 
         def call(record: EpochEnd) -> bool:
-            if not self._take(fitting, copy=True):
+            if not take(copy=True):
                 msg = f"some vectors are not finite after epoch {record.epoch + 1}: training diverged; lower alpha"
                 raise NumericalError(msg)
             answers = [callback(self, record) for callback in how.callbacks]  # all are called, whatever one says
-            for complaint in record.settle_scores():
+            for complaint in settle_scores(record):
                 _warn(how, complaint)
             return any(answer is True for answer in answers)
 
         return call if how.callbacks else None
 
-    def _take(self, fitting: Fitting, copy: bool = False) -> bool:
-        """Bring the tables to the host, if they are any good; the history in any case."""
+    def _take(self, fitting: Fitting, about: dict[str, Any], copy: bool = False) -> bool:
+        """Bring the tables to the host, if they are any good; the history and what else there is to say in any case."""
+        self.__dict__.update(about)
         self.history: list[Progress] = fitting.whole_history
         self.epoch_history: list[EpochEnd] = fitting.whole_epoch_history
         self.epochs_trained: int = fitting.epochs_trained
@@ -477,6 +475,19 @@ class Word2Vec(Transformer):
             if name != "config":
                 setattr(model, name, value)
         return model
+
+
+def _about(fitting: Fitting, config: Config, distributed: Any) -> dict[str, Any]:
+    """What a model says of a training beside what it learned: attributes by name."""
+    corpus, backend = fitting.corpus, fitting.backend
+    about = {
+        "corpus_words": corpus.raw_words,
+        "engine_note": fitting.engine_note,
+        "backend_note": f"{backend.name}: {backend.why}{_unheeded(config, backend.name, distributed)}",
+    }
+    if fitting.learned is None:  # else its first corpus decided
+        about |= {"_encoded": corpus.options, "lowered": bool(corpus.options.get("lower", False))}
+    return about
 
 
 def _unheeded(config: Config, backend: str, distributed: Any) -> str:

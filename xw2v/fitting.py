@@ -22,6 +22,7 @@ from xw2v.training.checkpoint import Checkpoint, Checkpoints, check_same_run
 from xw2v.training.engines import Engine, Tables, choose_engine
 from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.initial import initial_tables
+from xw2v.training.records import record_after
 from xw2v.training.room import check_memory
 from xw2v.training.sampling import keep_probabilities
 from xw2v.training.trainer import Training
@@ -159,7 +160,7 @@ class Fitting:
     def whole_history(self) -> list[Progress]:
         """The records of this run after those of earlier ones."""
         earlier = self.learned.history if self.learned is not None else []
-        whole = earlier + [record.after(earlier[-1]) if earlier else record for record in self.history]
+        whole = earlier + [record_after(record, earlier[-1]) if earlier else record for record in self.history]
         _thin(whole)
         return whole
 
@@ -168,7 +169,9 @@ class Fitting:
         """The ends of this run's epochs after those of earlier ones."""
         if self.learned is None or not self.learned.history:
             return list(self.ends.records)
-        return self.learned.epoch_history + [record.after(self.learned.history[-1]) for record in self.ends.records]
+        return self.learned.epoch_history + [
+            record_after(record, self.learned.history[-1]) for record in self.ends.records
+        ]
 
     def complaint(self) -> str | None:
         """What is to be said of a run from which next to nothing was learned; None where all is well."""

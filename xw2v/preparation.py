@@ -114,12 +114,12 @@ def prepared(
     known = learned.vocabulary if learned is not None else None
     with (
         guard,
-        _shown(how, config, ranks) as how,
-        _opened(corpus, config, known, ranks, how) as encoded,
+        _shown(how, config, ranks) as shown,
+        _opened(corpus, config, known, ranks, shown) as encoded,
         _memory_errors_named(backend),
     ):
         make = Fitting if ranks is None else partial(DistributedFitting, ranks)
-        yield make(encoded, config, backend, learned, how.on_note), checkpoints, how
+        yield make(encoded, config, backend, learned, shown.on_note), checkpoints, shown
     if ranks is not None and ranks is not how.distributed:
         ranks.close()
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from xw2v.config import Config
 from xw2v.errors import FormatError
 from xw2v.training.epochs import EpochEnd
+from xw2v.training.records import record_of
 from xw2v.training.walk import Progress
 from xw2v.vectors.model_folder import load_model_folder, save_model_folder
 from xw2v.vectors.word_vectors import WordVectors
@@ -77,8 +78,8 @@ def load_model(folder: str | os.PathLike[str]) -> StoredModel:
             config=config,
             wv=WordVectors._mapped(stored),
             outside_vectors=stored.tables["outside_vectors"],
-            history=[Progress.of(record) for record in metadata["history"]],
-            epoch_history=[EpochEnd.of(record) for record in metadata.get("epoch_history", [])],
+            history=[record_of(Progress, record) for record in metadata["history"]],
+            epoch_history=[record_of(EpochEnd, record) for record in metadata.get("epoch_history", [])],
             corpus_words=int(metadata["corpus_words"]),
             epochs_trained=int(metadata.get("epochs_trained", config.epochs)),
             backend_note=str(metadata["backend"]),

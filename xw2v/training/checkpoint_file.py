@@ -17,6 +17,7 @@ from xw2v.errors import FormatError
 from xw2v.tensors import first_bad_row, read_tensors, write_tensors
 from xw2v.training.engines import Tables
 from xw2v.training.epochs import EpochEnd, EpochEnds
+from xw2v.training.records import record_of
 from xw2v.training.walk import Place, Position, Progress
 
 __all__ = ["Checkpoint", "read_checkpoint", "write_state"]
@@ -80,7 +81,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             msg = f"{path} is no checkpoint of this version of xw2v (wanted {_FORMAT!r}, got {version!r})"
             raise FormatError(msg)
         tables = Tables(arrays["center_vectors"], arrays["outside_vectors"])
-        epochs = [EpochEnd.of(record) for record in state["epochs"]]
+        epochs = [record_of(EpochEnd, record) for record in state["epochs"]]
         has_best = bool(epochs) and any(name.startswith(_BEST) for name in arrays)
         best = Tables(*(arrays[_BEST + name] for name in Tables._fields)) if has_best else None
         history = _history(arrays["history"])

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from xw2v.training.engines import Tables
-from xw2v.training.walk import Progress
 
 __all__ = ["EpochEnd", "EpochEnds"]
 
@@ -50,57 +45,6 @@ class EpochEnd:
     improved: bool = False
     last: bool = False
     scores: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> EpochEnd:
-        """A record from a file that is not trusted.
-
-        Raises
-        ------
-        TypeError, ValueError   not the right names or kinds
-        """
-        record = cls(**values)
-        kinds: dict[str, tuple[type, ...]] = {
-            "int": (int,),
-            "float": (int, float),
-            "float | None": (int, float, type(None)),
-            "bool": (bool,),
-            "dict[str, float]": (dict,),
-        }
-        for item in fields(cls):
-            value = getattr(record, item.name)
-            if type(value) not in kinds[str(item.type)]:
-                msg = f"{item.name} is {value!r}"
-                raise ValueError(msg)
-        if not all(type(name) is str and type(score) in (int, float) for name, score in record.scores.items()):
-            msg = f"scores are {record.scores!r}"
-            raise ValueError(msg)
-        return record
-
-    def settle_scores(self) -> list[str]:
-        """Make Python's floats of the scores and leave out what cannot be stored; a line on each of those."""
-        given, complaints = dict(self.scores), []
-        self.scores.clear()
-        for name, score in given.items():
-            number = math.nan
-            if not isinstance(score, str):
-                with suppress(TypeError, ValueError):
-                    number = float(score)
-            if math.isfinite(number):
-                self.scores[str(name)] = number
-            else:
-                complaints.append(f"the score {name!r} is {score!r} and is left out: a finite number is wanted")
-        return complaints
-
-    def after(self, earlier: Progress) -> EpochEnd:
-        """The record in a history that goes on after another run's last one."""
-        return replace(
-            self,
-            epoch=self.epoch + earlier.epoch + 1,
-            epochs=self.epochs + earlier.epoch + 1,
-            words=self.words + earlier.words,
-            seconds=self.seconds + earlier.seconds,
-        )
 
 
 class EpochEnds:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from xw2v.config import Config
 from xw2v.errors import ConfigError
@@ -37,41 +37,10 @@ class Progress:
     seconds: float  # since training began; of a resumed run, in all its parts
     words_per_second: float
 
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Progress:
-        """A record from a file that is not trusted.
-
-        Raises
-        ------
-        TypeError, ValueError   not the right names, or not numbers
-        """
-        record = cls(**values)
-        for item in fields(cls):
-            number = getattr(record, item.name)
-            # JSON keeps integers and other numbers apart; true is an int in Python and none here.
-            if type(number) is not int and (item.type == "int" or type(number) is not float):
-                msg = f"{item.name} is {number!r}"
-                raise ValueError(msg)
-        return record
-
     @property
     def has_loss(self) -> bool:
         """Whether the last chunk had a pair: not where its sentences are kept aside, or have a word each."""
         return self.loss > 0
-
-    def after(self, earlier: Progress) -> Progress:
-        """The record in a history that goes on after another run's last one."""
-        return replace(
-            self,
-            epoch=self.epoch + earlier.epoch + 1,
-            epochs=self.epochs + earlier.epoch + 1,
-            step=self.step + earlier.step,
-            words=self.words + earlier.words,
-            total_words=self.total_words + earlier.words,
-            centers=self.centers + earlier.centers,
-            pairs=self.pairs + earlier.pairs,
-            seconds=self.seconds + earlier.seconds,
-        )
 
 
 class MeanLoss(NamedTuple):
