@@ -710,6 +710,21 @@ def test_scores_of_a_model_that_went_on(run: Run, more: list[object], corpus: Pa
     assert run("train", "more.txt", "-o", "new", "--from", "m", "--validation-fraction", 0).out.count("\n") == 2
 
 
+def test_what_a_model_that_went_on_keeps_aside_is_said_and_ends_with_one_option(
+    run: Run, more: list[object], corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model's patience, which nobody gave here, is then no reason to refuse."""
+    assert run("train", corpus, "-o", "m", "--validation-fraction", 0.2, "--patience", 1).status == 0
+    monkeypatch.setattr("xw2v.screen.Console.is_terminal", property(lambda console: console.stderr))
+    assert "20 % of the sentences are kept aside, as the model's options have it" in run(*more, "m").err
+    assert "kept aside, as" not in run(*more, "m", "--validation-fraction", 0.2).err
+    all_of_it = run(*more, "m", "--validation-fraction", 0)
+    assert all_of_it.status == 0
+    assert "kept aside, as" not in all_of_it.err
+    assert Word2Vec.load("new").config.patience is None
+    _refused(run(*more, "m", "--validation-fraction", 0, "--patience", 1), 2, "give validation_fraction, as 0.01, or")
+
+
 def test_an_encoded_corpus_for_a_saved_model(run: Run, more: list[object], model: Path) -> None:
     encode("more.txt", "e", min_count=30).close()
     assert run("train", "e", "-o", "v.bin", "--workers", 1, "--from", model).status == 0

@@ -195,7 +195,10 @@ class Config:
             msg = f"min_alpha must not be above alpha ({self.alpha}), got {self.min_alpha}"
             raise ConfigError(msg)
         if self.patience is not None and self.validation_fraction == 0:
-            msg = f"patience={self.patience} needs sentences kept aside: give validation_fraction, as 0.01"
+            msg = (
+                f"patience={self.patience} needs sentences kept aside: give validation_fraction, as 0.01, "
+                "or patience=None"
+            )
             raise ConfigError(msg)
         if self.centers == "random" and (self.negatives != "pair" or self.loss == "softmax"):
             msg = "centers='random' goes with negatives='pair' and loss='negative_sampling' only"

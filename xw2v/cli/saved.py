@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from xw2v.errors import ConfigError, FormatError
 from xw2v.files import reading, refuse_pickle
 
-__all__ = ["Known", "capitals_note", "saved_model"]
+__all__ = ["Known", "capitals_note", "kept_aside_note", "saved_model"]
 
 _FOR_THE_CALL = ("epochs", "alpha", "min_alpha")  # what `partial_fit` takes without changing the model's options
 _WHOLE = "--from needs a whole model, as xw2v train -o FOLDER and Word2Vec.save write it"
@@ -51,6 +51,8 @@ def saved_model(path: Path, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]
     if given.get("vector_size", size) != size:
         msg = f"the vectors of {path} have {size} numbers, which --vector-size {given['vector_size']} cannot change"
         raise ConfigError(msg)
+    if given.get("validation_fraction") == 0:  # the model's patience means nothing then
+        given = {"patience": None, **given}
     model.set_params(**{name: value for name, value in given.items() if name not in _FOR_THE_CALL})
     once = {name: value for name, value in given.items() if name in _FOR_THE_CALL}
     model.config.replace(**once)  # refuses what is wrong
@@ -73,6 +75,16 @@ def _whole_model(path: Path) -> Any:
             raise
         msg = f"{path} holds vectors alone; {_WHOLE}"
         raise FormatError(msg) from error
+
+
+def kept_aside_note(model: Any, given: dict[str, Any]) -> str | None:
+    """What to say where sentences are kept aside because they were when the model was saved; else None."""
+    if model.validation_fraction == 0 or "validation_fraction" in given:
+        return None
+    return (
+        f"{100 * model.validation_fraction:.3g} % of the sentences are kept aside, as the model's options have it; "
+        "--validation-fraction 0 trains on all"
+    )
 
 
 def capitals_note(words: Sequence[str], known: int) -> str | None:

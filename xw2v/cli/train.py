@@ -35,7 +35,7 @@ from xw2v.cli.outputs import (
 )
 from xw2v.cli.ranks import company
 from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
-from xw2v.cli.saved import Known, capitals_note, saved_model
+from xw2v.cli.saved import Known, capitals_note, kept_aside_note, saved_model
 from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError, FileAccessError, NumericalError
 from xw2v.files import locked
@@ -129,6 +129,8 @@ def train(
         given = given_options(options)
         model, once = here.by_all(lambda: _model(from_model, preset, given))
         known = Known.of(model)
+        if from_model is not None and (note := kept_aside_note(model, given)):
+            screen.note(note)
         if preset:
             lower = True if lower is None else lower
             column = _sst_column(corpus) if column is None else column
