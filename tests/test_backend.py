@@ -50,6 +50,12 @@ def test_scatter_add_of_zero_rows_makes_no_nan(library: Library, dtype: str) -> 
     np.testing.assert_array_equal(library.to_host(table), np.ones((2, 2)))
 
 
+def test_nan_is_above_no_bound_and_stays_where_it_is(library: Library, dtype: str) -> None:
+    table = library.table(np.ones((2, 4)), dtype)
+    library.backend.add_table(table, library.asarray([[9, 9, 9, 9], [9, np.nan, 9, 9]], dtype), max_norm=0.5)
+    np.testing.assert_allclose(library.to_host(table), [[1.25] * 4, [10, np.nan, 10, 10]], rtol=1e-6)
+
+
 @pytest.mark.parametrize(("max_norm", "wanted"), [(1e30, [3.0, 4.0]), (1e-30, [0.0, 0.0])])
 def test_bounds_whose_squares_float32_does_not_hold(library: Library, max_norm: float, wanted: list[float]) -> None:
     tables = [library.table(np.zeros((2, 2)), "float32") for _ in range(2)]

@@ -77,7 +77,8 @@ extern "C" __global__ void sum_repeats(ROWS) {
 }
 
 // Add `scale` times a row to the table's row of its id, where it represents the id: no other warp adds there. A step
-// longer than `max_norm`, if it is not negative, is shortened to it. Without ids and slots row i is that of word i.
+// longer than `max_norm`, if it is not negative, is shortened to it; one with NaN is not. Without ids and slots row i is
+// that of word i.
 extern "C" __global__ void add_shortened(ROWS) {
     const REAL bound = (REAL)max_norm * (REAL)max_norm;
     for (i64 j = warp(); j < N + M; j += warps()) {
@@ -93,7 +94,7 @@ extern "C" __global__ void add_shortened(ROWS) {
                 square += part * part;
             }
             square = warp_sum(square);
-            if (!(square <= bound)) factor = sqrt(bound / square);  // NaN, too
+            if (square > bound) factor = sqrt(bound / square);
         }
         REAL* to = row.table + word * D;
         for (int k = lane(); k < D; k += LANES) to[k] += factor * ((REAL)scale * step[k]);

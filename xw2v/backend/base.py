@@ -47,7 +47,8 @@ class Backend:
         ids : (N,) integer array            in 0 .. V-1, checked by whoever made them
         rows : (N, D) array of table's dtype
         scale : float                       a factor of all rows
-        max_norm : float or None            longest scaled sum that one id may get: longer ones are shortened to it
+        max_norm : float or None
+            longest scaled sum that one id may get: longer ones are shortened to it. One with NaN is longer than nothing
         """
         xp = self.xp
         unique, inverse = xp.unique_inverse(ids)
@@ -123,7 +124,7 @@ class Backend:
 
 
 def shortening(sums: Array, max_norm: float, *, xp: Any) -> Array:
-    """(N, 1) factors, at most 1, that bring each row of `sums` to a norm of at most `max_norm`."""
+    """(N, 1) factors, at most 1, that bring each row of `sums` to a norm of at most `max_norm`; 1 for NaN."""
     squares = xp.vecdot(sums, sums)[:, None]
     most = min(max_norm * max_norm, float(xp.finfo(sums.dtype).max))
     bound = xp.asarray(most, dtype=sums.dtype, device=array_api_compat.device(sums))
