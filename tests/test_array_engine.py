@@ -14,7 +14,7 @@ from xw2v.config import Config
 from xw2v.training import batches
 from xw2v.training.batches import read_chunk
 from xw2v.training.draws import Purpose, stream_key
-from xw2v.training.engines import Tables
+from xw2v.training.engines import Tables, scratch
 from xw2v.training.engines.array import ArrayEngine, default_batch_size
 from xw2v.training.engines.sampled import sampling_of
 from xw2v.training.sampling import alias_table, keep_thresholds, noise_probabilities
@@ -26,6 +26,7 @@ V, N = 9, 150
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "SEGMENT", 64)
+    monkeypatch.setattr(scratch, "_SLOTS", 256)  # so that pairs are listed for some of the steps at a time
 
 
 def corpus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -183,10 +183,14 @@ def test_pairs(library: Library) -> None:
             slot = c - t + 4 - (c > t)
             wanted.append((chunk.ids[i], chunk.ids[kept[c][0]], (64 + i) * 8 + slot))
         ends.append(len(wanted))
-    pairs = list_pairs(kept_of(library, chunk, config, counts, 1), 4, xp=library.xp)
-    ours = zip(*(library.to_host(x).tolist() for x in pairs[:3]), strict=True)
-    assert list(ours) == wanted
-    assert library.to_host(pairs.ends).tolist() == ends
+    ours, xp = kept_of(library, chunk, config, counts, 1), library.xp
+    centers, numbers = np.arange(len(kept)), np.array([64 + i for i, _ in kept])
+    for some in (slice(None), slice(50, 90)):
+        pairs = list_pairs(ours, 4, library.asarray(centers[some]), library.asarray(numbers[some]), xp=xp)
+        of_some = ends[some.start or 0 : (some.stop or len(kept)) + 1]
+        found = zip(*(library.to_host(x).tolist() for x in pairs[:3]), strict=True)
+        assert list(found) == wanted[of_some[0] : of_some[-1]]
+        assert library.to_host(pairs.ends).tolist() == [end - of_some[0] for end in of_some]
 
 
 def test_nothing_kept_is_no_group(library: Library) -> None:
@@ -199,7 +203,9 @@ def test_nothing_kept_is_no_group(library: Library) -> None:
     assert groups.first.shape == (0,)
     groups, ends = spread_groups(groups, 0, xp=library.xp)
     assert (groups.first.shape, ends.tolist()) == ((0,), [0])
-    assert library.to_host(list_pairs(kept, 2, xp=library.xp).ends).tolist() == [0]
+    none = library.asarray(np.zeros(0, np.int64))
+    assert library.to_host(list_pairs(kept, 2, none, none, xp=library.xp).ends).tolist() == [0]
+    assert random_centers(kept, 0, key=7, xp=library.xp).shape == (0,)
 
 
 def test_random_centers(library: Library) -> None:
@@ -211,14 +217,14 @@ def test_random_centers(library: Library) -> None:
     chunk = read_chunk(ids, offsets, 0, 600)
     config = Config(sample=0, window=1, shrink_windows=False)
     kept = kept_of(library, chunk, config, np.bincount(ids), 1)
-    drawn = random_centers(kept, 0, key=7, window=1, xp=library.xp)
+    drawn = random_centers(kept, 0, key=7, xp=library.xp)
     host = library.to_host(drawn)
     assert host.shape == (600,)
     assert 0 not in chunk.ids[host]  # the only word of its sentence
     assert stats.chisquare(np.bincount(chunk.ids[host], minlength=6)[1:]).pvalue > 1e-3
-    later = library.to_host(random_centers(kept, 100, key=7, window=1, xp=library.xp))
+    later = library.to_host(random_centers(kept, 100, key=7, xp=library.xp))
     np.testing.assert_array_equal(later[:-100], host[100:])  # the draws belong to places in the corpus
-    pairs = list_pairs(kept, 1, centers=drawn, start=1000, xp=library.xp)
+    pairs = list_pairs(kept, 1, drawn, library.asarray(np.arange(1000, 1600)), xp=library.xp)
     centers, outside = library.to_host(pairs.center_ids), library.to_host(pairs.outside_ids)
     assert (np.abs(centers - outside) == 1).all()
     numbers, slots = np.divmod(library.to_host(pairs.counters), 2)

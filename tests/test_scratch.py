@@ -15,7 +15,7 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.errors import BackendError
 from xw2v.training.batches import read_chunk
-from xw2v.training.engines import Tables
+from xw2v.training.engines import Tables, scratch
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.softmax import expectation_in_blocks
 from xw2v.training.room import check_memory
@@ -66,6 +66,15 @@ def allocated(config: Config, V: int, tokens: int) -> tuple[int, int]:
 def test_what_it_says_is_enough_and_not_far_off(V: int, tokens: int, options: dict[str, Any]) -> None:
     held, said = allocated(Config(**({"sample": 0} | options)), V, tokens)
     assert held <= said <= 2 * held, (held, said)
+
+
+@pytest.mark.parametrize("slots", [1, 50_000])
+def test_pairs_of_wide_windows_are_listed_for_some_steps_at_a_time(slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a whole chunk would take 300 MB here."""
+    monkeypatch.setattr(scratch, "_SLOTS", slots)
+    config = Config(vector_size=4, batch_size=16, window=400, negatives="pair", sample=0)
+    held, said = allocated(config, 1000, 8192)
+    assert held <= said < 20e6, (held, said)
 
 
 @pytest.mark.parametrize("options", [{}, {"loss": "softmax"}, {"negatives": "pair", "window": 100}], ids=str)

@@ -84,8 +84,8 @@ class Pairs(NamedTuple):
 
     center_ids: Array  # (P,) int32
     outside_ids: Array  # (P,) int32
-    counters: Array  # (P,) int64: position of the centre (or its number, if drawn) x 2m + slot in its window
-    ends: Array  # (N + 1,) int64: pairs of the first n centres
+    counters: Array  # (P,) int64: number of the centre x 2m + slot in its window
+    ends: Array  # (M + 1,) int64: pairs of the first centres, of none to all
 
 
 def read_chunk(ids: Array, offsets: Array, start: int, stop: int) -> Chunk:
@@ -234,35 +234,32 @@ def take_rows(table: Array, ids: Array, *, xp: Any) -> Array:
     return xp.reshape(xp.take(table, xp.reshape(ids, (-1,)), axis=0), (*ids.shape, table.shape[1]))
 
 
-def list_pairs(kept: Kept, window: int, *, centers: Array | None = None, start: int = 0, xp: Any) -> Pairs:
-    """Every pair of the kept tokens, by centre and then by place in its window.
+def list_pairs(kept: Kept, window: int, centers: Array, numbers: Array, *, xp: Any) -> Pairs:
+    """Every pair of some centres, in their order and then by place in the window. Takes some 100 m bytes a centre.
 
     Parameters
     ----------
-    centers : (M,) int64 array or None
-        which of the kept tokens are centres, in this order, as `random_centers` draws them; None: each once
-    start : int
-        counter of the first of `centers`: a token drawn twice gets other noise words each time
+    centers : (M,) int64 array    which of the kept tokens are centres, which may be one several times
+    numbers : (M,) int64 array    what the draws of noise words for each of them are counted by
     """
-    on = device(kept.ids)
-    is_pair, offsets = _is_pair(kept, window, xp=xp)
-    positions = kept.positions[kept.pad : kept.positions.shape[0] - kept.pad]
-    if centers is None:
-        centers = xp.arange(is_pair.shape[0], dtype=xp.int64, device=on)
-    else:
-        is_pair = xp.take(is_pair, centers, axis=0)
-        positions = xp.arange(start, start + centers.shape[0], dtype=xp.int64, device=on)
+    steps = xp.arange(1, window + 1, dtype=xp.int64, device=device(kept.ids))
+    offsets = xp.concat([-xp.flip(steps), steps])
+    centers = centers + kept.pad
+    around = xp.reshape(centers[:, None] + offsets, (-1,))
+    sentences = xp.reshape(xp.take(kept.sentences, around, axis=0), (centers.shape[0], 2 * window))
+    near = xp.abs(offsets)[None, :] <= xp.take(kept.windows, centers, axis=0)[:, None]
+    is_pair = near & (sentences == xp.take(kept.sentences, centers, axis=0)[:, None])
     row, slot = xp.nonzero(is_pair)
-    center = xp.take(centers, row, axis=0) + kept.pad
+    center = xp.take(centers, row, axis=0)
     return Pairs(
         xp.take(kept.ids, center, axis=0),
         xp.take(kept.ids, center + xp.take(offsets, slot, axis=0), axis=0),
-        xp.take(positions, row, axis=0) * (2 * window) + slot,
+        xp.take(numbers, row, axis=0) * (2 * window) + slot,
         xp.cumulative_sum(xp.sum(xp.astype(is_pair, xp.int64), axis=1), include_initial=True),
     )
 
 
-def random_centers(kept: Kept, start: int, *, key: int, window: int, xp: Any) -> Array:
+def random_centers(kept: Kept, start: int, *, key: int, xp: Any) -> Array:
     """As many centres as there are kept tokens: a sentence drawn uniformly, then one of its tokens.
 
     Tokens without an outside word are left out. A word of a short sentence is drawn more often than one of a
@@ -279,31 +276,20 @@ def random_centers(kept: Kept, start: int, *, key: int, window: int, xp: Any) ->
 
     Source: CS224n a2, getRandomContext of utils/treebank.py.
     """
-    on = device(kept.ids)
-    is_pair, _ = _is_pair(kept, window, xp=xp)
-    (tokens,) = xp.nonzero(xp.any(is_pair, axis=1))
+    on, pad = device(kept.ids), kept.pad
+    N = kept.ids.shape[0] - 2 * pad
+    before, inner, after = (kept.sentences[pad + i : pad + i + N] for i in (-1, 0, 1))
+    # Neighbours in a sentence are a pair, however short the window.
+    (tokens,) = xp.nonzero((inner == before) | (inner == after))
     if tokens.shape[0] == 0:
         return tokens
-    sentences = xp.take(kept.sentences, tokens + kept.pad, axis=0)
+    sentences = xp.take(inner, tokens, axis=0)
     begins = xp.concat([xp.ones((1,), dtype=xp.bool, device=on), sentences[1:] != sentences[:-1]])
     (first,) = xp.nonzero(begins)
     end = xp.concat([first[1:], xp.asarray([tokens.shape[0]], dtype=first.dtype, device=on)])
-    counters = xp.arange(start, start + is_pair.shape[0], dtype=xp.int64, device=on)
+    counters = xp.arange(start, start + N, dtype=xp.int64, device=on)
     bits = draw(key, counters)
     sentence = below(high_half(bits), first.shape[0])
     begin = xp.take(first, sentence, axis=0)
     token = begin + below(low_half(bits), xp.take(end, sentence, axis=0) - begin)
     return xp.take(tokens, token, axis=0)
-
-
-def _is_pair(kept: Kept, window: int, *, xp: Any) -> tuple[Array, Array]:
-    """(N, 2m) bool: is there an outside word in each slot of each centre; (2m,) int64: the slots' distances."""
-    on = device(kept.ids)
-    inner = slice(kept.pad, kept.ids.shape[0] - kept.pad)
-    steps = xp.arange(1, window + 1, dtype=xp.int64, device=on)
-    offsets = xp.concat([-xp.flip(steps), steps])
-    centers = xp.arange(inner.start, inner.stop, dtype=xp.int64, device=on)
-    around = xp.reshape(centers[:, None] + offsets, (-1,))
-    sentences = xp.reshape(xp.take(kept.sentences, around, axis=0), (centers.shape[0], 2 * window))
-    near = xp.abs(offsets)[None, :] <= kept.windows[inner][:, None]
-    return near & (sentences == kept.sentences[inner][:, None]), offsets

@@ -18,6 +18,7 @@ from xw2v.training.batches import (
     SEGMENT,
     Chunk,
     Kept,
+    Pairs,
     group_tokens,
     keep_tokens,
     list_pairs,
@@ -29,7 +30,7 @@ from xw2v.training.batches import (
 from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.engines.sampled import sampling_of
-from xw2v.training.engines.scratch import bytes_a_token, in_pairs, pairs_a_center, scratch_bytes
+from xw2v.training.engines.scratch import bytes_a_token, centers_at_once, in_pairs, pairs_a_center, scratch_bytes
 from xw2v.training.engines.softmax import block_size, expectation_of
 from xw2v.training.sampling import (
     AliasTable,
@@ -45,7 +46,7 @@ __all__ = ["ArrayEngine", "default_batch_size"]
 Array = Any
 
 # Of a GPU: to begin a chunk takes it as long as several steps; half a second of exact softmax.
-_CHUNK_SEGMENTS, _CHUNK_BYTES = 64, 1 << 30
+_CHUNK_SEGMENTS, _CHUNK_BYTES, _CHUNK_PAIRS = 64, 1 << 30, 1 << 23
 _GROUP_NEGATIVES = 32  # with steps of many groups, fewer cost SimLex a little (bench/README.md)
 _MOST_PAIRS = 1 << 17  # of a step, unless `batch_size` says otherwise: their rows are all held at once
 
@@ -66,6 +67,8 @@ class ArrayEngine:
         self.chunk_segments: int | None = None
         if backend.name == "cupy":
             fitting = _CHUNK_BYTES // (SEGMENT * bytes_a_token(config, self.group_negatives))
+            if in_pairs(config):
+                fitting = _CHUNK_PAIRS // (SEGMENT * pairs_a_center(config))
             self.chunk_segments = max(1, min(_CHUNK_SEGMENTS, fitting))
         self._sampling, self._expectation = sampling_of(backend), expectation_of(backend)
 
@@ -172,11 +175,21 @@ class ArrayEngine:
     def _pair_steps(self, tables: Tables, kept: Kept, chunk: Chunk, epoch: int) -> Iterator[Any]:
         """(number of centres, what trains them) for each step of pairs, with noise words of their own."""
         config, xp = self.config, self.backend.xp
-        centers = None
+        numbers = kept.positions[kept.pad : kept.positions.shape[0] - kept.pad]
+        centers = xp.arange(numbers.shape[0], dtype=xp.int64, device=self.backend.device)
         if config.centers == "random":
-            center_key = stream_key(config.seed, Purpose.CENTER, epoch)
-            centers = random_centers(kept, chunk.start, key=center_key, window=config.window, xp=xp)
-        pairs = list_pairs(kept, config.window, centers=centers, start=chunk.start, xp=xp)
+            # A token that is drawn twice gets other noise words each time.
+            numbers = chunk.start + centers
+            centers = random_centers(kept, chunk.start, key=stream_key(config.seed, Purpose.CENTER, epoch), xp=xp)
+        at_once = centers_at_once(config, self.batch_size)
+        for first in range(0, centers.shape[0], at_once):
+            some = slice(first, min(first + at_once, centers.shape[0]))
+            pairs = list_pairs(kept, config.window, centers[some], numbers[some], xp=xp)
+            yield from self._steps_of(pairs, tables, epoch)
+
+    def _steps_of(self, pairs: Pairs, tables: Tables, epoch: int) -> Iterator[Any]:
+        """See `_pair_steps`."""
+        config, xp = self.config, self.backend.xp
         ends = self.backend.to_host(pairs.ends)
         key = stream_key(config.seed, Purpose.NOISE, epoch)
         places = xp.arange(config.negative, dtype=xp.int64, device=self.backend.device)

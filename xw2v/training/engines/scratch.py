@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from xw2v.config import Config
 
-__all__ = ["bytes_a_token", "in_pairs", "pairs_a_center", "scratch_bytes"]
+__all__ = ["bytes_a_token", "centers_at_once", "in_pairs", "pairs_a_center", "scratch_bytes"]
 
+_SLOTS = 1 << 22  # places in windows that are looked at together, where steps allow it
 _COPIES = 4  # of a step's rows: gathered, their gradients, sums of repeated words, and what is on its way
 
 
@@ -24,6 +25,7 @@ def scratch_bytes(
     """
     chunk = tokens * bytes_a_token(config, S)
     if in_pairs(config):
+        chunk += 100 * config.window * min(tokens, centers_at_once(config, T))
         return chunk + 4 * T * pairs_a_center(config) * _COPIES * (2 + config.negative) * D
     b, C = config.group_size, config.group_size + 2 * config.window
     S = S if softmax_block is None else 0
@@ -35,11 +37,16 @@ def scratch_bytes(
 def bytes_a_token(config: Config, S: int) -> int:
     """What each token of a chunk takes, before subsampling."""
     if in_pairs(config):
-        return 60 + 100 * config.window
+        return 120
     b, C = config.group_size, config.group_size + 2 * config.window
     S = S if config.loss == "negative_sampling" else 0
     # Draws are 64 bits, and several of them are alive at once; then windows, a byte for each centre and context.
     return 50 + max(80, 5 * C, C + 40 * -(-S // b))
+
+
+def centers_at_once(config: Config, T: int) -> int:
+    """Centres, of whole steps, whose pairs are listed together: with wide windows few steps, for memory's sake."""
+    return T * max(1, _SLOTS // (2 * config.window * T))
 
 
 def pairs_a_center(config: Config) -> int:
