@@ -205,6 +205,17 @@ def test_sigmoid_within_its_stated_error() -> None:
     assert np.abs(approximate - exact).max() < 2e-7
 
 
+def test_the_loss_of_few_groups_of_which_the_first_have_no_pair() -> None:
+    """Where a centre is a group, and none of every so many-th has an outside word: it was 0."""
+    ids = np.arange(10, dtype=np.int32)
+    offsets = np.array([0, 1, 2, 4, 6, 8, 9, 10])  # centres 0, 1, 8 and 9 stand alone
+    config = Config(vector_size=4, negatives="pair", sample=0)
+    zeros = Tables(tables(4).center_vectors, np.zeros((10, 4), np.float32))
+    result = cpu.CpuEngine(config, np.ones(10)).train_chunk(zeros, read_chunk(ids, offsets, 0, 10), 0, rate)
+    assert result.pairs == 6
+    assert result.loss == pytest.approx(6 * 6 * np.log(2), rel=1e-6)
+
+
 def test_nan_stays_nan() -> None:
     """A run that diverged must show."""
     ours = tables(4)

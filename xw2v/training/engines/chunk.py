@@ -206,7 +206,7 @@ def _train(
         gather(contexts_at, D, U_rows[(place(S, -1) + here) * P :], P)
         score(V_rows, U_rows, n, P, M, group_low, group_high, S, scores)
         sigmoid(scores[: n * M], sigma)
-        if groups % LOSS_EVERY == 0:
+        if groups % LOSS_EVERY == 0 or measured == 0:
             loss += group_loss(scores, sigma, n, M, group_low, group_high, weights, S, window)
             measured += group_pairs
         # The array engine asks for the rate at R·done // N words; the two ends of the chunk give all between.

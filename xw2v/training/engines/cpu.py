@@ -13,7 +13,7 @@ of the time. So steps are bounded only where `alpha`, windows and noise words ar
 for each place in the group, not for each word. Larger windows have more noise words, so that none of them has to stand
 for more draws.
 
-The loss is taken of every `LOSS_EVERY`-th group of a chunk and scaled to all pairs.
+The loss is taken of every `LOSS_EVERY`-th group of a chunk, and of each until one has a pair, and scaled to all pairs.
 
 Several workers write to the tables without locks. The most frequent words are in nearly every group, and each write
 takes their rows out of the other cores' caches: so each worker has rows of its own for them, and adds what they
