@@ -29,6 +29,7 @@ from xw2v.backend import NumpyBackend
 from xw2v.config import Config
 from xw2v.training.checkpoint import Checkpoints, read_checkpoint
 from xw2v.training.engines import choose_engine
+from xw2v.training.epochs import EpochEnds
 from xw2v.training.initial import initial_tables
 from xw2v.training.trainer import Training
 
@@ -103,7 +104,8 @@ def stretches(data: Any, config: Config, saver: Switched, pairs: int, seconds: f
     engine, _ = choose_engine(config, counts, backend)
     engine.compile()
     tables = initial_tables(len(counts), config, backend)
-    saver.begin(lambda: {"config": config.to_dict(), "corpus": {"words": len(ids)}}, [], backend, tables)
+    run = {"config": config.to_dict(), "corpus": {"words": len(ids)}}
+    saver.begin(lambda: run, [], backend, tables, 0, EpochEnds(None))
     training = Training(tables, ids, offsets, config, backend, engine, saver=saver)
     # Neighbours in turn, so that a machine that grows faster or slower favours neither.
     order = [on for pair in range(pairs) for on in ((False, True) if pair % 2 == 0 else (True, False))]

@@ -32,7 +32,7 @@ from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import _FLOAT32, _TF32, CudaEngine, CupyKernels, _shared_bytes, update_bounds
 from xw2v.training.room import check_memory
 from xw2v.training.sampling import AliasTable, draw_words, keep_probabilities, noise_probabilities
-from xw2v.training.trainer import train
+from xw2v.training.trainer import Training
 
 V, N = 60, 700
 
@@ -619,12 +619,12 @@ def test_training_hands_over_chunks_ahead(kernels: Make) -> None:
 
     engine.begin_chunk = begin_chunk  # type: ignore[method-assign,assignment]
     ours = tables(7)
-    records = list(train(ours, ids, offsets, config, backend, engine))
+    records = list(Training(ours, ids, offsets, config, backend, engine))
     assert len(records) == 6
     assert waited[0], "the first chunk's result was wanted before the second was begun"
     theirs = tables(7)
     array = ArrayEngine(config, counts, backend)
-    list(train(theirs, ids, offsets, config, backend, array))
+    list(Training(theirs, ids, offsets, config, backend, array))
     for table, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(table, other, atol=1e-5, rtol=1e-4)
 

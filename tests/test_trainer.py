@@ -21,7 +21,7 @@ from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.initial import initial_tables
 from xw2v.training.reading import ReadAhead
 from xw2v.training.records import record_after, record_of
-from xw2v.training.trainer import Training, train
+from xw2v.training.trainer import Training
 from xw2v.training.walk import MeanLoss, Place, Position, Progress, Walk, chunk_size, mean_loss
 
 NUMPY = NumpyBackend("a test")
@@ -44,7 +44,7 @@ def run(config: Config, backend: Any = NUMPY) -> tuple[Tables, list[Progress]]:
     ids, offsets, counts = corpus()
     tables = initial_tables(len(counts), config, backend)
     engine = ArrayEngine(config, counts, backend)
-    return tables, list(train(tables, ids, offsets, config, backend, engine))
+    return tables, list(Training(tables, ids, offsets, config, backend, engine))
 
 
 def test_initial_tables(library: Library) -> None:
@@ -155,7 +155,7 @@ def test_steps_that_never_come_are_an_error() -> None:
     config = Config(vector_size=4, steps=10, sample=1e-30)
     engine = ArrayEngine(config, counts, NUMPY)
     with pytest.raises(ConfigError, match="subsampling with sample=1e-30 left no word"):
-        list(train(initial_tables(2, config, NUMPY), ids, offsets, config, NUMPY, engine))
+        list(Training(initial_tables(2, config, NUMPY), ids, offsets, config, NUMPY, engine))
 
 
 def test_one_epoch_without_a_step_is_enough_to_know() -> None:
@@ -186,7 +186,7 @@ def test_ordered_steps_want_one_worker(option: dict[str, Any]) -> None:
 def test_a_corpus_of_one_word_is_refused() -> None:
     config = Config()
     with pytest.raises(CorpusError, match="at least 2 words is wanted, got 1"):
-        list(train(initial_tables(2, config, NUMPY), np.zeros(1, np.int32), np.array([0, 1]), config, NUMPY,
+        list(Training(initial_tables(2, config, NUMPY), np.zeros(1, np.int32), np.array([0, 1]), config, NUMPY,
                    ArrayEngine(config, np.ones(2), NUMPY)))  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def test_the_tables_are_there_before_other_threads_train_them() -> None:
     backend = NumpyBackend("a test")
     backend.synchronize = lambda: calls.append("synchronize")  # type: ignore[method-assign]
     tables = Tables(np.zeros((9, 2), np.float32), np.zeros((9, 2), np.float32))
-    list(train(tables, ids % 9, offsets, Config(workers=1, epochs=1), backend, Noted()))
+    list(Training(tables, ids % 9, offsets, Config(workers=1, epochs=1), backend, Noted()))
     assert calls[:2] == ["synchronize", "train"]
 
 
@@ -233,7 +233,7 @@ def test_rows_are_looked_at_on_the_tables_device() -> None:
     backend, threads = NumpyBackend("a test"), list[int]()
     backend.attach = lambda: threads.append(threading.get_ident())  # type: ignore[method-assign]
     tables = Tables(np.zeros((9, 2), np.float32), np.zeros((9, 2), np.float32))
-    records = list(train(tables, ids % 9, offsets, Config(workers=1, epochs=1), backend, Fake()))
+    records = list(Training(tables, ids % 9, offsets, Config(workers=1, epochs=1), backend, Fake()))
     assert threads.count(threading.get_ident()) == len(records) > 0
 
 
@@ -241,7 +241,7 @@ def test_divergence_is_one_clear_line() -> None:
     ids, offsets, _ = corpus()
     config = Config(workers=1)
     with pytest.raises(NumericalError, match=r"the loss is nan in epoch 1: training diverged; lower alpha \(0.025\)"):
-        list(train(Tables(0, 0), ids, offsets, config, NUMPY, Fake(float("nan"))))
+        list(Training(Tables(0, 0), ids, offsets, config, NUMPY, Fake(float("nan"))))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 2e3, 3e38])
@@ -262,7 +262,7 @@ def test_rows_that_explode_are_noticed_in_their_chunk(name: str, bad: float, lib
 
     seen: list[Progress] = []
     with pytest.raises(NumericalError, match=f"a row of the {name} has norm .* in epoch 1: training diverged"):
-        seen.extend(train(tables, ids, offsets, config, library.backend, Exploding()))
+        seen.extend(Training(tables, ids, offsets, config, library.backend, Exploding()))
     assert len(seen) == 2
 
 
@@ -274,7 +274,7 @@ def test_a_large_alpha_is_a_clear_stop_or_finite(options: dict[str, Any], alpha:
     tables = initial_tables(len(counts), config, NUMPY)
     engine, _ = choose_engine(config, counts, NUMPY)
     try:
-        list(train(tables, ids, offsets, config, NUMPY, engine))
+        list(Training(tables, ids, offsets, config, NUMPY, engine))
     except NumericalError as error:
         assert "training diverged; lower alpha" in str(error)  # noqa: PT017
     else:
@@ -292,7 +292,7 @@ def test_a_run_with_alpha_1_ends_finite(mode: dict[str, Any], sample: float) -> 
     config = Config(workers=1, vector_size=20, alpha=1.0, epochs=2, sample=sample, **mode)
     tables = initial_tables(V, config, NUMPY)
     engine, _ = choose_engine(config, counts, NUMPY)
-    records = list(train(tables, ids, np.arange(0, n + 1, 20), config, NUMPY, engine))
+    records = list(Training(tables, ids, np.arange(0, n + 1, 20), config, NUMPY, engine))
     assert records[-1].words == 2 * n
     for table in tables:
         assert np.isfinite(table).all()
@@ -302,10 +302,10 @@ def test_a_run_with_alpha_1_ends_finite(mode: dict[str, Any], sample: float) -> 
 def test_closing_the_generator_stops_the_threads() -> None:
     ids, offsets, counts = corpus(50_000)
     config = Config(vector_size=4, epochs=1000, workers=3)
-    running = train(initial_tables(40, config, NUMPY), ids, offsets, config, NUMPY,
-                    ArrayEngine(config, counts, NUMPY))  # fmt: skip
+    engine = ArrayEngine(config, counts, NUMPY)
+    running = iter(Training(initial_tables(40, config, NUMPY), ids, offsets, config, NUMPY, engine))
     next(running)
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("xw2v")]
 
 
@@ -325,8 +325,8 @@ def test_chunks_are_short_where_tokens_take_long(
     options: dict[str, Any], segments: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "SEGMENT", 8192)
-    assert chunk_size(10**9, Config(**options)) == segments * 8192
-    assert chunk_size(8192 * 64, Config(**options)) == min(segments, 2) * 8192  # a small corpus has 32 chunks
+    assert chunk_size(10**9, Config(**options), Fake()) == segments * 8192
+    assert chunk_size(8192 * 64, Config(**options), Fake()) == min(segments, 2) * 8192  # a small corpus has 32 chunks
 
 
 def test_many_workers_have_larger_chunks_where_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:

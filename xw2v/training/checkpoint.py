@@ -91,12 +91,11 @@ class Checkpoints:
         history: list[Progress],
         backend: Backend,
         tables: Tables,
-        words: int = 0,
-        ends: EpochEnds | None = None,
+        words: int,
+        ends: EpochEnds,
     ) -> None:
         """Say what is going to be saved: `run` is called when needed, `history` and `ends` grow, `words` are done."""
-        self._run, self._history, self._backend = run, history, backend
-        self._ends = ends or EpochEnds(None)
+        self._run, self._history, self._backend, self._ends = run, history, backend, ends
         self._pace.begin(words)
         self._thread = threading.Thread(target=self._make_room, args=(tables,), name="xw2v checkpoint")
         self._thread.start()

@@ -22,7 +22,7 @@ from xw2v.training.reading import ReadAhead
 from xw2v.training.walk import Place, Position, Progress, Walk, chunk_size
 from xw2v.training.workers import worker_threads
 
-__all__ = ["Saver", "Training", "train"]
+__all__ = ["Saver", "Training"]
 
 Array = Any
 
@@ -288,10 +288,3 @@ class Training:
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._began
-
-
-def train(
-    tables: Tables, ids: np.ndarray, offsets: np.ndarray, config: Config, backend: Backend, engine: Engine
-) -> Iterator[Progress]:
-    """Train the tables in place; yields a record after every chunk. See `Training`."""
-    return iter(Training(tables, ids, offsets, config, backend, engine))

@@ -95,14 +95,13 @@ class Position:
     ended: int = 0  # epochs whose end was looked at, or that nobody wanted to look at
 
 
-def chunk_size(n: int, config: Config, engine: Engine | None = None, workers: int = 1) -> int:
+def chunk_size(n: int, config: Config, engine: Engine, workers: int = 1) -> int:
     """Tokens of a chunk for a corpus of n tokens and so many workers; an engine may want fewer and larger ones."""
     segments = -(-n // batches.SEGMENT)
     if isinstance(engine, AheadEngine):
         return batches.SEGMENT * max(1, min(engine.chunk_segments, segments // engine.chunks_an_epoch))
-    wanted = engine.chunk_segments if engine is not None else None
     times = max(1, workers // _WORKERS)
-    most = wanted or min(times * _SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
+    most = engine.chunk_segments or min(times * _SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
     return batches.SEGMENT * max(1, min(most, segments // (times * _CHUNKS_AN_EPOCH)))
 
 
