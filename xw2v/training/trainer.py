@@ -179,7 +179,6 @@ class Training:
 
     def _work(self, place: Place) -> tuple[Callable[[], ChunkResult], bool]:
         """Train on a chunk; what gives the result, and whether it was cut short."""
-        engine = self.engine
         chunk = self._reading.take(place.start)
         first_word, first_step = place.epoch * len(self.ids) + place.start, self._walk.steps - place.steps
         cut = False
@@ -189,13 +188,12 @@ class Training:
             cut = self._cut.is_set()
             return None if cut else self._walk.alpha(first_word + words, first_step + step)
 
-        skip = {"skip": place.steps} if place.steps else {}
-        epoch = self.first_epoch + place.epoch
+        arguments = self.tables, chunk, self.first_epoch + place.epoch, rate, place.steps
         # What leaves the finite numbers is reported once, by `_check`.
         with np.errstate(all="ignore"):
             if self._ahead is not None:
-                return self._ahead.begin_chunk(self.tables, chunk, epoch, rate, **skip), cut
-            result = engine.train_chunk(self.tables, chunk, epoch, rate, **skip)
+                return self._ahead.begin_chunk(*arguments), cut
+            result = self.engine.train_chunk(*arguments)
         return lambda: result, cut
 
     def _read(self, start: int) -> Chunk:
