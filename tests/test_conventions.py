@@ -76,6 +76,9 @@ def test_a_parameter_of_a_new_parameter() -> None:
 def test_documents_that_can_be_read_once(step: Any) -> None:
     texts, _ = documents()
     assert step.fit_transform(iter(texts)).shape == (len(texts), 8)
+    # Documents that can be read once are read once, not found empty afterwards.
+    once = [map(str.lower, words) for words in texts]
+    np.testing.assert_array_equal(step.fit_transform(once), step.fit_transform(texts))
 
 
 def test_means_and_weights() -> None:

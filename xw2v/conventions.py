@@ -63,8 +63,7 @@ class Transformer(Parameters):
 
     def fit_transform(self, documents: Documents, y: Any = None, **how: Any) -> Any:
         """`fit(documents)`, then `transform(documents)`."""
-        if isinstance(documents, Iterator):  # which can be read once
-            documents = list(documents)
+        documents = _lasting(documents)
         fitted = self.fit(documents, y, **how)  # type: ignore[attr-defined]
         return fitted.transform(documents)
 
@@ -146,6 +145,15 @@ def mean_vectors(wv: WordVectors, documents: Documents, weights: npt.NDArray[np.
     return np.array(found, dtype=np.float32).reshape(len(found), wv.vector_size)
 
 
+def _lasting(documents: Any) -> Any:
+    """The documents, as lists where they, or some of them, can be read once."""
+    if isinstance(documents, Iterator):
+        documents = list(documents)
+    if isinstance(documents, Iterable) and any(isinstance(document, Iterator) for document in documents):
+        documents = [list(document) if isinstance(document, Iterator) else document for document in documents]
+    return documents
+
+
 def _known_rows(wv: WordVectors, document: Sequence[Any]) -> list[int]:
     """The rows of a document's known words, as often as they occur."""
     return [row for word in document if (row := wv.get_index(word, -1)) >= 0]
@@ -207,7 +215,7 @@ class DocumentVectors(Transformer):
     def fit(self, documents: Documents, y: Any = None) -> Self:
         """Train the model, if it is one to train, and count in how many documents each word is."""
         del y
-        documents = list(_checked(documents))
+        documents = list(_checked(_lasting(documents)))
         if isinstance(self.model, WordVectors):
             self.wv_ = self.model
         elif not hasattr(self.model, "get_params"):
