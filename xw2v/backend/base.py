@@ -48,7 +48,7 @@ class Backend:
         rows : (N, D) array of table's dtype
         scale : float                       a factor of all rows
         max_norm : float or None
-            longest scaled sum that one id may get: longer ones are shortened to it. One with NaN is longer than nothing
+            longest scaled sum that one id may get: longer ones are shortened to it, one with NaN is not
         """
         xp = self.xp
         unique, inverse = xp.unique_inverse(ids)
