@@ -65,11 +65,6 @@ class Switched(Checkpoints):
         self.on = on
         self._pace.begin(words)
 
-    @property
-    def writing(self) -> bool:
-        """Whether a checkpoint is being written."""
-        return self._thread is not None and self._thread.is_alive()
-
     def due(self, words: int) -> bool:
         """As of `Checkpoints` in a stretch with them."""
         self._asked = time.perf_counter()

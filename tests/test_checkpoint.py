@@ -33,6 +33,7 @@ from xw2v.tensors import read_tensors, write_tensors
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training import batches, trainer
 from xw2v.training.checkpoint import Checkpoints, holds_checkpoints, read_checkpoint, remove_checkpoints
+from xw2v.training.checkpoint_file import write_state
 from xw2v.training.engines import array
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.epochs import EpochEnd
@@ -577,6 +578,26 @@ def test_where_there_is_something_to_go_on_from(stopped: dict[str, Any], tmp_pat
     (tmp_path / "other" / "checkpoint-1.txt").touch()
     assert holds_checkpoints(stopped["checkpoint_dir"])
     assert not any(holds_checkpoints(tmp_path / name) for name in ("file", "other", "none"))
+
+
+def test_ctrl_c_while_the_last_checkpoint_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is awaited all the same: nobody else may write there yet, and it looks at the text, which is let go of."""
+    text = [["a", "b", "c"], ["b", "c", "d"]] * 50
+    options: dict[str, Any] = {"vector_size": 4, "min_count": 1, "sample": 0, "workers": 1, "backend": "numpy"}
+
+    def interrupted(*arguments: Any) -> None:
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        write_state(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("xw2v.training.checkpoint.write_state", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Word2Vec(**options).fit(text, checkpoint_dir=tmp_path)
+    assert names(tmp_path) == ["checkpoint-000001.safetensors"]
+    again = Word2Vec(**options).fit(text, checkpoint_dir=tmp_path, resume=True)
+    assert_same(again, Word2Vec(**options).fit(text))
 
 
 def test_ctrl_c_before_the_thread_that_writes_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,8 @@ class Checkpoints:
         self, folder: PathLike, every: int | str = "60s", on_warning: Callable[[str], None] | None = None
     ) -> None:
         self.folder, self._pace, self._warn = Path(folder), Pace(Interval.of(every)), on_warning or _warn
-        self._thread: threading.Thread | None = None
+        self._idle = threading.Event()  # no thread is at work
+        self._idle.set()
         self._copies: tuple[np.ndarray, ...] | None = ()
 
     @contextmanager
@@ -97,8 +98,7 @@ class Checkpoints:
         """Say what is going to be saved: `run` is called when needed, `history` and `ends` grow, `words` are done."""
         self._run, self._history, self._backend, self._ends = run, history, backend, ends
         self._pace.begin(words)
-        self._thread = threading.Thread(target=self._make_room, args=(tables,), name="xw2v checkpoint")
-        self._thread.start()
+        self._have_done(self._make_room, tables)
 
     def _make_room(self, tables: Tables) -> None:
         """Memory for the copies, touched before training has to wait for it: fresh pages take longer than a copy."""
@@ -141,7 +141,7 @@ class Checkpoints:
 
     def due(self, words: int) -> bool:
         """Is it time for the next one, and is the one before it on the disk?"""
-        due = self._pace.due(words, writing=self._thread is not None and self._thread.is_alive())
+        due = self._pace.due(words, writing=self.writing)
         complaint = self._pace.complaint()
         if complaint is not None:
             self._warn(complaint)
@@ -160,15 +160,43 @@ class Checkpoints:
             host = self._copies
         # The best tables are replaced and never changed.
         ends = EpochEnds(None, list(self._ends.records), self._ends.best)
-        arguments = (Tables(*host), position, list(self._history), ends)
-        self._thread = threading.Thread(target=self._write, args=arguments, name="xw2v checkpoint")
-        self._thread.start()
+        self._have_done(self._write, Tables(*host), position, list(self._history), ends)
 
     def wait(self) -> None:
-        """Wait until what was saved is on the disk."""
-        if self._thread is not None and self._thread.is_alive():  # Ctrl-C may have come before it began
-            self._thread.join()
-        self._thread = None
+        """Wait until what was saved is on the disk, also where Ctrl-C comes meanwhile, which is raised then.
+
+        Who waits goes on to give up the folder and the corpus, at which the thread still looks.
+        """
+        interrupt: KeyboardInterrupt | None = None
+        while self.writing:
+            # Not for the thread itself: until Python 3.13 one whose `join` is interrupted counts as ended.
+            try:
+                self._idle.wait()
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    @property
+    def writing(self) -> bool:
+        """Whether the thread is at work."""
+        return not self._idle.is_set()
+
+    def _have_done(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Have a thread do something."""
+
+        def run() -> None:
+            try:
+                work(*arguments)
+            finally:
+                self._idle.set()
+
+        try:
+            self._idle.clear()
+            threading.Thread(target=run, name="xw2v checkpoint").start()
+        except BaseException:  # as Ctrl-C: nobody is to wait for a thread that may not have begun
+            self._idle.set()
+            raise
 
     def _write(self, tables: Tables, position: Position, history: list[Progress], ends: EpochEnds) -> None:
         try:
