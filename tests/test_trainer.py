@@ -333,7 +333,7 @@ def test_many_workers_have_larger_chunks_where_there_are_enough(monkeypatch: pyt
     monkeypatch.setattr(batches, "SEGMENT", 100)
 
     def segments(tokens: int, workers: int) -> int:
-        return chunk_size(tokens, Config(), workers=workers) // 100
+        return chunk_size(tokens, Config(), Fake(), workers) // 100
 
     assert [segments(10**9, workers) for workers in (1, 31, 32, 64)] == [8, 8, 16, 32]
     assert [segments(100 * 32 * 8, workers) for workers in (1, 16, 32, 64)] == [8, 8, 4, 2]
