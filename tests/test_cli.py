@@ -637,6 +637,7 @@ def test_version_and_help(run: Run) -> None:
         shown = run(command, "--help")
         assert shown.status == 0
         assert "Examples" in shown.out or command == "data"
+        assert "encode wrote" not in " ".join(shown.out.replace("│", "").split())  # which `train` alone takes
 
 
 # A saved model that goes on

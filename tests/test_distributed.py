@@ -844,6 +844,8 @@ def test_the_command_goes_on_with_a_saved_model(text: Path) -> None:
          "workers must be 1, got 2"),
         (["{text}", "--sync", "step", "--engine", "cpu"], 2, "xw2v: error: sync='step' is done by engine 'array' on "
          "backend 'numpy', got 'cpu', 'numpy'"),
+        (["{text}", "--validation-fraction", "0.1"], 2, "xw2v: error: validation_fraction must be 0 with distributed, "
+         "got 0.1"),
         (["{text}", "--max-final-vocab", "1"], 1, "xw2v: error: a vocabulary of at least 2 words is wanted, got 1; "
          "lower min_count (5)"),
     ],

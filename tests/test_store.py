@@ -424,8 +424,9 @@ def test_source_within_the_folder_and_encoded_source(text: Path, tmp_path: Path)
     with pytest.raises(FileAccessError, match=r"text\.txt is to be read, but lies in"):
         encode(text, tmp_path, min_count=1)
     encode(text, tmp_path / "e", min_count=1)
-    with pytest.raises(CorpusError, match=r"is an encoded corpus already: use EncodedCorpus\.open"):
-        encode(tmp_path / "e", tmp_path / "f")
+    for source in (tmp_path / "e", str(tmp_path / "e"), [text, tmp_path / "e"], tmp_path):  # alone, beside, within
+        with pytest.raises(CorpusError, match=r"/e is an encoded corpus already: .* EncodedCorpus\.open"):
+            encode(source)
     with pytest.raises(MissingFileError, match="there is no folder"):
         encode(text, tmp_path / "no" / "e", min_count=1)
 

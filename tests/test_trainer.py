@@ -181,6 +181,9 @@ def test_an_epoch_in_which_the_steps_run_out_ends_there(epoch: int, start: int, 
 def test_ordered_steps_want_one_worker(option: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="workers must be 1, got 2"):
         run(Config(workers=2, **option))
+    one, many = run(Config(**option))[0], run(Config(workers=2, deterministic=True, **option))[0]
+    for ours, theirs in zip(many, one, strict=True):  # one thread trains then
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_corpus_of_one_word_is_refused() -> None:

@@ -57,7 +57,7 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
         if config.sync == "average":
             check_order(config)
             changes["workers"] = config.workers or max(1, usable_cores() // sharing)
-        elif config.workers not in (None, 1):
+        elif config.workers not in (None, 1) and not config.deterministic:
             msg = f"sync='step' takes steps in order, so workers must be 1, got {config.workers}"
             raise ConfigError(msg)
         else:

@@ -22,6 +22,7 @@ __all__ = [
     "ModelPath",
     "Quiet",
     "TextErrors",
+    "Texts",
     "Top",
     "given_options",
     "with_training_options",
@@ -38,12 +39,13 @@ ModelPath = Annotated[
     typer.Argument(metavar="MODEL", help="A model folder, or a file of word2vec (text or binary) or GloVe, also .gz."),
 ]
 Top = Annotated[int, typer.Option("--topn", "-n", min=1, help="How many.")]
+_TEXTS = "Files, folders, patterns or - for standard input: text with a sentence a line (also .gz .bz2 .xz .zst), "
+Texts = Annotated[list[str], typer.Argument(metavar="CORPUS", help=f"{_TEXTS}or Parquet.", show_default=False)]
 Corpus = Annotated[
     list[str],
     typer.Argument(
         metavar="CORPUS",
-        help="Files, folders, patterns or - for standard input: text with a sentence a line (also .gz .bz2 .xz "
-        ".zst), Parquet, or a folder that [bold]xw2v encode[/] wrote.",
+        help=f"{_TEXTS}Parquet; or one folder that [bold]xw2v encode[/] wrote.",
         show_default=False,
     ),
 ]

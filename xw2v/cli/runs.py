@@ -59,7 +59,7 @@ def fit(
     try:
         with screen.progress() as live:
             callbacks: list[Any] = [] if scores is None else [scores]
-            if callbacks or model.validation_fraction:
+            if callbacks or (model.validation_fraction and not how.get("distributed")):  # which refuses both
                 callbacks.append(lambda _, end: live.on_epoch(end))
             try:
                 model.partial_fit(

@@ -21,6 +21,7 @@ from xw2v.cli.options import (
     Memory,
     Quiet,
     TextErrors,
+    Texts,
     given_options,
     with_training_options,
 )
@@ -262,7 +263,7 @@ def _sst_column(corpus: list[str]) -> str | None:
 
 @with_training_options("min_count", "max_final_vocab", "max_vocab_size")
 def encode(
-    corpus: Corpus,
+    corpus: Texts,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", show_default=False, help="Where to.")],
     lower: Lower = None,
     column: Column = None,

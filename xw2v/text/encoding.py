@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from xw2v.errors import ConfigError, CorpusError, FileAccessError
+from xw2v.errors import ConfigError, FileAccessError
 from xw2v.files import beside, put_right, taking_place
 from xw2v.text.encoder import OnEncode, encode_blocks, read_parts
 from xw2v.text.manifest import (
@@ -21,7 +21,6 @@ from xw2v.text.manifest import (
     PARTS_ENDING,
     check_target,
     finish_folder,
-    is_encoded,
     vocabulary_options,
 )
 from xw2v.text.memory import MEMORY, Shares, memory_bytes, shares
@@ -78,9 +77,6 @@ class EncodeOptions(NamedTuple):
         As `encode`.
         """
         self._check()
-        if isinstance(source, (str, os.PathLike)) and is_encoded(source):
-            msg = f"{os.fspath(source)} is an encoded corpus already: use EncodedCorpus.open"
-            raise CorpusError(msg)
         workers = default_workers() if workers is None else workers
         share = shares(memory_bytes(self.memory) // sharing, workers)
         return open_source(source, **self.reading, workers=workers, share=share), share

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from xw2v.errors import FileAccessError, FormatError, MissingFileError
+from xw2v.errors import CorpusError, FileAccessError, FormatError, MissingFileError
 from xw2v.files import reading
+from xw2v.text.manifest import IDS_NAME, is_encoded
 
 __all__ = [
     "File",
@@ -149,6 +150,7 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
     ------
     MissingFileError    there is none
     FileAccessError     it cannot be looked at
+    CorpusError         it is a folder with an encoded corpus in it
     FormatError         it is a folder with tables of numbers in it, as a model has
     """
     if isinstance(path, str):
@@ -162,6 +164,10 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
             return [LocalFile(path)]
         files = sorted(_files_below(path))
         numbers = next((file for file in files if file.suffix == ".safetensors"), None)
+        encoded = next((file.parent for file in files if file.name == IDS_NAME and is_encoded(file.parent)), None)
+        if encoded is not None:
+            msg = f"{encoded} is an encoded corpus already: train on it alone, by xw2v train or EncodedCorpus.open"
+            raise CorpusError(msg)
         if numbers is not None:
             msg = (
                 f"{path} is no corpus but perhaps a model: it holds {numbers.name}; give texts, or an encoded corpus; "

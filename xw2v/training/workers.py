@@ -17,7 +17,7 @@ def worker_threads(config: Config, backend: Backend) -> int:
     ------
     ConfigError   the options do not go together
     """
-    if counts_steps(config) and config.workers is not None and config.workers > 1:
+    if counts_steps(config) and config.workers not in (None, 1) and not config.deterministic:
         msg = f"steps and schedule='halving' count steps in order, so workers must be 1, got {config.workers}"
         raise ConfigError(msg)
     if config.deterministic and backend.name == "cupy":
