@@ -96,10 +96,19 @@ def test_public_names() -> None:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    heavy = ("cupy", "matplotlib", "mpi4py", "numba", "typer", "rich")
+    heavy = ("cupy", "matplotlib", "mpi4py", "numba", "pyarrow", "typer", "rich")
     code = f"import sys, xw2v; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_training_on_an_encoded_corpus_does_without_arrow(tmp_path: Path) -> None:
+    """It takes 40 MiB."""
+    xw2v.encode([["a", "b", "c"]] * 20, tmp_path / "e").close()
+    words = ["train", str(tmp_path / "e"), "-o", str(tmp_path / "m"), "--sample", "0", "--engine", "array"]
+    code = f"import sys; from xw2v import cli; print(cli.main({words}), 'pyarrow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
 
 
 def imports(path: Path) -> set[str]:

@@ -20,7 +20,6 @@ from xw2v.losses import softmax
 from xw2v.preparation import FitOptions, prepared
 from xw2v.stored_model import StoredModel, load_model, save_model
 from xw2v.tensors import first_bad_row
-from xw2v.text.encoder import OnEncode
 from xw2v.text.memory import MEMORY
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training.epochs import EpochEnd
@@ -160,7 +159,7 @@ class Word2Vec(Transformer):
         encoded_dir: str | os.PathLike[str] | None = None,
         memory: int | str = MEMORY,
         progress: bool | None = None,
-        on_encode: OnEncode | None = None,
+        on_encode: Callable[[int, int | None, int], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_note: Callable[[str], None] | None = None,
         on_warning: Callable[[str], None] | None = None,

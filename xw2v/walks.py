@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,11 @@ import numpy.typing as npt
 from xw2v.display import Tell, watched
 from xw2v.errors import BackendError, ConfigError, FormatError
 from xw2v.files import PathLike, atomic_write
-from xw2v.graphs import Graph, as_graph
 from xw2v.parallel import usable_cores
 from xw2v.training.draws import Purpose, draw, stream_key
+
+if TYPE_CHECKING:
+    from xw2v.graphs import Graph
 
 __all__ = ["Walks", "random_walks", "walk_lines", "write_walks"]
 
@@ -102,6 +104,8 @@ def random_walks(
         if not isinstance(share, (int, float, np.integer, np.floating)) or not LEAST_SHARE <= share <= MOST_SHARE:
             msg = f"{name} must be a number above 0, from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {share!r}"
             raise ConfigError(msg)
+    from xw2v.graphs import as_graph  # which loads Arrow
+
     with watched("walking", "walks", progress) as tell:
         return _walks(as_graph(graph, directed), num_walks, walk_length, (p, q), seed, workers, tell)
 
