@@ -240,10 +240,14 @@ def test_rows_are_looked_at_on_the_tables_device() -> None:
     assert threads.count(threading.get_ident()) == len(records) > 0
 
 
-def test_divergence_is_one_clear_line() -> None:
+@pytest.mark.parametrize(
+    ("sample", "thinner"), [(1e-3, r"a lower sample \(0.001\)$"), (0, r"sample=0.001 \(with 0 all are kept\)$")]
+)
+def test_divergence_is_one_clear_line(sample: float, thinner: str) -> None:
     ids, offsets, _ = corpus()
-    config = Config(workers=1)
-    with pytest.raises(NumericalError, match=r"the loss is nan in epoch 1: training diverged; lower alpha \(0.025\)"):
+    config = Config(workers=1, sample=sample)
+    advice = r"lower alpha \(0.025\), or thin out frequent words by "
+    with pytest.raises(NumericalError, match=f"the loss is nan in epoch 1: training diverged; {advice}{thinner}"):
         list(Training(Tables(0, 0), ids, offsets, config, NUMPY, Fake(float("nan"))))
 
 

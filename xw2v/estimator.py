@@ -326,7 +326,7 @@ class Word2Vec(Transformer):
                 raise
             if not take():
                 self._give_up(before)
-                msg = f"some vectors are not finite: training diverged; lower alpha ({config.alpha}) or sample"
+                msg = f"some vectors are not finite: training diverged; lower alpha ({config.alpha})"
                 raise NumericalError(msg)
             if complaint := fitting.complaint():
                 _warn(shown, complaint)

@@ -234,9 +234,10 @@ class Training:
         what = self._exploded(place) if np.isfinite(result.loss) else f"the loss is {result.loss}"
         if what is not None:
             config = self.config
+            thinner = f"a lower sample ({config.sample})" if config.sample else "sample=0.001 (with 0 all are kept)"
             msg = (
                 f"{what} in epoch {place.epoch + 1}: training diverged; lower alpha ({config.alpha}), or thin out "
-                f"frequent words by a lower sample ({config.sample})"
+                f"frequent words by {thinner}"
                 + (", or set max_update_norm=0.5" if config.max_update_norm is None else "")
             )
             raise NumericalError(msg)
