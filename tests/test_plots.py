@@ -472,3 +472,22 @@ def test_the_loss_kept_aside_is_drawn_and_its_lowest_marked(tmp_path: Path) -> N
     for text in ("<!-- sentences kept aside -->", "<!-- the lowest -->", "#d55e00"):
         assert text in drawn
         assert text not in plain
+
+
+def test_learning_rates_are_drawn_below_the_losses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr("xw2v.vectors.curves.save_figure", lambda figure, path: drawn.append(figure))
+    runs = {name: [Record(0, x, 3.0, alpha * (1 - x / 100)) for x in (50, 0)] for name, alpha in (("a", 0.1), ("b", 1))}
+    plot_loss(runs["a"], tmp_path / "one.svg")
+    plot_runs({**runs, "no rates": [(0, 3.0), (9, 2.0)]}, tmp_path / "two.svg")
+    rates = [[[0, 0.1], [50, 0.05]], [[0, 1], [50, 0.5]]]
+    for figure, wanted in zip(drawn, (rates[:1], rates), strict=True):
+        above, below = figure.axes
+        assert (above.get_xlabel(), below.get_xlabel(), below.get_ylabel()) == ("", "words", "learning rate")
+        assert [line.get_xydata().tolist() for line in below.lines] == wanted
+        colours = [[line.get_color() for line in axes.lines] for axes in (above, below)]
+        assert colours[0][: len(wanted)] == colours[1]
+        assert above.get_xlim() == below.get_xlim()
+        assert below.get_position().y1 < above.get_position().y0
+    plot_loss([(0, 3.0), (1, 2.0)], tmp_path / "none.svg")
+    assert len(drawn[-1].axes) == 1

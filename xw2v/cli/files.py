@@ -45,7 +45,8 @@ def plot(
     ] = None,
     method: Annotated[str, typer.Option(help="pca; tsne or umap where scikit-learn or umap-learn is there.")] = "pca",
     loss: Annotated[
-        bool, typer.Option("--loss", help="Draw the loss of the training; with more models in place of words.")
+        bool,
+        typer.Option("--loss", help="Draw loss and learning rate of the training; with more models in place of words."),
     ] = False,
     scores: Annotated[
         bool, typer.Option("--scores", help="Draw scores of xw2v train --evaluate against time, of one model or more.")

@@ -14,7 +14,16 @@ import numpy.typing as npt
 from xw2v.drawing import printable
 from xw2v.errors import ConfigError
 from xw2v.files import PathLike
-from xw2v.vectors.figures import COLOURS, INK, check_suffix, fonts_for, new_figure, own_settings, save_figure
+from xw2v.vectors.figures import (
+    COLOURS,
+    INK,
+    check_suffix,
+    fonts_for,
+    new_figure,
+    own_settings,
+    save_figure,
+    strip_below,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +50,12 @@ def plot_loss(
 ) -> Points:
     """Draw the course of the loss: the values pale, and a moving average over them; and that of sentences kept aside.
 
+    The learning rate is drawn below, where the records have it.
+
     Parameters
     ----------
-    records : (x, loss) pairs, or records (objects or dicts) with "loss" and one of "words", "pairs", "step", "epoch"
+    records : (x, loss) pairs, or records (objects or dicts) with "loss", one of "words", "pairs", "step", "epoch", and
+        maybe "alpha", the learning rate
     path : picture to write, .png, .svg or .pdf
     xlabel : below the axis; the name of the record's field where it is not given
     epochs : `epoch_history` of a model; those with a `validation_loss` are drawn over their `words`, the best marked
@@ -67,7 +79,8 @@ def plot_loss(
     from matplotlib.ticker import EngFormatter
 
     check_suffix(Path(path))
-    name, curve = _curve(records)
+    held = list(records)
+    name, curve = _curve(held)
     figure, axes = new_figure(7.5, 4.6, title)
     if len(curve) > 10:
         axes.plot(curve[:, 0], curve[:, 1], color=COLOURS[5], linewidth=0.7, alpha=0.6, label="loss")
@@ -83,13 +96,14 @@ def plot_loss(
     if aside or len(curve) > 10:
         axes.legend(**_LEGEND)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    _draw_rates(figure, axes, [(_rates(held), COLOURS[0], "-")])
     _label_and_save(figure, axes, path, xlabel if xlabel is not None else name, "loss")
     return curve
 
 
 @own_settings()
 def plot_runs(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str | None = None) -> dict[str, Points]:
-    """Draw the moving averages of the losses of several runs in one picture.
+    """Draw the moving averages of the losses of several runs in one picture, and their learning rates below.
 
     Parameters
     ----------
@@ -106,13 +120,16 @@ def plot_runs(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str |
     from matplotlib.ticker import EngFormatter
 
     check_suffix(Path(path))
-    curves = {run: _curve(records) for run, records in runs.items()}
+    held = {run: list(records) for run, records in runs.items()}
+    curves = {run: _curve(records) for run, records in held.items()}
     figure, axes = new_figure(7.5, 4.6, title)
-    lines = []
-    for number, (_, curve) in enumerate(curves.values()):
-        style = ("-", "--", ":")[number // len(COLOURS) % 3]
-        lines += axes.plot(curve[:, 0], curve[:, 2], style, color=COLOURS[number % len(COLOURS)], linewidth=1.8)
+    lines, rates = [], []
+    for number, (run, (_, curve)) in enumerate(curves.items()):
+        colour, style = COLOURS[number % len(COLOURS)], ("-", "--", ":")[number // len(COLOURS) % 3]
+        lines += axes.plot(curve[:, 0], curve[:, 2], style, color=colour, linewidth=1.8)
+        rates.append((_rates(held[run]), colour, style))
     _name_lines(axes, lines, curves)
+    _draw_rates(figure, axes, rates)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     _label_and_save(figure, axes, path, next((name for name, _ in curves.values()), ""), "loss, moving average")
     return {run: curve for run, (_, curve) in curves.items()}
@@ -156,6 +173,28 @@ def plot_scores(runs: Mapping[str, Iterable[Any]], path: PathLike, *, title: str
     axes.set_xlim(left=0)
     _label_and_save(figure, axes, path, "seconds of training", "score")
     return curves
+
+
+def _rates(records: Iterable[Any]) -> Points:
+    """(n, 2) x and learning rate, by x, of the records that have one."""
+    found = []
+    for record in records:
+        rate = record.get("alpha") if isinstance(record, dict) else getattr(record, "alpha", None)
+        if rate is not None:
+            found.append((_pair(record)[1][0], float(rate)))
+    return np.array(sorted(found), ndmin=2)
+
+
+def _draw_rates(figure: Figure, axes: Axes, rates: Iterable[tuple[Points, str, str]]) -> None:
+    """Learning rates in a strip below the losses, each in the colour and kind of line of its run."""
+    held = [(curve, colour, style) for curve, colour, style in rates if curve.size]
+    if not held:
+        return
+    strip = strip_below(figure, axes)
+    for curve, colour, style in held:
+        strip.plot(*curve.T, style, color=colour, linewidth=1.2)
+    strip.set_ylim(bottom=0)
+    strip.set_ylabel("learning rate", color=INK, fontsize=8)
 
 
 def _name_lines(axes: Axes, lines: list[Line2D], names: Iterable[str]) -> None:
@@ -216,6 +255,6 @@ def _pair(record: Any) -> tuple[str, tuple[float, float]]:
 
 
 def _label_and_save(figure: Figure, axes: Axes, path: PathLike, x: str, y: str) -> None:
-    axes.set_xlabel(x, color=INK, fontsize=10)
+    figure.axes[-1].set_xlabel(x, color=INK, fontsize=10)  # the lowest
     axes.set_ylabel(y, color=INK, fontsize=10)
     save_figure(figure, Path(path))

@@ -36,6 +36,7 @@ __all__ = [
     "new_figure",
     "own_settings",
     "save_figure",
+    "strip_below",
 ]
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; yellow is left out, it is pale on white.
@@ -81,12 +82,7 @@ def new_figure(width: float, height: float, title: str | None) -> tuple[Figure, 
     FigureCanvasAgg(figure)
     # Margins in inches, so that a large picture has no wide frame.
     axes = figure.add_axes((0.8 / width, 0.55 / height, 1 - 0.95 / width, 1 - (1.0 if title else 0.7) / height))
-    axes.set_facecolor("white")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.tick_params(colors=GREY, labelsize=8, length=3)
-    axes.grid(visible=True, color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
+    _dress(axes)
     if title:
         shown = printable(title)
         text = axes.set_title(
@@ -94,6 +90,26 @@ def new_figure(width: float, height: float, title: str | None) -> tuple[Figure, 
         )
         _cut_to_fit(figure, text)
     return figure, axes
+
+
+def strip_below(figure: Figure, axes: Axes) -> Axes:
+    """Other axes with the same x, in the lowest fifth of the place of those that are given."""
+    place = axes.get_position()
+    fifth = place.height / 5
+    axes.set_position((place.x0, place.y0 + 1.2 * fifth, place.width, place.height - 1.2 * fifth))
+    axes.tick_params(labelbottom=False)
+    strip = figure.add_axes((place.x0, place.y0, place.width, fifth), sharex=axes)
+    _dress(strip)
+    return strip
+
+
+def _dress(axes: Axes) -> None:
+    axes.set_facecolor("white")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=GREY, labelsize=8, length=3)
+    axes.grid(visible=True, color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def _cut_to_fit(figure: Figure, text: Text) -> None:
