@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xw2v import EncodedCorpus, Word2Vec, WordVectors, encode, tensors
+from xw2v import Config, EncodedCorpus, Word2Vec, WordVectors, encode, tensors
 from xw2v.errors import (
     BackendError,
     ConfigError,
@@ -474,6 +474,15 @@ def test_arguments_that_are_nobodys_are_pythons_to_refuse() -> None:
     for name in ("fit", "partial_fit"):
         with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
             getattr(Word2Vec(), name)([["a"]], nonsense=1)
+
+
+def test_every_option_of_gensim_is_ours_or_answered() -> None:
+    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
+    for name in list(inspect.signature(models.Word2Vec).parameters):
+        option: dict[str, Any] = {name: None}
+        if name not in Config().to_dict():
+            with pytest.raises(ConfigError, match=f"Word2Vec has no option '{name}': "):
+                Word2Vec(**option)
 
 
 def test_an_encoded_corpus_refuses_other_options_of_the_vocabulary(tmp_path: Path) -> None:
