@@ -847,7 +847,7 @@ def test_the_command_goes_on_with_a_saved_model(text: Path) -> None:
         (["{text}", "--validation-fraction", "0.1"], 2, "xw2v: error: validation_fraction must be 0 with distributed, "
          "got 0.1"),
         (["{text}", "--max-final-vocab", "1"], 1, "xw2v: error: a vocabulary of at least 2 words is wanted, got 1; "
-         "lower min_count (5)"),
+         "raise max_final_vocab (1)"),
     ],
 )  # fmt: skip
 def test_an_error_of_the_command_is_one_line(words: list[str], status: int, line: str, text: Path) -> None:

@@ -107,8 +107,9 @@ class Fitting:
             if len(counts) == 1 and len(corpus.ids) == corpus.raw_words:  # min_count left nothing out
                 msg = f"the text has one distinct word, {corpus.vocabulary.words[0]!r}; at least 2 words are wanted"
                 raise CorpusError(msg)
-            least = self.config.min_count
-            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; lower min_count ({least})"
+            least, most = self.config.min_count, self.config.max_final_vocab
+            way = "raise max_final_vocab (1)" if most == 1 else f"lower min_count ({least})"
+            msg = f"a vocabulary of at least 2 words is wanted, got {len(counts)}; {way}"
             raise CorpusError(msg)
         if len(corpus) == len(corpus.ids):
             msg = (
