@@ -23,7 +23,7 @@ from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, Sha
 from xw2v.graphs import as_graph, read_edges, read_numbered_edges
 from xw2v.text import readers
 from xw2v.walk_loops import running_sums
-from xw2v.walks import Walks, walk_lines, write_walks
+from xw2v.walks import Walks, walk_blocks, walk_lines, write_walks
 
 # Two triangles that share node 2, and a tail 4 - 5.
 EDGES = np.array([[0, 1], [0, 2], [1, 2], [2, 3], [2, 4], [3, 4], [4, 5]])
@@ -393,7 +393,7 @@ def test_numbered_edges_are_the_edges(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["New York", "", "a\nb", "a\u3000"])
 def test_names_that_are_no_words_are_not_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="cannot be written as one word; rename it"):
-        write_walks(tmp_path / "walks", random_walks([(name, "b")], num_walks=1, walk_length=2))
+        write_walks(tmp_path / "walks", [random_walks([(name, "b")], num_walks=1, walk_length=2)])
     assert not list(tmp_path.iterdir())
 
 
@@ -422,10 +422,30 @@ def _peak(work: Callable[[], Any]) -> int:
         tracemalloc.stop()
 
 
-def test_walks_take_twice_what_they_are() -> None:
+@pytest.mark.parametrize("at_once", [1, 25, 60, 1000])
+@pytest.mark.parametrize("directed", [False, True])
+def test_walks_are_the_same_however_many_are_held(
+    at_once: int, directed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"num_walks": 7, "walk_length": 5, "directed": directed, "q": 0.5}
+    whole = random_walks(EDGES, **options)
+    monkeypatch.setattr("xw2v.walks._STEPS_AT_ONCE", at_once)
+    parts = list(walk_blocks(EDGES, **options))
+    assert len(parts) >= 35 * len(np.unique(EDGES)) // max(at_once, 5)
+    np.testing.assert_array_equal(np.concatenate([part.ids for part in parts]), whole.ids)
+    np.testing.assert_array_equal(np.concatenate([np.diff(part.offsets) for part in parts]), np.diff(whole.offsets))
+    again = random_walks(EDGES, **options)
+    np.testing.assert_array_equal(again.ids, whole.ids)
+    np.testing.assert_array_equal(again.offsets, whole.offsets)
+
+
+def test_walks_take_what_they_are_and_some_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
     ring = np.stack([np.arange(1000), (np.arange(1000) + 1) % 1000], axis=1)
     random_walks(ring, num_walks=1, walk_length=2)  # the loops are compiled
-    assert _peak(lambda: random_walks(ring, num_walks=10, walk_length=200)) < 2.2 * 10 * 1000 * 200 * 8
+    monkeypatch.setattr("xw2v.walks._STEPS_AT_ONCE", 100_000)
+    size = 10 * 1000 * 200 * 8
+    assert _peak(lambda: random_walks(ring, num_walks=10, walk_length=200)) < 1.25 * size
+    assert _peak(lambda: [None for _ in walk_blocks(ring, num_walks=10, walk_length=200)]) < 0.25 * size
 
 
 def test_long_walks_become_text_a_few_at_a_time() -> None:

@@ -16,6 +16,7 @@ Array = Any
 _HALF = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
 _UNIT = 2.0**-53
+_TOGETHER = 16  # walks that take a step in turn: while one waits for memory the others go on
 _MOST_TRIES = 64  # of a step drawn by rejection; then all neighbours are looked at
 
 
@@ -99,6 +100,30 @@ def _neighbour_by_share(
 
 
 @compiled()
+def _second_order(
+    starts: Array,
+    targets: Array,
+    totals: Array,
+    node: Any,
+    before: Any,
+    back: float,
+    away: float,
+    highest: float,
+    stream: Any,
+) -> Any:
+    """A neighbour drawn by weight times share: by weight, and taken as often as its share is of the largest one."""
+    turn = np.uint64(0)
+    while turn < np.uint64(2 * _MOST_TRIES):
+        other = _neighbour(starts, targets, totals, node, random_bits(stream, turn))
+        share = _share(starts, targets, before, other, back, away)
+        if (random_bits(stream, turn + _ONE) >> np.uint64(11)) * _UNIT * highest < share:
+            return other
+        turn += np.uint64(2)
+    # The tries that failed say nothing about the next one: the distribution stays the same.
+    return _neighbour_by_share(starts, targets, totals, node, before, back, away, random_bits(stream, turn))
+
+
+@compiled()
 def walk(
     starts: Array,
     targets: Array,
@@ -118,30 +143,22 @@ def walk(
     longest = walks.shape[1]
     highest = max(back, away, 1.0)
     second_order = back != 1.0 or away != 1.0
-    for w in range(first_nodes.shape[0]):
-        node = first_nodes[w]
-        before = np.int64(-1)
-        walks[w, 0] = node
-        length = 1
-        while length < longest and starts[node] < starts[node + 1]:
-            # Every step has a stream of its own: how many draws a rejection takes is not known.
-            stream = random_bits(key, np.uint64((first_walk + w) * longest + length))
-            turn = np.uint64(0)
-            while True:
-                other = _neighbour(starts, targets, totals, node, random_bits(stream, turn))
-                if before < 0 or not second_order:
-                    break
-                share = _share(starts, targets, before, other, back, away)
-                if (random_bits(stream, turn + _ONE) >> np.uint64(11)) * _UNIT * highest < share:
-                    break
-                turn += np.uint64(2)
-                if turn == np.uint64(2 * _MOST_TRIES):
-                    # The tries that failed say nothing about the next one: the distribution stays the same.
-                    bits = random_bits(stream, turn)
-                    other = _neighbour_by_share(starts, targets, totals, node, before, back, away, bits)
-                    break
-            before = node
-            node = other
-            walks[w, length] = node
-            length += 1
-        lengths[w] = length
+    for begin in range(0, first_nodes.shape[0], _TOGETHER):
+        end = min(begin + _TOGETHER, first_nodes.shape[0])
+        for w in range(begin, end):
+            walks[w, 0] = first_nodes[w]
+            lengths[w] = 1
+        for length in range(1, longest):
+            for w in range(begin, end):
+                node = walks[w, length - 1]
+                if lengths[w] < length or starts[node] == starts[node + 1]:
+                    continue  # this walk has ended
+                # Every step has a stream of its own: how many draws a rejection takes is not known.
+                stream = random_bits(key, np.uint64((first_walk + w) * longest + length))
+                if second_order and length > 1:
+                    before = walks[w, length - 2]
+                    other = _second_order(starts, targets, totals, node, before, back, away, highest, stream)
+                else:
+                    other = _neighbour(starts, targets, totals, node, random_bits(stream, np.uint64(0)))
+                walks[w, length] = other
+                lengths[w] = length + 1

@@ -9,15 +9,16 @@ drawn by rejection as in Yang et al. 2019 (KnightKing), which needs no table for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from xw2v.display import Tell, watched
+from xw2v.display import watched
 from xw2v.errors import BackendError, ConfigError, FormatError
 from xw2v.files import PathLike, atomic_write
 from xw2v.parallel import usable_cores
@@ -26,12 +27,13 @@ from xw2v.training.draws import Purpose, draw, stream_key
 if TYPE_CHECKING:
     from xw2v.graphs import Graph
 
-__all__ = ["Walks", "random_walks", "walk_lines", "write_walks"]
+__all__ = ["Walks", "random_walks", "walk_blocks", "walk_lines", "write_walks"]
 
 Ids = npt.NDArray[np.int64]
 
 
-_MOST_PARTS, _STEPS_A_PART = 1000, 1 << 20  # a part takes long enough for its thread, not too long to be waited for
+_STEPS_AT_ONCE = 1 << 24  # of walks that are held: 64 MB
+_STEPS_A_PART = 1 << 20  # takes long enough for its thread, not too long to be waited for
 _STEPS_A_TIME = 1 << 16  # as text
 
 LEAST_SHARE, MOST_SHARE = 1e-100, 1e100
@@ -93,91 +95,128 @@ def random_walks(
     >>> len(walks.offsets) - 1, sorted(set(walks.ids.tolist()))
     (6, [1, 2, 3])
     """
-    whole = {"num_walks": (num_walks, 1), "walk_length": (walk_length, 1), "seed": (seed, 0), "workers": (workers, 1)}
-    for name, (value, low) in whole.items():
-        if name == "workers" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-            msg = f"{name} must be an integer of at least {low}, got {value!r}"
-            raise ConfigError(msg)
-    for name, share in (("p", p), ("q", q)):
-        if not isinstance(share, (int, float, np.integer, np.floating)) or not LEAST_SHARE <= share <= MOST_SHARE:
-            msg = f"{name} must be a number above 0, from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {share!r}"
-            raise ConfigError(msg)
+    options = _Options(num_walks, walk_length, p, q, seed, workers).checked()
+    found, steps = _graph(graph, directed), walk_length
+    number = len(found.nodes) * num_walks
+    ids = _room((number * steps,), found.nodes.dtype, number, steps)  # of which the system gives what is written to
+    offsets = np.zeros(number + 1, np.int64)
+    walks = filled = 0
+    for block in _blocks(found, options, progress):
+        n, k = len(block.offsets) - 1, len(block.ids)
+        ids[filled : filled + k] = block.ids
+        offsets[walks + 1 : walks + n + 1] = block.offsets[1:] + filled
+        walks, filled = walks + n, filled + k
+    return Walks(ids[:filled], offsets)
+
+
+def walk_blocks(
+    graph: Any,
+    *,
+    num_walks: int = 10,
+    walk_length: int = 80,
+    p: float = 1.0,
+    q: float = 1.0,
+    directed: bool = False,
+    seed: int = 1,
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> Iterator[Walks]:
+    """The walks of `random_walks`, which takes the same, some at a time: for more of them than memory holds."""
+    options = _Options(num_walks, walk_length, p, q, seed, workers).checked()
+    return _blocks(_graph(graph, directed), options, progress)
+
+
+class _Options(NamedTuple):
+    num_walks: int
+    walk_length: int
+    p: float
+    q: float
+    seed: int
+    workers: int | None
+
+    def checked(self) -> _Options:
+        least = {"num_walks": 1, "walk_length": 1, "seed": 0, "workers": 1}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if name == "workers" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+                msg = f"{name} must be an integer of at least {low}, got {value!r}"
+                raise ConfigError(msg)
+        for name in ("p", "q"):
+            share = getattr(self, name)
+            is_number = isinstance(share, (int, float, np.integer, np.floating))
+            if not is_number or not LEAST_SHARE <= share <= MOST_SHARE:
+                msg = f"{name} must be a number above 0, from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {share!r}"
+                raise ConfigError(msg)
+        return self
+
+
+def _graph(graph: Any, directed: bool) -> Graph:
     from xw2v.graphs import as_graph  # which loads Arrow
 
-    with watched("walking", "walks", progress) as tell:
-        return _walks(as_graph(graph, directed), num_walks, walk_length, (p, q), seed, workers, tell)
+    return as_graph(graph, directed)
 
 
-def _walks(
-    found: Graph,
-    num_walks: int,
-    walk_length: int,
-    shares: tuple[float, float],
-    seed: int,
-    workers: int | None,
-    tell: Tell,
-) -> Walks:
-    V = len(found.nodes)
-    walks = _room(V * num_walks, walk_length)
-    tell(0, len(walks))
-    order = np.concatenate(
-        [np.argsort(draw(stream_key(seed, Purpose.START, turn), np.arange(V))) for turn in range(num_walks)]
-    )
-    lengths = np.empty(len(order), dtype=np.int64)
-    _run(found, order, walks, lengths, shares, stream_key(seed, Purpose.WALK), workers, tell)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    is_full = len(walks) * walk_length == offsets[-1]  # as on every graph that is not directed
-    kept = walks.reshape(-1) if is_full else walks[np.arange(walk_length) < lengths[:, None]]
-    return Walks(found.nodes[kept], offsets)
-
-
-def _room(number: int, length: int) -> Ids:
+def _room(shape: tuple[int, ...], kind: npt.DTypeLike, number: int, length: int) -> npt.NDArray[Any]:
     try:
-        return np.empty((number, length), dtype=np.int64)
+        return np.empty(shape, kind)
     except (MemoryError, ValueError, OverflowError) as error:
         msg = f"{number:,} walks of {length:,} nodes do not fit in memory; lower num_walks or walk_length"
         raise ConfigError(msg) from error
 
 
-def _run(
-    graph: Graph,
-    order: Ids,
-    walks: Ids,
-    lengths: Ids,
-    shares: tuple[float, float],
-    key: int,
-    workers: int | None,
-    tell: Tell,
-) -> None:
+def _blocks(graph: Graph, options: _Options, progress: bool | None) -> Iterator[Walks]:
     try:
         from xw2v.walk_loops import running_sums, walk
     except ImportError as error:
         msg = f"random walks need Numba ({error}): pip install numba"
         raise BackendError(msg) from error
-    cores = workers or usable_cores()
-    p, q = shares
-    parts = max(4 * cores, min(_MOST_PARTS, walks.size // _STEPS_A_PART))
-    bounds = np.linspace(0, len(order), min(len(order), parts) + 1).astype(int)
+    V, length, key = len(graph.nodes), options.walk_length, np.uint64(stream_key(options.seed, Purpose.WALK))
+    kind = np.int32 if V < 2**31 else np.int64  # half of the memory, and of what a step waits for
+    targets, totals = graph.targets.astype(kind, copy=False), running_sums(graph.starts, graph.weights)
+    many, cores = max(1, _STEPS_AT_ONCE // length), options.workers or usable_cores()
+    total = V * options.num_walks
 
-    totals = running_sums(graph.starts, graph.weights)
+    def part(first: int, order: npt.NDArray[Any], walks: npt.NDArray[Any], lengths: Ids) -> None:
+        walk(graph.starts, targets, totals, order, first, 1.0 / options.p, 1.0 / options.q, key, walks, lengths)
 
-    def part(low: int, high: int) -> None:
-        walk(graph.starts, graph.targets, totals, order[low:high], low, 1.0 / p, 1.0 / q, np.uint64(key),
-             walks[low:high], lengths[low:high])  # fmt: skip
+    with watched("walking", "walks", progress) as tell, ThreadPoolExecutor(cores) as pool:
+        tell(0, total)
+        for first, order in _orders(V, options, many):
+            walks, lengths = _room((len(order), length), kind, total, length), np.empty(len(order), np.int64)
+            part(0, order[:0].astype(kind), walks[:0], lengths[:0])  # compiled once, before the threads ask for it
+            parts = max(4 * cores, walks.size // _STEPS_A_PART)
+            bounds = np.linspace(0, len(order), min(len(order), parts) + 1).astype(int).tolist()
+            jobs = [
+                pool.submit(part, first + low, order[low:high].astype(kind), walks[low:high], lengths[low:high])
+                for low, high in pairwise(bounds)
+            ]
+            for done, job in zip(bounds[1:], jobs, strict=True):
+                job.result()
+                tell(first + done, total)
+            offsets = np.concatenate([[0], np.cumsum(lengths)])
+            is_full = walks.size == offsets[-1]  # as on every graph that is not directed
+            ids = walks.reshape(-1) if is_full else walks[np.arange(length) < lengths[:, None]]
+            yield Walks(graph.nodes[ids], offsets)
 
-    part(0, 0)  # compiled once, before the threads ask for it
-    with ThreadPoolExecutor(cores) as pool:
-        for done, _ in zip(bounds[1:].tolist(), pool.map(part, bounds[:-1], bounds[1:]), strict=True):
-            tell(done, len(order))
+
+def _orders(V: int, options: _Options, many: int) -> Iterator[tuple[int, Ids]]:
+    """(number of the first, the nodes that they begin at) of at most `many` walks, one block after the other."""
+    key, turns = partial(stream_key, options.seed, Purpose.START), max(1, many // V)
+    for first in range(0, options.num_walks, turns):
+        some = range(first, min(first + turns, options.num_walks))
+        order = np.concatenate([np.argsort(draw(key(turn), np.arange(V))) for turn in some])
+        for low in range(0, len(order), many):
+            yield first * V + low, order[low : low + many]
 
 
-def write_walks(path: PathLike, walks: Walks, names: Sequence[str] | None = None) -> None:
+def write_walks(path: PathLike, blocks: Iterable[Walks], names: Sequence[str] | None = None) -> None:
     """Write a walk a line, names parted by spaces.
 
     Parameters
     ----------
+    blocks : as `walk_blocks` gives them
     names : of nodes that are numbers from 0 on; words, which is not looked at
 
     Raises
@@ -186,8 +225,9 @@ def write_walks(path: PathLike, walks: Walks, names: Sequence[str] | None = None
     FormatError       as `walk_lines`
     """
     with atomic_write(path) as file:
-        for lines in walk_lines(walks, names):
-            file.write(lines.encode())
+        for walks in blocks:
+            for lines in walk_lines(walks, names):
+                file.write(lines.encode())
 
 
 def walk_lines(walks: Walks, names: Sequence[str] | None = None) -> Iterator[str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xw2v.cli.options import Quiet
 from xw2v.cli.outputs import check_not_in_the_corpus, check_text_output
 from xw2v.screen import Screen
+
+if TYPE_CHECKING:
+    from xw2v.walks import Walks
 
 __all__ = ["walk"]
 
@@ -39,7 +44,7 @@ def walk(
 ) -> None:  # fmt: skip
     """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
     from xw2v.graphs import read_numbered_edges
-    from xw2v.walks import random_walks, walk_lines, write_walks
+    from xw2v.walks import walk_blocks, walk_lines, write_walks
 
     to_stdout = str(output) == "-"
     if not to_stdout:
@@ -49,15 +54,24 @@ def walk(
     start = time.perf_counter()
     with screen.status("reading the graph"):
         graph = read_numbered_edges(edges, header=header)
-    walks = random_walks(
+    progress = False if to_stdout and sys.stdout.isatty() else screen.live  # a bar among the walks
+    blocks = walk_blocks(
         graph.edges, num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed,
-        workers=workers, progress=screen.live,
+        workers=workers, progress=progress,
     )  # fmt: skip
     if to_stdout:
-        for lines in walk_lines(walks, graph.names):
-            print(lines, end="")
+        for block in blocks:
+            for lines in walk_lines(block, graph.names):
+                print(lines, end="")
         return
-    with screen.status("writing the walks"):
-        write_walks(output, walks, graph.names)
+    walks = steps = 0
+
+    def counted() -> Iterator[Walks]:
+        nonlocal walks, steps
+        for block in blocks:
+            walks, steps = walks + len(block.offsets) - 1, steps + len(block.ids)
+            yield block
+
+    write_walks(output, counted(), graph.names)
     seconds = time.perf_counter() - start
-    screen.line(f"{len(walks.offsets) - 1:,} walks, {len(walks.ids):,} steps, in {seconds:.1f} s\nwrote {output}")
+    screen.line(f"{walks:,} walks, {steps:,} steps, in {seconds:.1f} s\nwrote {output}")
