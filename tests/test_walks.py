@@ -390,7 +390,7 @@ def test_numbered_edges_are_the_edges(tmp_path: Path) -> None:
     assert [found.names[node] for node in walks.ids.tolist()] == named.ids.tolist()
 
 
-@pytest.mark.parametrize("name", ["New York", "", "a\nb", "a\u3000"])
+@pytest.mark.parametrize("name", ["New York", "", "a\nb", "a\u3000", "a\ud800"])
 def test_names_that_are_no_words_are_not_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="cannot be written as one word; rename it"):
         write_walks(tmp_path / "walks", [random_walks([(name, "b")], num_walks=1, walk_length=2)])
@@ -448,7 +448,22 @@ def test_walks_take_what_they_are_and_some_in_work(monkeypatch: pytest.MonkeyPat
     assert _peak(lambda: [None for _ in walk_blocks(ring, num_walks=10, walk_length=200)]) < 0.25 * size
 
 
+@pytest.mark.parametrize("fits", [True, False])
+@pytest.mark.parametrize("names", [None, ["ä", "b", "c"]])
+def test_lines_of_walks(fits: bool, names: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not fits:  # as names of many letters
+
+        def refuse(*_: Any) -> None:
+            raise pa.ArrowCapacityError
+
+        monkeypatch.setattr("pyarrow.compute.binary_join", refuse)
+    monkeypatch.setattr("xw2v.walks._STEPS_A_TIME", 4)
+    blocks = [Walks(np.array([0, 2, 1, 1, 0]), np.array([0, 2, 3, 5])), Walks(np.array([2]), np.array([0, 1]))]
+    text = "".join(walk_lines(blocks, names))
+    assert text == ("0 2\n1\n1 0\n2\n" if names is None else "ä c\nb\nb ä\nc\n")
+
+
 def test_long_walks_become_text_a_few_at_a_time() -> None:
     walks = Walks(np.zeros(400_000, np.int64), np.arange(0, 400_001, 20_000))
-    assert _peak(lambda: next(walk_lines(walks))) < 20e6
-    assert sum(map(len, walk_lines(walks))) == 2 * 400_000
+    assert _peak(lambda: next(walk_lines([walks]))) < 20e6
+    assert sum(map(len, walk_lines([walks]))) == 2 * 400_000

@@ -225,28 +225,48 @@ def write_walks(path: PathLike, blocks: Iterable[Walks], names: Sequence[str] | 
     FormatError       as `walk_lines`
     """
     with atomic_write(path) as file:
-        for walks in blocks:
-            for lines in walk_lines(walks, names):
-                file.write(lines.encode())
+        for lines in walk_lines(blocks, names):
+            file.write(lines.encode())
 
 
-def walk_lines(walks: Walks, names: Sequence[str] | None = None) -> Iterator[str]:
-    """A walk a line, names parted by spaces, many lines at a time; `names` as in `write_walks`.
+def walk_lines(blocks: Iterable[Walks], names: Sequence[str] | None = None) -> Iterator[str]:
+    """A walk a line, names parted by spaces, many lines at a time; arguments as of `write_walks`.
 
     Raises
     ------
-    FormatError   a name has white space, or is empty: it would be read as other words.
+    FormatError   a name has white space, is empty or half a character: it would be read as other words.
     """
-    if walks.ids.dtype.kind == "U":
-        other = next((name for name in np.unique(walks.ids).tolist() if name.split() != [name]), None)
-        if other is not None:
-            msg = f"the node {other!r} cannot be written as one word; rename it, or fit the walks without a file"
+    import pyarrow as pa
+
+    known = None if names is None else pa.array(names, pa.large_string())
+    for walks in blocks:
+        if walks.ids.dtype.kind == "U":
+            _check_words(np.unique(walks.ids).tolist())
+        number = len(walks.offsets) - 1
+        many = max(1, _STEPS_A_TIME * number // max(1, len(walks.ids)))
+        for start in range(0, number, many):
+            bounds = walks.offsets[start : start + many + 1]
+            ids = pa.array(walks.ids[bounds[0] : bounds[-1]])
+            shown = ids if known is None else known.take(ids)
+            yield from _lines(shown, bounds - bounds[0])
+
+
+def _check_words(nodes: list[str]) -> None:
+    for node in nodes:
+        if node.split() != [node] or node.encode(errors="replace") != node.encode(errors="surrogatepass"):
+            msg = f"the node {node!r} cannot be written as one word; rename it, or fit the walks without a file"
             raise FormatError(msg)
-    number = len(walks.offsets) - 1
-    many = max(1, _STEPS_A_TIME * number // max(1, len(walks.ids)))
-    for start in range(0, number, many):
-        bounds = walks.offsets[start : start + many + 1].tolist()
-        ids = walks.ids[bounds[0] : bounds[-1]]
-        shown = ids.astype(str).tolist() if names is None else [names[node] for node in ids.tolist()]
-        lines = (" ".join(shown[a - bounds[0] : b - bounds[0]]) for a, b in pairwise(bounds))
-        yield "\n".join(lines) + "\n"
+
+
+def _lines(shown: Any, bounds: Ids) -> Iterator[str]:
+    """The walks of some lines, given an Arrow array of nodes; one at a time where Arrow could not hold their text."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    try:
+        walks = pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), shown.cast(pa.string()))
+        lines = pc.binary_join(walks, " ")
+        yield pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_py() + "\n"
+    except (pa.ArrowInvalid, pa.ArrowCapacityError):  # names of tens of thousands of letters
+        for low, high in pairwise(bounds.tolist()):
+            yield " ".join(map(str, shown[low:high].to_pylist())) + "\n"

@@ -60,9 +60,8 @@ def walk(
         workers=workers, progress=progress,
     )  # fmt: skip
     if to_stdout:
-        for block in blocks:
-            for lines in walk_lines(block, graph.names):
-                print(lines, end="")
+        for lines in walk_lines(blocks, graph.names):
+            print(lines, end="")
         return
     walks = steps = 0
 
