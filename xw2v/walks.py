@@ -32,7 +32,7 @@ __all__ = ["Walks", "random_walks", "walk_blocks", "walk_lines", "write_walks"]
 Ids = npt.NDArray[np.int64]
 
 
-_STEPS_AT_ONCE = 1 << 24  # of walks that are held: 64 MB
+_STEPS_AT_ONCE = 1 << 22  # of walks that are held: 16 MB
 _STEPS_A_PART = 1 << 20  # takes long enough for its thread, not too long to be waited for
 _STEPS_A_TIME = 1 << 16  # as text
 
