@@ -141,7 +141,12 @@ bench job 60 job tf32
 bench losses 120 losses
 bench ceilings 90 ceilings questions
 # Two ranks on one GPU, which NCCL from 2.31 on allows when it is told to. A wheel of MPI may be among --wheels.
-PATH="$PATH:$packages/site/bin" LD_LIBRARY_PATH="$packages/site/lib:${LD_LIBRARY_PATH:-}" on_gpu ranks 90 mpiexec bash -euc '
+for wheel in "${wheels:-.}"/mpich-*.whl; do  # of whose libraries pip, told a --target, leaves out
+    [ -e "$wheel" ] || continue
+    "$python" -m zipfile -e "$wheel" "$packages/mpich" && mpi=$(echo "$packages"/mpich/*.data/data) && chmod +x "$mpi"/bin/*
+    export PATH="$PATH:$mpi/bin" LD_LIBRARY_PATH="$mpi/lib:${LD_LIBRARY_PATH:-}"
+done
+on_gpu ranks 90 mpiexec bash -euc '
     "$0" -m xw2v data write world "$1/world.txt"
     NCCL_MULTI_RANK_GPU_ENABLE=1 mpiexec -n 2 "$0" -m xw2v train "$1/world.txt" -o "$1/world" --distributed --backend cupy
     "$0" -m xw2v info "$1/world"' "$python" "$packages"
