@@ -317,11 +317,12 @@ def softmax(bench: Bench) -> None:
         chunk = read_chunk(ids[:n], offsets, 0, n)
         steady(bench, "softmax", engine, tables, chunk, V=len(counts), tf32=tf32)
     # How much of the scores is held at a time: a block may stay in the cache, but each adds to the table once more.
-    held = blocks._FEW["cupy"]
-    for megabytes in () if bench.fake else (32, 128, 2048):
-        blocks._FEW["cupy"] = megabytes << 20
+    held = blocks._HELD["cupy"]
+    for megabytes in () if bench.fake else (128, 512, 4096):
+        blocks._HELD["cupy"] = megabytes << 20
+        engine = ArrayEngine(config, counts, backend)
         steady(bench, "softmax", engine, tables, chunk, V=len(counts), tf32=True, held_MB=megabytes)
-    blocks._FEW["cupy"] = held
+    blocks._HELD["cupy"] = held
 
 
 def steady(bench: Bench, part: str, engine: Any, tables: Any, chunk: Chunk, **what: Any) -> None:

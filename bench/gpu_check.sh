@@ -148,6 +148,7 @@ for wheel in "${wheels:-.}"/mpich-*.whl; do  # of whose libraries pip, told a --
 done
 on_gpu ranks 90 mpiexec bash -euc '
     "$0" -m xw2v data write world "$1/world.txt"
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     NCCL_MULTI_RANK_GPU_ENABLE=1 mpiexec -n 2 "$0" -m xw2v train "$1/world.txt" -o "$1/world" --distributed --backend cupy
     "$0" -m xw2v info "$1/world"' "$python" "$packages"
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \

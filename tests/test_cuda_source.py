@@ -284,6 +284,27 @@ def test_centres_in_flight(kernels: Make) -> None:
     assert blocks(132, 2, batch_size=4096) == 66
 
 
+@pytest.mark.parametrize(
+    ("multiprocessors", "clusters", "options", "cluster"),
+    [
+        (132, True, {}, 2),
+        (131, True, {}, 1),
+        (132, False, {}, 1),
+        (132, True, {"batch_size": 67 * 16}, 1),
+        (20, True, {"batch_size": 160}, 2),
+    ],
+    ids=str,
+)
+def test_two_blocks_share_a_group_where_there_are_enough(
+    multiprocessors: int, clusters: bool, options: dict[str, Any], cluster: int, kernels: Make
+) -> None:
+    device, config = kernels(), Config(vector_size=4, backend="cupy", **options)
+    device.multiprocessors, device.clusters, device.cluster = multiprocessors, clusters, cluster
+    engine = CudaEngine(config, corpus()[2], NumpyBackend("a test"), kernels=device)
+    assert engine.cluster == cluster
+    assert engine.blocks == min(multiprocessors // cluster, options.get("batch_size", 66 * 16) // 16)
+
+
 def test_noise_words_of_a_group_by_default(kernels: Make) -> None:
     engine = CudaEngine(Config(vector_size=4), corpus()[2], NumpyBackend("a test"), kernels=kernels())
     assert engine.group_negatives == 32

@@ -66,6 +66,9 @@ class HostCupy(CupyBackend):
     def multiply(self, a: Any, b: Any, out: Any, *, add: bool = False) -> None:
         out[...] = np.matmul(a, b) + (out if add else 0)
 
+    def memory(self) -> None:
+        return None
+
     def to_host(self, array: Any) -> np.ndarray:
         return np.asarray(array)
 
@@ -235,7 +238,7 @@ def test_softmax_in_place_is_the_definitions(
     backend: CupyBackend, dtype: str, T: int, V: int, D: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(softmax, "_ROWS", 3)
-    monkeypatch.setattr(softmax, "_FEW", {"cupy": few, "numpy": few})
+    monkeypatch.setattr(softmax, "_HELD", {"cupy": few, "numpy": few})
     rng = np.random.default_rng(T + V)
     arrays = rng.standard_normal((T, D)), rng.integers(0, 4, T).astype(float), 2 * rng.standard_normal((V, D))
     centers, weights = (backend.from_host(np.repeat(array, 2, axis=0).astype(dtype))[::2] for array in arrays[:2])
@@ -318,7 +321,7 @@ def test_words_are_taken_in_tiles_where_their_scores_are_too_many(
     backend: CupyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(softmax, "_ROWS", 3)
-    monkeypatch.setattr(softmax, "_FEW", {"cupy": 4, "numpy": 4})
+    monkeypatch.setattr(softmax, "_HELD", {"cupy": 4, "numpy": 4})
     monkeypatch.setattr(softmax, "_MOST", 4 * 3 * 29)
     in_blocks = mock.Mock(wraps=softmax.expectation_in_blocks)
     monkeypatch.setattr(softmax, "expectation_in_blocks", in_blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_blocks(library: Library, dtype: str, few: int, monkeypatch: pytest.Monk
     """Blocks of a few rows, tiles of a few words, and all at once."""
     monkeypatch.setattr(softmax, "_ROWS", 3)
     monkeypatch.setattr(softmax, "_MOST", few)
-    monkeypatch.setattr(softmax, "_FEW", {"numpy": few})
+    monkeypatch.setattr(softmax, "_HELD", {"numpy": few})
     arrays = problem(20, 30)
     ours = [library.asarray(array, dtype) for array in arrays]
     found = softmax.expectation_in_blocks(*ours, backend=library.backend)
@@ -80,11 +81,26 @@ def test_scores_that_exp_does_not_hold(library: Library, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("V", [1000, 10**6, 10**8])
-@pytest.mark.parametrize(("backend", "few"), [("numpy", 8 << 20), ("cupy", 512 << 20)])
-def test_how_many_scores_are_held(backend: str, few: int, V: int) -> None:
-    rows, tile = softmax.block_size(backend, V)
+@pytest.mark.parametrize("few", [8 << 20, 2 << 30])
+def test_how_many_scores_are_held(few: int, V: int) -> None:
+    rows, tile = softmax.block_size(few, V)
     assert rows >= 128
     room = max(few, 32 << 20)
     assert 4 * rows * min(tile, V) <= room
     assert rows == max(128, few // (4 * V))
     assert tile == room // 4 // rows if V == 10**8 else tile > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "memory", "held"),
+    [
+        ("cupy", (1, 140 << 30), 2 << 30),
+        ("cupy", (1, 8 << 30), 256 << 20),
+        ("cupy", None, 2 << 30),
+        ("numpy", None, 8 << 20),
+        ("other", (1, 1), 8 << 20),
+    ],
+)
+def test_a_small_gpu_holds_fewer_scores(name: str, memory: tuple[int, int] | None, held: int) -> None:
+    backend: Any = SimpleNamespace(name=name, memory=lambda: memory)
+    assert softmax.bytes_held(backend) == held

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from array_api_compat import device
+from array_api_compat import device, is_cupy_array, is_torch_array
 
 from xw2v.parallel import in_parallel, usable_cores
 
@@ -132,11 +132,14 @@ def largest(values: FloatArray, n: int) -> Places:
 
 
 def struck_out(values: Any, rows: Any, *, xp: Any) -> Any:
-    """(Q, V) values of any array library with -inf in the columns (Q, k) of their row; on NumPy they are changed."""
+    """(Q, V) values of any array library with -inf in the columns (Q, k) of their row; they may be changed."""
     if isinstance(values, np.ndarray):
         np.put_along_axis(values, rows, -np.inf, axis=1)
         return values
     on = device(values)
+    if is_cupy_array(values) or is_torch_array(values):  # others may not be changed at chosen places
+        values[xp.arange(len(rows), device=on)[:, None], rows] = -xp.inf
+        return values
     place = xp.arange(values.shape[1], dtype=rows.dtype, device=on)[None, :]
     nothing = xp.asarray(-xp.inf, dtype=values.dtype, device=on)
     for i in range(rows.shape[1]):

@@ -31,7 +31,7 @@ from xw2v.training.draws import Purpose, draw, stream_key
 from xw2v.training.engines import ChunkResult, Rate, Tables
 from xw2v.training.engines.sampled import sampling_of
 from xw2v.training.engines.scratch import bytes_a_token, centers_at_once, in_pairs, pairs_a_center, scratch_bytes
-from xw2v.training.engines.softmax import block_size, expectation_of
+from xw2v.training.engines.softmax import block_size, bytes_held, expectation_of
 from xw2v.training.sampling import (
     AliasTable,
     alias_table,
@@ -77,7 +77,7 @@ class ArrayEngine:
 
     def scratch_bytes(self, V: int, D: int, tokens: int) -> int:
         """See `DeviceEngine.scratch_bytes`."""
-        block = block_size(self.backend.name, V) if self.config.loss == "softmax" else None
+        block = block_size(bytes_held(self.backend), V) if self.config.loss == "softmax" else None
         return scratch_bytes(self.config, self.batch_size, self.group_negatives, V, D, tokens, block)
 
     def train_chunk(self, tables: Tables, chunk: Chunk, epoch: int, rate: Rate, skip: int = 0) -> ChunkResult:

@@ -39,6 +39,7 @@ SLACK = 4  # steps of a row point different ways, their sum is shorter than they
 _THREADS = 256
 _TRAIN_THREADS = 512  # `__launch_bounds__` of train_groups: with few groups in flight, each wants many threads
 _TENSOR_CORES = 80  # the first compute capability that has TF32
+_CLUSTERS = 90  # the first one whose blocks can form clusters
 
 
 class Tiles(NamedTuple):
@@ -59,6 +60,7 @@ class Kernels(Protocol):
     multiprocessors: int
     shared_bytes: int  # most that a block may have
     tf32: bool  # products are taken on tensor cores
+    clusters: bool  # several blocks can share a group
 
     def compile(self, shape: Sequence[int], cluster: int = 1) -> None:
         """For groups of this shape alone, `cluster` blocks each: see SHAPE and CLUSTER in `sgns.cu`."""
@@ -92,7 +94,8 @@ class CupyKernels:
         import cupy
 
         device = cupy.cuda.Device()
-        self.tf32 = tf32 and int(device.compute_capability) >= _TENSOR_CORES
+        capability = int(device.compute_capability)
+        self.tf32, self.clusters = tf32 and capability >= _TENSOR_CORES, capability >= _CLUSTERS
         attributes = device.attributes
         self.multiprocessors = int(attributes["MultiProcessorCount"])
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
@@ -138,9 +141,9 @@ class CudaEngine:
     blocks : int or None
         Groups in flight at once; None: with `batch_size` as many as have so many centres, else 66, and one a
         multiprocessor at most.
-    cluster : int
+    cluster : int or None
         Blocks that share a group, each with its part of the columns: 1, 2 or 4. More than one want compute capability
-        9.0, and as many multiprocessors a group.
+        9.0, and as many multiprocessors a group. None: two where that leaves no group without its multiprocessors.
     kernels : Kernels or None
         None: of the backend's GPU.
     """
@@ -156,7 +159,7 @@ class CudaEngine:
         backend: Backend,
         *,
         blocks: int | None = None,
-        cluster: int = 1,
+        cluster: int | None = None,
         kernels: Kernels | None = None,
     ) -> None:
         self.config, self.backend = config, backend
@@ -164,6 +167,9 @@ class CudaEngine:
         self._kernels = kernels or CupyKernels(tf32=config.tf32)
         self.tf32, self.multiprocessors = self._kernels.tf32, self._kernels.multiprocessors
         self._tiles = _TF32 if self.tf32 else _FLOAT32
+        wanted = _MOST_GROUPS if config.batch_size is None else max(1, config.batch_size // config.group_size)
+        if cluster is None:
+            cluster = 2 if self._kernels.clusters and 2 * (blocks or wanted) <= self.multiprocessors else 1
         self.cluster = cluster
         self.tile = _tile(self._tiles, config, self.group_negatives, cluster, self._kernels.shared_bytes)
         self._bounded = config.max_update_norm is not None
@@ -177,7 +183,6 @@ class CudaEngine:
         self._noise_below, self._noise_alias = backend.from_host(table.thresholds), backend.from_host(table.alias)
         kept = counts * keep_probabilities(counts, config.sample, config.subsampling)
         self._shares, self._noise = kept / kept.sum(), noise
-        wanted = _MOST_GROUPS if config.batch_size is None else max(1, config.batch_size // config.group_size)
         self.set_blocks(blocks or max(1, min(self.multiprocessors // cluster, wanted)))
         self._chunks: dict[tuple[int, int], Chunk] = {}
         self._source: np.ndarray | None = None

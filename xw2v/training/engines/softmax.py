@@ -12,12 +12,23 @@ import numpy as np
 from xw2v.backend import Backend, CupyBackend
 from xw2v.losses import SoftmaxExpectation, softmax_expectation
 
-__all__ = ["BufferedExpectation", "CupyExpectation", "block_size", "expectation_in_blocks", "expectation_of"]
+__all__ = [
+    "BufferedExpectation",
+    "CupyExpectation",
+    "block_size",
+    "bytes_held",
+    "expectation_in_blocks",
+    "expectation_of",
+]
 
 Array = Any
 
 _ROWS = 128  # a product with fewer rows is slow
-_FEW = {"cupy": 512 << 20, "numpy": 8 << 20}  # bytes of scores that are worth more rows: a cache holds them
+_HELD = {
+    "cupy": 2 << 30,
+    "numpy": 8 << 20,
+}  # bytes of scores; a CPU's cache holds them, a GPU has them once a step
+_SHARE = 32  # of a GPU's memory
 _PITCH = 32  # rows of scores on a GPU begin at multiples of it: else cuBLAS has no tensor cores for them
 _ODDS_THREADS, _ODDS_BLOCKS = 512, 2  # of a multiprocessor, so that one reads while the other computes
 _MOST = 32 << 20  # bytes of scores beyond which words are taken in tiles, though that is a product more
@@ -30,11 +41,16 @@ def expectation_of(backend: Backend) -> Callable[[Array, Array, Array], SoftmaxE
     return BufferedExpectation(backend) if backend.name == "numpy" else partial(expectation_in_blocks, backend=backend)
 
 
-def block_size(backend: str, V: int) -> tuple[int, int]:
-    """How many centres, and how many of the V words, have their scores held at a time by `expectation_in_blocks`."""
-    few = _FEW.get(backend, _FEW["numpy"]) // 4
-    rows = max(_ROWS, few // V)
-    return rows, max(few, _MOST // 4) // rows
+def bytes_held(backend: Backend) -> int:
+    """How many bytes of scores are held at a time."""
+    most, memory = _HELD.get(backend.name, _HELD["numpy"]), backend.memory()
+    return min(most, memory[1] // _SHARE) if backend.name == "cupy" and memory is not None else most
+
+
+def block_size(held: int, V: int) -> tuple[int, int]:
+    """How many centres, and how many of the V words, have their scores held at a time, in so many bytes."""
+    rows = max(_ROWS, held // 4 // V)
+    return rows, max(held, _MOST) // 4 // rows
 
 
 def expectation_in_blocks(
@@ -42,7 +58,7 @@ def expectation_in_blocks(
 ) -> SoftmaxExpectation:
     """The same for any library."""
     xp = backend.xp
-    rows, tile = block_size(backend.name, outside_vectors.shape[0])
+    rows, tile = block_size(bytes_held(backend), outside_vectors.shape[0])
     normalizers, d_centers, d_outside = [], [], None
     for start in range(0, max(1, centers.shape[0]), rows):  # of no centres, too, a gradient is wanted
         some = slice(start, min(start + rows, centers.shape[0]))
@@ -104,13 +120,13 @@ class CupyExpectation:
     """The same on a GPU: scores become odds in place, in one kernel; the rest is three products a block of rows."""
 
     def __init__(self, backend: CupyBackend) -> None:
-        self._backend = backend
+        self._backend, self._held = backend, bytes_held(backend)
 
     def __call__(self, centers: Array, weights: Array, outside_vectors: Array) -> SoftmaxExpectation:
         """See `softmax_expectation`."""
         xp, multiply = self._backend.xp, self._backend.multiply
         (T, D), V = centers.shape, outside_vectors.shape[0]
-        most, tile = block_size(self._backend.name, V)
+        most, tile = block_size(self._held, V)
         if tile < V or T == 0:
             return expectation_in_blocks(centers, weights, outside_vectors, backend=self._backend)
         rows = -(-T // -(-T // most))  # blocks of one size, no small one behind them
