@@ -6,7 +6,7 @@ import errno
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,6 +84,25 @@ def test_a_full_disk(imported: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     assert imported().twice(2) == 4
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "refused"), KeyboardInterrupt()], ids=repr)
+def test_what_could_not_be_kept_is_not_taken_for_an_older_versions(
+    error: BaseException, imported: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numba notes where code will be before it is there, and an older version's code may still lie there."""
+
+    def stopped(*_: Any) -> None:
+        raise error
+
+    assert imported().twice(2) == 4
+    (tmp_path / "of_one_function.py").write_text(SOURCE.replace("2 * x", "30 * x"))
+    importlib.invalidate_caches()
+    with monkeypatch.context() as patch:
+        patch.setattr(caching.IndexDataCacheFile, "_save_data", stopped)
+        with suppress(KeyboardInterrupt):
+            assert imported().twice(2) == 60
+    assert imported().twice(2) == 60
+
+
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("left", [b"", b"no pickle"])
 def test_a_damaged_file_is_written_anew(imported: Import, tmp_path: Path, ending: str, left: bytes) -> None:
@@ -95,6 +114,15 @@ def test_a_damaged_file_is_written_anew(imported: Import, tmp_path: Path, ending
         twice = imported().twice
         assert twice(2) == 4
         assert sum(twice.stats.cache_hits.values()) == hits
+
+
+def test_a_damaged_file_on_a_full_disk(imported: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be written anew either."""
+    assert imported().twice(2) == 4
+    (path,) = (tmp_path / "cache").rglob("*.nbi")
+    path.write_bytes(b"")
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_save_index", refuse(errno.ENOSPC))
+    assert imported().twice(2) == 4
 
 
 def test_whoever_waits_is_told_whether_the_next_run_waits_too(monkeypatch: pytest.MonkeyPatch) -> None:

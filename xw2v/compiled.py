@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from glob import escape
+from pathlib import Path
 from typing import Any
 
 from numba import njit
@@ -28,8 +30,19 @@ class _Cache(FunctionCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled, if the disk takes it."""
-        with suppress(OSError):
+        with suppress(Exception):  # of a damaged index, too, in whose place none could be written
+            self._forget_older()
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+    def _forget_older(self) -> None:
+        """Remove code that no index names: an older version of the function.
+
+        Numba numbers files from 1 again then, and names one before it writes it. A run that is stopped between the
+        two, or finds the disk full, would leave the older version to be taken for this one.
+        """
+        if not self._cache_file._load_index():  # type: ignore[no-untyped-call]
+            for path in Path(self.cache_path).glob(f"{escape(self._impl.filename_base)}.*.nbc"):
+                path.unlink(missing_ok=True)
 
 
 def compiled(**how: Any) -> Callable[[Function], Any]:
