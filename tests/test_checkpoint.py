@@ -616,3 +616,26 @@ def test_ctrl_c_before_the_thread_that_writes_has_begun(tmp_path: Path, monkeypa
     assert_same(
         model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, resume=True), model(MODES["cpu"]).fit(encoded())
     )
+
+
+def test_ctrl_c_just_after_the_thread_that_writes_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is awaited as any other."""
+    start, begun, started = threading.Thread.start, threading.Event(), list[str]()
+
+    def slow(*arguments: Any) -> None:
+        begun.set()
+        time.sleep(0.2)
+        write_state(*arguments)
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        started.append(self.name)
+        if started.count("xw2v checkpoint") == 2:  # the first one makes room
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("xw2v.training.checkpoint.write_state", slow)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path)
+    assert [name for name in names(tmp_path) if name.startswith("checkpoint-")]

@@ -184,18 +184,21 @@ class Checkpoints:
 
     def _have_done(self, work: Callable[..., None], *arguments: Any) -> None:
         """Have a thread do something."""
+        turn = threading.Lock()  # whoever takes it first says whether the work is done
 
         def run() -> None:
-            try:
-                work(*arguments)
-            finally:
-                self._idle.set()
+            if turn.acquire(blocking=False):
+                try:
+                    work(*arguments)
+                finally:
+                    self._idle.set()
 
         try:
             self._idle.clear()
             threading.Thread(target=run, name="xw2v checkpoint").start()
-        except BaseException:  # as Ctrl-C: nobody is to wait for a thread that may not have begun
-            self._idle.set()
+        except BaseException:  # as Ctrl-C: nobody is to wait for a thread that may never begin, and then it may not
+            if turn.acquire(blocking=False):
+                self._idle.set()
             raise
 
     def _write(self, tables: Tables, position: Position, history: list[Progress], ends: EpochEnds) -> None:
