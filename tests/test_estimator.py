@@ -470,6 +470,13 @@ def test_arguments_of_gensim_lead_on(call: Callable[[Word2Vec], object], way: st
         call(Word2Vec())
 
 
+def test_of_several_arguments_of_gensim_the_first_is_answered() -> None:
+    given: dict[str, Any] = dict.fromkeys(("update", "report", "total_words", "word_count", "queue_factor", "window"))
+    for first in given:
+        with pytest.raises(ConfigError, match=f"partial_fit has no argument '{first}'"):
+            Word2Vec().partial_fit([["a"]], **{first: 1} | given)
+
+
 def test_arguments_that_are_nobodys_are_pythons_to_refuse() -> None:
     for name in ("fit", "partial_fit"):
         with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):

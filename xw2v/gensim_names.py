@@ -196,9 +196,10 @@ def _answering(method: Any, called: str, ways: Ways) -> Any:
 
     @wraps(method)
     def checked(*given: Any, **named: Any) -> Any:
-        for name in named.keys() & ways.keys() if named else ():
-            msg = f"{called} has no argument {name!r}: {ways[name]}"
-            raise ConfigError(msg)
+        for name in named:
+            if name in ways:
+                msg = f"{called} has no argument {name!r}: {ways[name]}"
+                raise ConfigError(msg)
         return method(*given, **named)
 
     return checked
