@@ -343,7 +343,8 @@ def test_many_workers_have_larger_chunks_where_there_are_enough(monkeypatch: pyt
         return chunk_size(tokens, Config(), Fake(), workers) // 100
 
     assert [segments(10**9, workers) for workers in (1, 31, 32, 64)] == [8, 8, 16, 32]
-    assert [segments(100 * 32 * 8, workers) for workers in (1, 16, 32, 64)] == [8, 8, 4, 2]
+    assert [segments(100 * 32 * 8, workers) for workers in (1, 16, 32, 64)] == [8, 8, 8, 8]  # not smaller, either
+    assert [segments(100 * 64 * 12, workers) for workers in (1, 32, 64)] == [8, 12, 8]
     ids, config = np.zeros(10**6, np.int32), Config(vector_size=4, workers=32)
     engine, offsets = ArrayEngine(config, np.array([10**6]), NUMPY), np.array([0, 10**6])
     tables = initial_tables(1, config, NUMPY)

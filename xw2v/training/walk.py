@@ -100,9 +100,11 @@ def chunk_size(n: int, config: Config, engine: Engine, workers: int = 1) -> int:
     segments = -(-n // batches.SEGMENT)
     if isinstance(engine, AheadEngine):
         return batches.SEGMENT * max(1, min(engine.chunk_segments, segments // engine.chunks_an_epoch))
+    few = engine.chunk_segments or _SEGMENTS_A_CHUNK
+    most = engine.chunk_segments or segments_for(config, _MOST_WORK)
     times = max(1, workers // _WORKERS)
-    most = engine.chunk_segments or min(times * _SEGMENTS_A_CHUNK, segments_for(config, _MOST_WORK))
-    return batches.SEGMENT * max(1, min(most, segments // (times * _CHUNKS_AN_EPOCH)))
+    wanted = max(min(factor * few, segments // (factor * _CHUNKS_AN_EPOCH)) for factor in (1, times))
+    return batches.SEGMENT * max(1, min(most, wanted))
 
 
 def segments_for(config: Config, work: float) -> int:
