@@ -448,6 +448,12 @@ def test_walks_take_what_they_are_and_some_in_work(monkeypatch: pytest.MonkeyPat
     assert _peak(lambda: [None for _ in walk_blocks(ring, num_walks=10, walk_length=200)]) < 0.25 * size
 
 
+def test_walks_that_end_early_need_no_room_for_long_names() -> None:
+    walks = random_walks([("a" * 10_000, "b" * 10_000)], num_walks=1, walk_length=10**7, directed=True)
+    assert sorted(np.diff(walks.offsets).tolist()) == [1, 2]
+    assert sorted(node[0] for node in walks.ids.tolist()) == ["a", "b", "b"]
+
+
 @pytest.mark.parametrize("fits", [True, False])
 @pytest.mark.parametrize("names", [None, ["ä", "b", "c"]])
 def test_lines_of_walks(fits: bool, names: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,15 +98,18 @@ def random_walks(
     options = _Options(num_walks, walk_length, p, q, seed, workers).checked()
     found, steps = _graph(graph, directed), walk_length
     number = len(found.nodes) * num_walks
-    ids = _room((number * steps,), found.nodes.dtype, number, steps)  # of which the system gives what is written to
+    # Room for names would be that of the longest one in each step, and walks may end early.
+    are_names = found.nodes.dtype.kind == "U"
+    walked = found._replace(nodes=np.arange(len(found.nodes), dtype=np.int32)) if are_names else found
+    ids = _room((number * steps,), walked.nodes.dtype, number, steps)  # of which the system gives what is written to
     offsets = np.zeros(number + 1, np.int64)
     walks = filled = 0
-    for block in _blocks(found, options, progress):
+    for block in _blocks(walked, options, progress):
         n, k = len(block.offsets) - 1, len(block.ids)
         ids[filled : filled + k] = block.ids
         offsets[walks + 1 : walks + n + 1] = block.offsets[1:] + filled
         walks, filled = walks + n, filled + k
-    return Walks(ids[:filled], offsets)
+    return Walks(found.nodes[ids[:filled]] if are_names else ids[:filled], offsets)
 
 
 def walk_blocks(
@@ -196,7 +199,7 @@ def _blocks(graph: Graph, options: _Options, progress: bool | None) -> Iterator[
                 job.result()
                 tell(first + done, total)
             offsets = np.concatenate([[0], np.cumsum(lengths)])
-            is_full = walks.size == offsets[-1]  # as on every graph that is not directed
+            is_full = walks.size == offsets[-1]  # as on a graph whose nodes all have edges that lead on
             ids = walks.reshape(-1) if is_full else walks[np.arange(length) < lengths[:, None]]
             yield Walks(graph.nodes[ids], offsets)
 
