@@ -979,6 +979,27 @@ def test_one_line_and_nothing_written(
     assert _files(corpus.parent) == before
 
 
+@pytest.mark.parametrize("output", ["texts/.models", "texts/.models/v.txt", "e/model"])
+def test_an_output_where_no_text_is_read_from(run: Run, corpus: Path, output: str) -> None:
+    Path("texts/.models").mkdir(parents=True)
+    shutil.copy(corpus, "texts/t.txt")
+    assert run("encode", "texts", "-o", "e").status == 0
+    if output == "texts/.models":
+        Path(output).rmdir()
+    for _ in range(2):
+        command = ["train", output.split("/")[0], "-o", output, "--epochs", "1", "--vector-size", "2"]
+        assert run(*command).status == 0, command
+
+
+def test_a_link_among_the_texts_is_no_output(run: Run, corpus: Path) -> None:
+    Path("texts").mkdir()
+    shutil.copy(corpus, "texts/t.txt")
+    Path("v.txt").write_text("1 1\nold 1\n")
+    Path("texts/v.txt").symlink_to(Path("v.txt").absolute())
+    _refused(run("train", "texts", "-o", "texts/v.txt", "--epochs", "1"), 1, "it lies in texts, all of which is")
+    assert Path("v.txt").read_text() == "1 1\nold 1\n"
+
+
 def test_a_file_that_may_not_be_read(run: Run) -> None:
     if os.geteuid() == 0:
         pytest.skip("root reads everything")
@@ -1116,11 +1137,16 @@ def test_what_nobody_expected_is_one_line_and_debug_shows_it_all(
         msg = "two\nlines"
         raise RuntimeError(msg)
 
+    def full_disk(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space", "other")
+
     monkeypatch.setattr("xw2v.cli.questions.load", broken)
     _refused(run("neighbors", model, "king"), 1, "xw2v: error: RuntimeError: two lines (--debug shows where)")
     shown = run("neighbors", model, "king", "--debug")
     monkeypatch.setattr("xw2v.cli.questions.load", lambda _: (Path("a" * 300) / "b").stat())
     _refused(run("neighbors", model, "king"), 1, "aaa/b: File name too long (--debug shows where)")
+    monkeypatch.setattr("xw2v.cli.questions.load", full_disk)
+    _refused(run("neighbors", model, "king"), 1, "xw2v: error: other: No space (--debug shows where)")
     assert shown.status == 1
     assert "Traceback" in shown.err
 

@@ -173,11 +173,11 @@ def _report(error: Exception) -> int:
         if isinstance(error.__cause__, EOFError):  # of a file: nothing is asked here, so nobody ended the input
             return _report(error.__cause__)
         return 130
+    elif isinstance(error, OSError) and error.filename is not None:
+        text, status = f"{error.filename}: {error.strerror} (--debug shows where)", 1
     elif isinstance(error, OSError) and error.errno in _FULL:  # those of files are XW2VErrors
         text, status = f"cannot write to standard output: {error.strerror}", 1
         let_go(1)
-    elif isinstance(error, OSError) and error.filename is not None:
-        text, status = f"{error.filename}: {error.strerror} (--debug shows where)", 1
     else:
         text, status = f"{type(error).__name__}: {error} (--debug shows where)", 1
     print(f"xw2v: error: {' '.join(text.split())}", file=sys.stderr)
