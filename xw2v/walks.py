@@ -33,7 +33,6 @@ Ids = npt.NDArray[np.int64]
 
 
 _STEPS_AT_ONCE = 1 << 22  # of walks that are held: 16 MB
-_STEPS_A_PART = 1 << 20  # takes long enough for its thread, not too long to be waited for
 _STEPS_A_TIME = 1 << 16  # as text
 
 LEAST_SHARE, MOST_SHARE = 1e-100, 1e100
@@ -189,8 +188,8 @@ def _blocks(graph: Graph, options: _Options, progress: bool | None) -> Iterator[
         for first, order in _orders(V, options, many):
             walks, lengths = _room((len(order), length), kind, total, length), np.empty(len(order), np.int64)
             part(0, order[:0].astype(kind), walks[:0], lengths[:0])  # compiled once, before the threads ask for it
-            parts = max(4 * cores, walks.size // _STEPS_A_PART)
-            bounds = np.linspace(0, len(order), min(len(order), parts) + 1).astype(int).tolist()
+            # More parts than threads, so that none waits long for the last one.
+            bounds = np.linspace(0, len(order), min(len(order), 4 * cores) + 1).astype(int).tolist()
             jobs = [
                 pool.submit(part, first + low, order[low:high].astype(kind), walks[low:high], lengths[low:high])
                 for low, high in pairwise(bounds)
