@@ -471,5 +471,6 @@ def test_lines_of_walks(fits: bool, names: list[str] | None, monkeypatch: pytest
 
 def test_long_walks_become_text_a_few_at_a_time() -> None:
     walks = Walks(np.zeros(400_000, np.int64), np.arange(0, 400_001, 20_000))
+    next(walk_lines([Walks(np.zeros(1, np.int64), np.array([0, 1]))]))  # Arrow's functions are loaded
     assert _peak(lambda: next(walk_lines([walks]))) < 20e6
     assert sum(map(len, walk_lines([walks]))) == 2 * 400_000
