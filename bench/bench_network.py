@@ -34,12 +34,12 @@ from bench.common import ROOT, append_row, commit, machine, versions
 from bench.scaling_model import CPU, packets, round_of, rows_met, seconds_a_meeting
 
 RESULTS = ROOT / "bench" / "results" / "network.csv"
-BRIDGE = "xw2vbench"
+BRIDGE = "xw2vbench"  # with a number, a host and its link
 OWN = ("unshare", "--uts", "--ipc", "--mount", "sh", "-c")
 # What mpiexec calls in place of ssh: options, the host's address, a command.
 LAUNCHER = """#!/bin/bash
 while [[ $1 == -* ]]; do shift; done
-host=h${1##*.}; shift
+host=xw2vbench${1##*.}; shift
 exec ip netns exec "$host" unshare --uts --ipc --mount sh -c "hostname $host; mount -t tmpfs none /dev/shm; exec $*"
 """
 
@@ -51,7 +51,7 @@ def ip(*words: str, check: bool = True) -> None:
 def removed(hosts: int) -> None:
     for i in range(1, hosts + 1):
         ip("link", "del", f"{BRIDGE}{i}", check=False)  # what a namespace takes with it goes a while later
-        ip("netns", "del", f"h{i}", check=False)
+        ip("netns", "del", f"{BRIDGE}{i}", check=False)
     ip("link", "del", BRIDGE, check=False)
 
 
@@ -63,21 +63,21 @@ def network(hosts: int, gigabits: float) -> Iterator[tuple[tuple[str, ...], tupl
         ip("link", "add", BRIDGE, "type", "bridge")
         ip("link", "set", BRIDGE, "up")
         for i in range(1, hosts + 1):
-            ip("netns", "add", f"h{i}")
-            ip("link", "add", f"{BRIDGE}{i}", "type", "veth", "peer", "name", "e0", "netns", f"h{i}")
+            ip("netns", "add", f"{BRIDGE}{i}")
+            ip("link", "add", f"{BRIDGE}{i}", "type", "veth", "peer", "name", "e0", "netns", f"{BRIDGE}{i}")
             ip("link", "set", f"{BRIDGE}{i}", "master", BRIDGE, "up")
-            ip("-n", f"h{i}", "addr", "add", f"10.77.0.{i}/24", "dev", "e0")
+            ip("-n", f"{BRIDGE}{i}", "addr", "add", f"10.77.0.{i}/24", "dev", "e0")
             for device in ("e0", "lo"):
-                ip("-n", f"h{i}", "link", "set", device, "up")
+                ip("-n", f"{BRIDGE}{i}", "link", "set", device, "up")
             limit = ["root", "tbf", "rate", f"{round(gigabits * 1e6)}kbit", "burst", "256kb", "latency", "50ms"]
-            ip("netns", "exec", f"h{i}", "tc", "qdisc", "add", "dev", "e0", *limit)
+            ip("netns", "exec", f"{BRIDGE}{i}", "tc", "qdisc", "add", "dev", "e0", *limit)
         with tempfile.TemporaryDirectory() as folder:
             launcher, names = Path(folder, "launch"), Path(folder, "hosts")
             launcher.write_text(LAUNCHER)
             launcher.chmod(0o755)
             names.write_text("".join(f"10.77.0.{i}:1\n" for i in range(1, hosts + 1)))
-            first = 'hostname h1; mount -t tmpfs none /dev/shm; exec "$0" "$@"'
-            around = ("ip", "netns", "exec", "h1", *OWN, first)
+            first = f'hostname {BRIDGE}1; mount -t tmpfs none /dev/shm; exec "$0" "$@"'
+            around = ("ip", "netns", "exec", f"{BRIDGE}1", *OWN, first)
             yield around, ("-launcher", "ssh", "-launcher-exec", str(launcher), "-iface", "e0", "-f", str(names))
     finally:
         removed(hosts)
