@@ -448,6 +448,12 @@ def test_walks_take_what_they_are_and_some_in_work(monkeypatch: pytest.MonkeyPat
     assert _peak(lambda: [None for _ in walk_blocks(ring, num_walks=10, walk_length=200)]) < 0.25 * size
 
 
+def test_options_may_be_small_integers_of_numpy() -> None:
+    options: dict[str, Any] = {"num_walks": np.int8(100), "walk_length": np.int8(100), "seed": np.uint8(1)}
+    small = random_walks(EDGES, **options)
+    np.testing.assert_array_equal(small.ids, random_walks(EDGES, num_walks=100, walk_length=100).ids)
+
+
 def test_walks_that_end_early_need_no_room_for_long_names() -> None:
     walks = random_walks([("a" * 10_000, "b" * 10_000)], num_walks=1, walk_length=10**7, directed=True)
     assert sorted(np.diff(walks.offsets).tolist()) == [1, 2]

@@ -95,8 +95,8 @@ def random_walks(
     (6, [1, 2, 3])
     """
     options = _Options(num_walks, walk_length, p, q, seed, workers).checked()
-    found, steps = _graph(graph, directed), walk_length
-    number = len(found.nodes) * num_walks
+    found, steps = _graph(graph, directed), options.walk_length
+    number = len(found.nodes) * options.num_walks
     # Room for names would be that of the longest one in each step, and walks may end early.
     are_names = found.nodes.dtype.kind == "U"
     walked = found._replace(nodes=np.arange(len(found.nodes), dtype=np.int32)) if are_names else found
@@ -151,7 +151,9 @@ class _Options(NamedTuple):
             if not is_number or not LEAST_SHARE <= share <= MOST_SHARE:
                 msg = f"{name} must be a number above 0, from {LEAST_SHARE:g} to {MOST_SHARE:g}, got {share!r}"
                 raise ConfigError(msg)
-        return self
+        # Those of NumPy could not hold what is counted with them.
+        whole = {name: int(getattr(self, name)) for name in least if getattr(self, name) is not None}
+        return self._replace(**whole)
 
 
 def _graph(graph: Any, directed: bool) -> Graph:
