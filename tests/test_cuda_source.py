@@ -292,13 +292,16 @@ def test_centres_in_flight(kernels: Make) -> None:
         (132, False, {}, 1),
         (132, True, {"batch_size": 67 * 16}, 1),
         (20, True, {"batch_size": 160}, 2),
+        (132, True, {"tf32": True}, 1),
+        (132, True, {"tf32": True, "vector_size": 132}, 2),
     ],
     ids=str,
 )
 def test_two_blocks_share_a_group_where_there_are_enough(
     multiprocessors: int, clusters: bool, options: dict[str, Any], cluster: int, kernels: Make
 ) -> None:
-    device, config = kernels(), Config(vector_size=4, backend="cupy", **options)
+    device, config = kernels(), Config(**{"vector_size": 4, "backend": "cupy", **options})
+    device.tf32 = config.tf32
     device.multiprocessors, device.clusters, device.cluster = multiprocessors, clusters, cluster
     engine = CudaEngine(config, corpus()[2], NumpyBackend("a test"), kernels=device)
     assert engine.cluster == cluster

@@ -127,7 +127,8 @@ def told(n: int, script: str, folder: Path) -> Any:
     """What rank 0 printed last, as JSON, of a run that ended well."""
     status, out, err = run(n, script, folder)
     assert status == 0, err
-    return json.loads(out.splitlines()[-1])
+    lines = [line for line in out.splitlines() if not line.startswith("\x1b")]  # some launchers end with a colour's end
+    return json.loads(lines[-1])
 
 
 # Who trains what -----------------------------------------------------------------------------------------

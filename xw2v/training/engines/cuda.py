@@ -40,6 +40,7 @@ _THREADS = 256
 _TRAIN_THREADS = 512  # `__launch_bounds__` of train_groups: with few groups in flight, each wants many threads
 _TENSOR_CORES = 80  # the first compute capability that has TF32
 _CLUSTERS = 90  # the first one whose blocks can form clusters
+_FEW_COLUMNS = 128  # which tensor cores are done with before two blocks have told each other
 
 
 class Tiles(NamedTuple):
@@ -143,7 +144,8 @@ class CudaEngine:
         multiprocessor at most.
     cluster : int or None
         Blocks that share a group, each with its part of the columns: 1, 2 or 4. More than one want compute capability
-        9.0, and as many multiprocessors a group. None: two where that leaves no group without its multiprocessors.
+        9.0, and as many multiprocessors a group. None: two where that leaves no group without its multiprocessors,
+        and where it pays.
     kernels : Kernels or None
         None: of the backend's GPU.
     """
@@ -169,7 +171,8 @@ class CudaEngine:
         self._tiles = _TF32 if self.tf32 else _FLOAT32
         wanted = _MOST_GROUPS if config.batch_size is None else max(1, config.batch_size // config.group_size)
         if cluster is None:
-            cluster = 2 if self._kernels.clusters and 2 * (blocks or wanted) <= self.multiprocessors else 1
+            enough = self._kernels.clusters and 2 * (blocks or wanted) <= self.multiprocessors
+            cluster = 2 if enough and not (self.tf32 and config.vector_size <= _FEW_COLUMNS) else 1
         self.cluster = cluster
         self.tile = _tile(self._tiles, config, self.group_negatives, cluster, self._kernels.shared_bytes)
         self._bounded = config.max_update_norm is not None
