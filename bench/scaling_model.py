@@ -44,7 +44,7 @@ class Rank:
 
 
 CPU = Rank("CPU core", 1.54e6, None, 7, 17e9)
-GPU = Rank("GPU", 107e6, 512 * 8192, 12, 4.3e12)
+GPU = Rank("GPU", 150e6, 512 * 8192, 12, 4.3e12)
 
 
 def zipf(V: int) -> np.ndarray:

@@ -148,11 +148,10 @@ def test_more_workers_have_fewer_rows_of_their_own_for_a_shorter_time() -> None:
         options = cpu.CpuEngine(Config(**changes), counts)._options
         return options.own_words, options.own_groups
 
-    assert own(workers=1)[0] == 0
+    assert [own(workers=many)[0] for many in (1, 4, 16, 256)] == [0, 0, 0, 0]  # alone, or too many of them
     assert own(workers=2, group_size=16) == (128, 64)
-    assert own(workers=4, group_size=32) == (64, 16)
-    assert own(workers=4, negatives="pair") == (64, 512)  # a centre is a group
-    assert own(workers=256, group_size=32) == (1, 1)
+    assert own(workers=3, group_size=32) == (85, 21)
+    assert own(workers=2, negatives="pair") == (128, 1024)  # a centre is a group
 
 
 @pytest.mark.parametrize("options", [{"window": 40}, {"alpha": 1.0}, {"negative": 60}], ids=str)

@@ -242,7 +242,7 @@ class MpiRanks:
 
 
 class NcclTables:
-    """Arrays of CuPy, between GPUs, by NCCL; MPI introduces them to each other. Has never been run.
+    """Arrays of CuPy, between GPUs, by NCCL; MPI introduces them to each other. Has run with one GPU alone.
 
     Calls are queued on the current stream: what follows there waits for them, the host does not.
     """

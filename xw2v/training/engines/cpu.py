@@ -16,9 +16,10 @@ for more draws.
 The loss is taken of every `LOSS_EVERY`-th group of a chunk, and of each until one has a pair, and scaled to all pairs.
 
 Several workers write to the tables without locks. The most frequent words are in nearly every group, and each write
-takes their rows out of the other cores' caches: so each worker has rows of its own for them, and adds what they
-changed to the tables after some groups. What others do to such a word is unseen for that long, by as many workers as
-there are; so the time and the number of such words go down with the workers (`OWN_WORDS`, `OWN_TOKENS`).
+takes their rows out of the other cores' caches: so each of a few workers has rows of its own for them, and adds what
+they changed to the tables after some groups. What others do to such a word is unseen for that long, by as many workers
+as there are; so the time and the number of such words go down with the workers (`OWN_WORDS`, `OWN_TOKENS`), and many
+workers have none, for it costs scores (`_FEW_WORKERS`; bench/README.md).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ __all__ = ["OWN_TOKENS", "OWN_WORDS", "UNBOUNDED", "CpuEngine"]
 
 OWN_WORDS = 256  # most frequent words of which all workers together have rows of their own
 OWN_TOKENS = 2048  # centres that all workers together train before they add up those rows
+_FEW_WORKERS = 3  # at most, that have them
 UNBOUNDED = 1.0  # alpha · window · (1 + negative), what a centre's slopes may sum up to, that needs no bound
 _GROUP_NEGATIVES = 16
 _DRAWS = 25  # window · negative, noise words of a centre in the textbook, that so many are enough for
@@ -66,7 +68,7 @@ class CpuEngine:
             S=0 if pair else config.group_negatives or _group_negatives(config),
             segment=batches.SEGMENT,
             bound=_bound(config),
-            own_words=0 if workers == 1 else min(OWN_WORDS // workers, len(counts)),
+            own_words=min(OWN_WORDS // workers, len(counts)) if 1 < workers <= _FEW_WORKERS else 0,
             own_groups=max(1, OWN_TOKENS // workers // b),
         )
 
