@@ -23,7 +23,7 @@ from xw2v.errors import BackendError, ConfigError, CorpusError, FormatError, Sha
 from xw2v.graphs import as_graph, read_edges, read_numbered_edges
 from xw2v.text import readers
 from xw2v.walk_loops import running_sums
-from xw2v.walks import Walks, walk_blocks, walk_lines, write_walks
+from xw2v.walks import WalkOptions, Walks, walk_blocks, walk_lines, write_walks
 
 # Two triangles that share node 2, and a tail 4 - 5.
 EDGES = np.array([[0, 1], [0, 2], [1, 2], [2, 3], [2, 4], [3, 4], [4, 5]])
@@ -427,14 +427,14 @@ def _peak(work: Callable[[], Any]) -> int:
 def test_walks_are_the_same_however_many_are_held(
     at_once: int, directed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options: dict[str, Any] = {"num_walks": 7, "walk_length": 5, "directed": directed, "q": 0.5}
-    whole = random_walks(EDGES, **options)
+    options = WalkOptions(num_walks=7, walk_length=5, p=1.0, q=0.5, seed=1, workers=2)
+    whole = random_walks(EDGES, directed=directed, **options._asdict())
     monkeypatch.setattr("xw2v.walks._STEPS_AT_ONCE", at_once)
-    parts = list(walk_blocks(EDGES, **options))
+    parts = list(walk_blocks(EDGES, options, directed=directed))
     assert len(parts) >= 35 * len(np.unique(EDGES)) // max(at_once, 5)
     np.testing.assert_array_equal(np.concatenate([part.ids for part in parts]), whole.ids)
     np.testing.assert_array_equal(np.concatenate([np.diff(part.offsets) for part in parts]), np.diff(whole.offsets))
-    again = random_walks(EDGES, **options)
+    again = random_walks(EDGES, directed=directed, **options._asdict())
     np.testing.assert_array_equal(again.ids, whole.ids)
     np.testing.assert_array_equal(again.offsets, whole.offsets)
 
@@ -445,7 +445,8 @@ def test_walks_take_what_they_are_and_some_in_work(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("xw2v.walks._STEPS_AT_ONCE", 100_000)
     size = 10 * 1000 * 200 * 8
     assert _peak(lambda: random_walks(ring, num_walks=10, walk_length=200)) < 1.25 * size
-    assert _peak(lambda: [None for _ in walk_blocks(ring, num_walks=10, walk_length=200)]) < 0.25 * size
+    options = WalkOptions(num_walks=10, walk_length=200, p=1.0, q=1.0, seed=1, workers=None)
+    assert _peak(lambda: [None for _ in walk_blocks(ring, options)]) < 0.25 * size
 
 
 def test_options_may_be_small_integers_of_numpy() -> None:

@@ -27,7 +27,7 @@ from xw2v.training.draws import Purpose, draw, stream_key
 if TYPE_CHECKING:
     from xw2v.graphs import Graph
 
-__all__ = ["Walks", "random_walks", "walk_blocks", "walk_lines", "write_walks"]
+__all__ = ["WalkOptions", "Walks", "random_walks", "walk_blocks", "walk_lines", "write_walks"]
 
 Ids = npt.NDArray[np.int64]
 
@@ -94,7 +94,7 @@ def random_walks(
     >>> len(walks.offsets) - 1, sorted(set(walks.ids.tolist()))
     (6, [1, 2, 3])
     """
-    options = _Options(num_walks, walk_length, p, q, seed, workers).checked()
+    options = WalkOptions(num_walks, walk_length, p, q, seed, workers).checked()
     found, steps = _graph(graph, directed), options.walk_length
     number = len(found.nodes) * options.num_walks
     # Room for names would be that of the longest one in each step, and walks may end early.
@@ -111,24 +111,9 @@ def random_walks(
     return Walks(found.nodes[ids[:filled]] if are_names else ids[:filled], offsets)
 
 
-def walk_blocks(
-    graph: Any,
-    *,
-    num_walks: int = 10,
-    walk_length: int = 80,
-    p: float = 1.0,
-    q: float = 1.0,
-    directed: bool = False,
-    seed: int = 1,
-    workers: int | None = None,
-    progress: bool | None = None,
-) -> Iterator[Walks]:
-    """The walks of `random_walks`, which takes the same, some at a time: for more of them than memory holds."""
-    options = _Options(num_walks, walk_length, p, q, seed, workers).checked()
-    return _blocks(_graph(graph, directed), options, progress)
+class WalkOptions(NamedTuple):
+    """Those of `random_walks`."""
 
-
-class _Options(NamedTuple):
     num_walks: int
     walk_length: int
     p: float
@@ -136,7 +121,7 @@ class _Options(NamedTuple):
     seed: int
     workers: int | None
 
-    def checked(self) -> _Options:
+    def checked(self) -> WalkOptions:
         least = {"num_walks": 1, "walk_length": 1, "seed": 0, "workers": 1}
         for name, low in least.items():
             value = getattr(self, name)
@@ -156,6 +141,14 @@ class _Options(NamedTuple):
         return self._replace(**whole)
 
 
+def walk_blocks(
+    graph: Any, options: WalkOptions, *, directed: bool = False, progress: bool | None = None
+) -> Iterator[Walks]:
+    """The walks of `random_walks`, some at a time: for more of them than memory holds."""
+    options = options.checked()
+    return _blocks(_graph(graph, directed), options, progress)
+
+
 def _graph(graph: Any, directed: bool) -> Graph:
     from xw2v.graphs import as_graph  # which loads Arrow
 
@@ -170,7 +163,7 @@ def _room(shape: tuple[int, ...], kind: npt.DTypeLike, number: int, length: int)
         raise ConfigError(msg) from error
 
 
-def _blocks(graph: Graph, options: _Options, progress: bool | None) -> Iterator[Walks]:
+def _blocks(graph: Graph, options: WalkOptions, progress: bool | None) -> Iterator[Walks]:
     try:
         from xw2v.walk_loops import running_sums, walk
     except ImportError as error:
@@ -205,7 +198,7 @@ def _blocks(graph: Graph, options: _Options, progress: bool | None) -> Iterator[
             yield Walks(graph.nodes[ids], offsets)
 
 
-def _orders(V: int, options: _Options, many: int) -> Iterator[tuple[int, Ids]]:
+def _orders(V: int, options: WalkOptions, many: int) -> Iterator[tuple[int, Ids]]:
     """(number of the first, the nodes that they begin at) of at most `many` walks, one block after the other."""
     key, turns = partial(stream_key, options.seed, Purpose.START), max(1, many // V)
     for first in range(0, options.num_walks, turns):

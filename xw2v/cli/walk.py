@@ -44,7 +44,7 @@ def walk(
 ) -> None:  # fmt: skip
     """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
     from xw2v.graphs import read_numbered_edges
-    from xw2v.walks import walk_blocks, walk_lines, write_walks
+    from xw2v.walks import WalkOptions, walk_blocks, walk_lines, write_walks
 
     to_stdout = str(output) == "-"
     if not to_stdout:
@@ -55,10 +55,8 @@ def walk(
     with screen.status("reading the graph"):
         graph = read_numbered_edges(edges, header=header)
     progress = False if to_stdout and sys.stdout.isatty() else screen.live  # a bar among the walks
-    blocks = walk_blocks(
-        graph.edges, num_walks=num_walks, walk_length=walk_length, p=p, q=q, directed=directed, seed=seed,
-        workers=workers, progress=progress,
-    )  # fmt: skip
+    options = WalkOptions(num_walks, walk_length, p, q, seed, workers)
+    blocks = walk_blocks(graph.edges, options, directed=directed, progress=progress)
     if to_stdout:
         for lines in walk_lines(blocks, graph.names):
             print(lines, end="")
