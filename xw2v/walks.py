@@ -122,6 +122,7 @@ class WalkOptions(NamedTuple):
     workers: int | None
 
     def checked(self) -> WalkOptions:
+        """The same, with Python's integers; a ConfigError where one is out of its range."""
         least = {"num_walks": 1, "walk_length": 1, "seed": 0, "workers": 1}
         for name, low in least.items():
             value = getattr(self, name)
