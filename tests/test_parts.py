@@ -241,6 +241,22 @@ def test_damage_while_it_is_used(source: Path, tmp_path: Path, monkeypatch: pyte
     assert content(tmp_path / "e") == content(tmp_path / "whole")
 
 
+def test_parts_of_a_corpus_that_is_in_its_place_go(source: Path, tmp_path: Path) -> None:
+    interrupted(source, tmp_path / "e")
+    (tmp_path / "e.encoding").rename(tmp_path / "kept")
+    encode(source, tmp_path / "e", min_count=1)
+    before = content(tmp_path / "e")
+    (tmp_path / "kept").rename(tmp_path / "e.encoding")  # as a kill before they are deleted leaves them
+    encode(source, tmp_path / "e", min_count=1)
+    assert not (tmp_path / "e.encoding").exists()
+    assert content(tmp_path / "e") == before
+    (tmp_path / "e.encoding").mkdir()
+    (tmp_path / "e.encoding" / "notes.txt").write_text("of somebody else")
+    encode(source, tmp_path / "e", min_count=1)
+    assert list(content(tmp_path / "e.encoding")) == ["notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e", "e.encoding", "text"]
+
+
 def test_a_wrong_file_costs_the_others_nothing(source: Path, tmp_path: Path, opened: list[str]) -> None:
     (source / "4.txt").write_bytes(b"\xff")
     with pytest.raises(CorpusError, match=r"4\.txt is not UTF-8"):

@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -178,12 +178,12 @@ def _publish(temporary: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def put_right(path: PathLike) -> None:
-    """Delete what a killed writer of `path` left beside it, unless another one is at work."""
+def put_right(path: PathLike, also: Sequence[Path] = ()) -> None:
+    """Delete what a killed writer of `path` left beside it, and `also`, unless another one is at work."""
     target = Path(os.path.realpath(path))
-    if any(target.parent.glob(f"{_prefix(target)}*")):
+    if also or any(target.parent.glob(f"{_prefix(target)}*")):
         with suppress(FileAccessError), beside(path):
-            pass
+            _remove(also)
 
 
 def _prefix(target: Path) -> str:

@@ -25,7 +25,7 @@ from xw2v.text.manifest import (
 )
 from xw2v.text.memory import MEMORY, Shares, memory_bytes, shares
 from xw2v.text.merging import Choice
-from xw2v.text.parts import FolderWorkspace, folder_workspace, temporary_workspace
+from xw2v.text.parts import FolderWorkspace, folder_workspace, left_parts, temporary_workspace
 from xw2v.text.readers import Source, default_workers, open_source
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, spool_file
 from xw2v.text.store import EncodedCorpus, loaded, reusable
@@ -125,11 +125,12 @@ class Encoding:
         stamps, reading = self.source.stamps, self._options.reading
         check_target(self.folder, stamps)
         self.reused = reusable(self.folder, self._options.record(stamps))
+        parts = self.folder.with_name(self.folder.name + PARTS_ENDING)
         if self.reused is not None:
-            put_right(self.folder)
+            # Killed after the corpus took its place: its parts are of no more use.
+            put_right(self.folder, left_parts(parts))
             yield self
             return
-        parts = self.folder.with_name(self.folder.name + PARTS_ENDING)
         # Parts go when the corpus is in its place, and before another process may begin.
         with (
             beside(self.folder) as self._unfinished,

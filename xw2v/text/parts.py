@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -27,7 +28,7 @@ from xw2v.parallel import in_parallel, usable_cores
 from xw2v.text.runs import BlockPlace, Part, Run, RunPlace
 from xw2v.text.spool import MEMORY_BYTES, Spool, reporting
 
-__all__ = ["FolderWorkspace", "Workspace", "folder_workspace", "planned", "temporary_workspace"]
+__all__ = ["FolderWorkspace", "Workspace", "folder_workspace", "left_parts", "planned", "temporary_workspace"]
 
 PART_BYTES = 256 << 20
 """Least bytes of whole files in a part: what an encoding that goes on may have to read again."""
@@ -272,7 +273,7 @@ def folder_workspace(
     FileAccessError   it cannot be made, or something else lies there.
     """
     with reporting("written", folder):
-        if folder.is_symlink() or (folder.exists() and not (folder.is_dir() and all(map(_is_ours, folder.iterdir())))):
+        if os.path.lexists(folder) and not _holds_parts(folder):
             msg = f"{folder} is in the way: encoded parts are to be kept there; move it"
             raise FileAccessError(msg)
         folder.mkdir(exist_ok=True)
@@ -289,6 +290,18 @@ def folder_workspace(
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def left_parts(folder: Path) -> list[Path]:
+    """The folder, where it holds what a killed encoding left and nothing else; or nothing."""
+    with suppress(OSError):
+        if _holds_parts(folder):
+            return [folder]
+    return []
+
+
+def _holds_parts(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and all(map(_is_ours, folder.iterdir()))
 
 
 def _is_ours(path: Path) -> bool:
