@@ -183,6 +183,14 @@ class GpuBackend(NumpyBackend):
     def attach(self) -> None:
         _current.gpu = self.gpu
 
+    def to_host(self, array: Any) -> np.ndarray:
+        assert _gpu() == self.gpu
+        return array.copy()  # type: ignore[no-any-return]
+
+    def from_host(self, array: np.ndarray) -> Any:
+        assert _gpu() == self.gpu
+        return array.copy()
+
     def memory(self) -> None:
         return None
 

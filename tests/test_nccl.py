@@ -1,4 +1,4 @@
-"""Ranks on GPUs, with what `nccl_stand_in` puts in the place of GPUs and NCCL."""
+"""Ranks on GPUs, by NCCL and by MPI, with what `nccl_stand_in` puts in the place of GPUs and NCCL."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ from tests import nccl_stand_in
 nccl_stand_in.install([f"GPU-{i}" for i in range(size)])
 OPTIONS |= {"backend": "cupy", "batch_size": 64}
 """
+BY_MPI = 'os.environ["XW2V_GPU_RANKS"] = "mpi"\n'
+WAYS = {"nccl": "", "mpi": BY_MPI}
 TABLES = """
-from xw2v.training.distributed.ranks import join, table_ranks
+from xw2v.training.distributed.ranks import join
+from xw2v.training.distributed.transport import table_ranks
 ranks, backend = join(comm), nccl_stand_in.GpuBackend(rank)
 tables = table_ranks(ranks, backend)
 """
@@ -43,8 +46,9 @@ def test_the_stand_in_is_called_as_cupys(name: str) -> None:
     assert parameters(nccl_stand_in.NCCLBackend) == parameters(theirs)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("n", [1, 3])
-def test_what_is_done_with_arrays(n: int, tmp_path: Path) -> None:
+def test_what_is_done_with_arrays(n: int, way: str, tmp_path: Path) -> None:
     script = """
 for dtype in ("float32", "float64", "int64"):
     a = np.arange(6, dtype=dtype).reshape(2, 3) + rank
@@ -64,7 +68,7 @@ assert not c.any()
 tables.sum(np.empty((0, 4), np.float32))
 say("all is well")
 """
-    assert told(n, GPUS + TABLES + script, tmp_path) == "all is well"
+    assert told(n, GPUS + WAYS[way] + TABLES + script, tmp_path) == "all is well"
 
 
 @pytest.mark.parametrize(
@@ -100,9 +104,10 @@ say(said)
     assert all(line.startswith(error) for line in said)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("engine", [True, False])
-def test_ranks_on_gpus_train_as_those_of_the_host(engine: bool, text: Path) -> None:
-    script = GPUS.replace("])", f"], engine={engine})", 1) + "say(facts(fit(engine='array')))"
+def test_ranks_on_gpus_train_as_those_of_the_host(engine: bool, way: str, text: Path) -> None:
+    script = GPUS.replace("])", f"], engine={engine})", 1) + WAYS[way] + "say(facts(fit(engine='array')))"
     found = [told(n, script, text.parent) for n in (1, 2, 3)]
     host = told(2, "say(facts(fit(engine='array', batch_size=64)))", text.parent)
     for facts in found:
@@ -112,7 +117,8 @@ def test_ranks_on_gpus_train_as_those_of_the_host(engine: bool, text: Path) -> N
         ]
 
 
-def test_ranks_on_gpus_go_on_with_another_number_of_them(text: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_ranks_on_gpus_go_on_with_another_number_of_them(way: str, text: Path) -> None:
     whole = told(1, GPUS + "say(facts(fit()))", text.parent)
     script = """
 def stop(record):
@@ -123,9 +129,9 @@ try:
 except KeyboardInterrupt:
     say("stopped")
 """
-    assert told(2, GPUS + script.format(stop=10_000), text.parent) == "stopped"
-    assert told(3, GPUS + script.format(stop=45_000), text.parent) == "stopped"
-    facts = told(2, GPUS + script.format(stop=10**9), text.parent)
+    assert told(2, GPUS + WAYS[way] + script.format(stop=10_000), text.parent) == "stopped"
+    assert told(3, GPUS + WAYS[way] + script.format(stop=45_000), text.parent) == "stopped"
+    facts = told(2, GPUS + WAYS[way] + script.format(stop=10**9), text.parent)
     assert facts["alike"]
     assert [facts[name] for name in ("words", "centers", "pairs")] == [
         whole[name] for name in ("words", "centers", "pairs")
@@ -157,8 +163,9 @@ except Exception as error:
     assert said[0] == said[2] == "RankError: rank 1 of 3: ZeroDivisionError: broken"
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("what", ["raise MemoryError('no room for it')", "os.kill(os.getpid(), signal.SIGKILL)"])
-def test_the_end_of_one_rank_on_a_gpu_ends_all(what: str, text: Path) -> None:
+def test_the_end_of_one_rank_on_a_gpu_ends_all(what: str, way: str, text: Path) -> None:
     script = f"""
 from xw2v.training.distributed.averaging import Averager
 meet = Averager.meet
@@ -169,7 +176,7 @@ def failing(self, *arguments, **how):
 Averager.meet = failing
 fit(epochs=200)
 """
-    status, _, err = run(2, GPUS + script, text.parent)
+    status, _, err = run(2, GPUS + WAYS[way] + script, text.parent)
     assert status != 0
     assert "ncclCommDestroy" not in err
 
@@ -201,19 +208,59 @@ say(nccl_stand_in.made)
     assert out.count("made") == out.count("destroyed") == 1 + resumed  # one communicator a run
 
 
-def test_two_ranks_on_one_gpu_are_refused_before_the_corpus_is_read(text: Path) -> None:
-    script = """
+REFUSED = """
 try:
     fit({"encoded_dir": folder / "encoded"})
 except Exception as error:
     said = comm.gather(f"{type(error).__name__}: {error}")
     say(said)
 """
-    said = told(2, GPUS.replace("range(size)", "range(1)") + script, text.parent)
+
+
+def test_two_ranks_on_one_gpu_are_refused_before_the_corpus_is_read(text: Path) -> None:
+    said = told(2, GPUS.replace("range(size)", "range(1)") + REFUSED, text.parent)
     for line in said:
         assert "GPU" in line
         assert "pip install" not in line
+        assert "XW2V_GPU_RANKS=mpi" in line
     assert not (text.parent / "encoded").exists()
+
+
+@pytest.mark.parametrize("engine", [True, False])
+def test_ranks_share_a_gpu_by_mpi(engine: bool, text: Path) -> None:
+    """And need no NCCL. To rounding they learn what ranks with a GPU each do by NCCL."""
+    script = f"say(facts(fit(engine='auto' if {engine} else 'array')))"
+    shared = GPUS.replace("for i in range(size)])", f"for i in range(1)], nccl=False, engine={engine})") + BY_MPI
+    own = GPUS.replace("])", f"], engine={engine})", 1)
+    found, wanted = told(3, shared + script, text.parent), told(3, own + script, text.parent)
+    assert found["alike"]
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("of one rank", "if rank == 1: os.environ['XW2V_GPU_RANKS'] = 'mpi'"),
+        ("unknown", "os.environ['XW2V_GPU_RANKS'] = 'pigeons'"),
+        ("unknown to one", "if rank == 1: os.environ['XW2V_GPU_RANKS'] = 'pigeons'"),
+    ],
+)
+def test_a_way_between_gpus_that_is_not_that_of_all(name: str, what: str, text: Path) -> None:
+    said = told(2, GPUS + what + REFUSED, text.parent)
+    for line in said:
+        assert line.startswith("ConfigError: ")
+        assert "XW2V_GPU_RANKS" in line
+        assert "mpi" in line
+
+
+def test_a_communicator_of_some_ranks_by_mpi(text: Path) -> None:
+    script = """
+half = comm.Split(rank % 2, rank)
+model = Word2Vec(**OPTIONS).fit(folder / "text.txt", distributed=half)
+say(comm.gather(zlib.crc32(model.wv.vectors.tobytes())))
+"""
+    a, b, c, d = told(4, GPUS + BY_MPI + script, text.parent)
+    assert (a, b) == (c, d)
 
 
 def test_ranks_that_see_two_gpus_each(text: Path) -> None:

@@ -26,9 +26,10 @@ from xw2v.gpu import gpu_ids
 from xw2v.parallel import usable_cores
 from xw2v.text.store import EncodedCorpus
 from xw2v.training.checkpoint import Checkpoints
-from xw2v.training.distributed.ranks import MpiRanks, join, sharing_cores, table_ranks
+from xw2v.training.distributed.ranks import MpiRanks, join, sharing_cores
 from xw2v.training.distributed.shared_steps import SharedArrayEngine, SteppedTraining
 from xw2v.training.distributed.shared_training import SharedTraining, check_order
+from xw2v.training.distributed.transport import between_gpus, table_ranks
 from xw2v.training.engines import Engine
 from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.trainer import Training
@@ -62,14 +63,14 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
             raise ConfigError(msg)
         else:
             changes["workers"] = 1
-        if gpus and taken.count(taken[ranks.rank]) > 1 and os.environ.get("NCCL_MULTI_RANK_GPU_ENABLE") != "1":
-            sharing_it = taken.count(taken[ranks.rank])
-            msg = (
-                f"{sharing_it} ranks of a node would share a GPU, and NCCL wants one for each: start fewer, "
-                "or give backend='numpy'"
-            )
-            raise ConfigError(msg)
         if gpus:
+            sharing_it = taken.count(taken[ranks.rank])
+            if between_gpus() == "nccl" and sharing_it > 1:
+                msg = (
+                    f"{sharing_it} ranks of a node would share a GPU, and NCCL wants one for each: start fewer, "
+                    "give backend='numpy', or set XW2V_GPU_RANKS=mpi, which is slower"
+                )
+                raise ConfigError(msg)
             changes["device"] = device
         here = config.replace(**changes)
         return here, get_backend(here.backend, device=here.device, tf32=here.tf32)
@@ -191,6 +192,7 @@ class DistributedFitting(Fitting):
             ("number of epochs before", here["first_epoch"]),
             ("options", {**here["config"], "workers": 0, "device": 0}),
             ("backend", self.backend.name),
+            ("XW2V_GPU_RANKS", between_gpus() if self.backend.name == "cupy" else ""),
             ("engine", self.engine.name),
         ):
             told = list(map(json.loads, self.ranks.texts(json.dumps(value))))

@@ -1,6 +1,7 @@
-"""The processes of a distributed run, its ranks, and what they tell each other: over MPI, and NCCL between GPUs.
+"""The processes of a distributed run, its ranks, and what they tell each other over MPI.
 
-MPI and NCCL do all of the transport. Everything here is collective: all ranks call it, in the same order.
+MPI does all of the transport; for arrays of GPUs see `transport`. Everything here is collective: all ranks call it, in
+the same order.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from xw2v import errors
-from xw2v.backend import Backend
 from xw2v.errors import BackendError, ConfigError, RankError, XW2VError
 
-__all__ = ["MpiRanks", "NcclTables", "Ranks", "TableRanks", "join", "many_started", "sharing_cores", "table_ranks"]
+__all__ = ["MpiRanks", "Ranks", "TableRanks", "join", "many_started", "sharing_cores"]
 
 Array = Any
 T = TypeVar("T")
@@ -114,19 +114,20 @@ class MpiRanks:
         self.leader = int(leader[0])
         self.world = int(MPI.Comm.Compare(comm, MPI.COMM_WORLD)) in (MPI.IDENT, MPI.CONGRUENT)
         self.settled = False
-        self._nccl: NcclTables | None = None
+        self._kept: Any = None
 
-    def nccl(self) -> NcclTables:
-        """What brings arrays of GPUs together: one for the run."""
-        if self._nccl is None:
-            self._nccl = NcclTables(self)
-        return self._nccl
+    def once(self, make: Callable[[MpiRanks], T]) -> T:
+        """What `make` makes of these ranks, all together: one for the run. `let_go` calls its `close`."""
+        if self._kept is None:
+            self._kept = make(self)
+        kept: T = self._kept
+        return kept
 
     def let_go(self) -> None:
-        """Give NCCL's communicator back, if there is one. All ranks call it: those of a node wait for each other."""
-        if self._nccl is not None:
-            self._nccl.close()
-            self._nccl = None
+        """Close what was made once, if anything was. All ranks call it: those of a node may wait for each other."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def close(self) -> None:
         """Give MPI's communicator back; nothing may be asked of the ranks any more."""
@@ -239,82 +240,6 @@ class MpiRanks:
                 self.abort("interrupted", 130)
             self.abort(f"{type(error).__name__}: {error}")
             raise
-
-
-class NcclTables:
-    """Arrays of CuPy, between GPUs, by NCCL; MPI introduces them to each other. Has run with one GPU alone.
-
-    Calls are queued on the current stream: what follows there waits for them, the host does not.
-    """
-
-    def __init__(self, ranks: MpiRanks) -> None:
-        ranks.together(lambda: _check_nccl(ranks))
-        try:
-            from cupyx.distributed import NCCLBackend
-
-            self._nccl = NCCLBackend(ranks.size, ranks.rank, use_mpi=True)
-        except Exception as error:  # the others may wait in NCCL: they are ended
-            msg = f"NCCL could not begin: {error}; NCCL_DEBUG=WARN has it say why"
-            raise BackendError(msg) from None
-
-    def close(self) -> None:
-        """Give the communicator back; all ranks call it. The garbage collector would do it when it likes."""
-        self._nccl._comm.destroy()
-
-    def sum(self, array: Array) -> None:
-        """See `TableRanks.sum`."""
-        self.begin_sum(array)()
-
-    def begin_sum(self, array: Array) -> Callable[[], None]:
-        """See `TableRanks.begin_sum`."""
-        self._nccl.all_reduce(array, array, op="sum")
-        return lambda: None
-
-    def maximum(self, array: Array) -> None:
-        """See `TableRanks.maximum`."""
-        self._nccl.all_reduce(array, array, op="max")
-
-    def broadcast(self, array: Array) -> None:
-        """See `TableRanks.broadcast`."""
-        self._nccl.broadcast(array, root=0)
-
-
-def _check_nccl(ranks: MpiRanks) -> None:
-    if not ranks.world:
-        msg = "GPUs are brought together over all ranks that were started: give distributed=True, no communicator"
-        raise ConfigError(msg)
-    try:
-        import cupyx.distributed  # noqa: F401  # where there is no NCCL it warns, with the command that installs it
-        from cupy.cuda import nccl
-    except Exception as error:
-        msg = f"GPUs of several ranks need CuPy's cupyx.distributed: {' '.join(str(error).split())}"
-        raise BackendError(msg) from None
-    if not nccl.available:
-        msg = "GPUs of several ranks need NCCL: pip install nvidia-nccl-cu12, or -cu13, as the CuPy is"
-        raise BackendError(msg)
-
-
-class _Alone:
-    """The only rank: what it has is what all have."""
-
-    def sum(self, array: Array) -> None: ...
-
-    def begin_sum(self, array: Array) -> Callable[[], None]:
-        return lambda: None
-
-    def maximum(self, array: Array) -> None: ...
-
-    def broadcast(self, array: Array) -> None: ...
-
-
-def table_ranks(ranks: Ranks, backend: Backend) -> TableRanks:
-    """What brings arrays of a backend together: MPI for those of the host, NCCL for those of GPUs."""
-    if backend.name != "cupy":
-        return ranks
-    if not isinstance(ranks, MpiRanks):
-        msg = f"NCCL is introduced by MPI, got {type(ranks).__name__}"
-        raise BackendError(msg)
-    return ranks.nccl() if ranks.size > 1 else _Alone()
 
 
 def sharing_cores(ranks: Ranks) -> int:

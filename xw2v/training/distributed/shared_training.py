@@ -11,9 +11,10 @@ import numpy as np
 from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.training.distributed.averaging import Averager
-from xw2v.training.distributed.ranks import Ranks, table_ranks
+from xw2v.training.distributed.ranks import Ranks
 from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size, words_a_round
 from xw2v.training.distributed.stopping import RankTraining
+from xw2v.training.distributed.transport import table_ranks
 from xw2v.training.sampling import keep_probabilities
 from xw2v.training.walk import Position, Progress
 from xw2v.training.workers import counts_steps
