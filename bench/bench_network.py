@@ -123,7 +123,7 @@ def main() -> None:
         for _ in range(args.turns):
             for case in cases:
                 with network(*case) as (around, how):
-                    runs[case].append(launched(case[0], text.with_name("encoded"), options, False, around, how))
+                    runs[case].append(launched(case[0], text.with_name("encoded"), options, None, around, how))
     for case in cases:
         row = row_of(args, *case, counts, runs[case])
         append_row(RESULTS, row)

@@ -140,17 +140,19 @@ bench gensim 60 gensim
 bench job 60 job tf32
 bench losses 120 losses
 bench ceilings 90 ceilings questions
-# Two ranks on one GPU, which NCCL from 2.31 on allows when it is told to. A wheel of MPI may be among --wheels.
+# Ranks that share one GPU, which NCCL refuses. A wheel of MPI may be among --wheels.
 for wheel in "${wheels:-.}"/mpich-*.whl; do  # of whose libraries pip, told a --target, leaves out
     [ -e "$wheel" ] || continue
     "$python" -m zipfile -e "$wheel" "$packages/mpich" && mpi=$(echo "$packages"/mpich/*.data/data) && chmod +x "$mpi"/bin/*
     export PATH="$PATH:$mpi/bin" LD_LIBRARY_PATH="$mpi/lib:${LD_LIBRARY_PATH:-}"
 done
-on_gpu ranks 90 mpiexec bash -euc '
+by_mpi=(env XW2V_GPU_RANKS=mpi OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
+on_gpu ranks 60 mpiexec "${by_mpi[@]}" bash -euc '
     "$0" -m xw2v data write world "$1/world.txt"
-    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-    NCCL_MULTI_RANK_GPU_ENABLE=1 mpiexec -n 2 "$0" -m xw2v train "$1/world.txt" -o "$1/world" --distributed --backend cupy
+    mpiexec -n 2 "$0" -m xw2v train "$1/world.txt" -o "$1/world" --distributed --backend cupy
     "$0" -m xw2v info "$1/world"' "$python" "$packages"
+on_gpu ranks-quality 150 mpiexec "${by_mpi[@]}" "$python" -m bench.bench_distributed quality --backend cupy --seeds 1 2 \
+    "${arguments[@]}"
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
 tested tests -m "not slow"

@@ -18,6 +18,7 @@ pytestmark = needs_mpi
 
 # Each rank sees all GPUs of its node.
 GPUS = """
+os.environ.pop("XW2V_GPU_RANKS", None)
 from tests import nccl_stand_in
 nccl_stand_in.install([f"GPU-{i}" for i in range(size)])
 OPTIONS |= {"backend": "cupy", "batch_size": 64}
