@@ -43,15 +43,15 @@ def running_sums(starts: Array, weights: Array) -> Array:
 
 
 @compiled()
-def _has_edge(starts: Array, targets: Array, node: Any, other: Any) -> bool:
-    low, high = starts[node], starts[node + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if targets[middle] < other:
-            low = middle + 1
-        else:
-            high = middle
-    return bool(low < starts[node + 1] and targets[low] == other)
+def _edge(starts: Array, targets: Array, node: Any, other: Any) -> Any:
+    """Where the edge from a node to another stands, or -1."""
+    low, left = starts[node], starts[node + 1] - starts[node]
+    while left > 1:
+        half = left >> 1
+        # A choice between two numbers, not a branch: half of the branches would be guessed wrong.
+        low = low + half if targets[low + half - 1] < other else low
+        left -= half
+    return low if left == 1 and targets[low] == other else -1
 
 
 @compiled()
@@ -76,7 +76,7 @@ def _share(starts: Array, targets: Array, before: Any, other: Any, back: float, 
     """What the weight of a step to `other` is multiplied by, after one from `before`."""
     if other == before:
         return back
-    return 1.0 if _has_edge(starts, targets, before, other) else away
+    return 1.0 if _edge(starts, targets, before, other) >= 0 else away
 
 
 @compiled()
@@ -100,23 +100,36 @@ def _neighbour_by_share(
 
 
 @compiled()
+def _part(starts: Array, totals: Array, node: Any, edge: Any) -> float:
+    """An edge's weight over that of all its node's; 0 for no edge (-1)."""
+    low, high = starts[node], starts[node + 1]
+    if edge < 0:
+        return 0.0
+    if totals.shape[0] == 0:
+        return 1.0 / (high - low)
+    return (totals[edge] - (totals[edge - 1] if edge > low else 0.0)) / totals[high - 1]  # type: ignore[no-any-return]
+
+
+@compiled()
 def _second_order(
-    starts: Array,
-    targets: Array,
-    totals: Array,
-    node: Any,
-    before: Any,
-    back: float,
-    away: float,
-    highest: float,
-    stream: Any,
-) -> Any:
-    """A neighbour drawn by weight times share: by weight, and taken as often as its share is of the largest one."""
+    starts: Array, targets: Array, totals: Array, node: Any, before: Any, back: float, away: float, stream: Any
+) -> Any:  # fmt: skip
+    """A neighbour drawn by weight times share: by weight, and taken as often as its share is of the largest one.
+
+    Where the way back has by far the largest share, hardly any other neighbour would be taken. So that one has the
+    share of the others here, and what it has more is drawn for itself: the outliers of Yang et al. 2019 (KnightKing).
+    """
+    lowest, highest, beyond = min(1.0, away), max(1.0, away), 0.0
+    if back > highest:
+        beyond = (back - highest) * _part(starts, totals, node, _edge(starts, targets, node, before))
     turn = np.uint64(0)
     while turn < np.uint64(2 * _MOST_TRIES):
+        drawn = (random_bits(stream, turn + _ONE) >> np.uint64(11)) * _UNIT * (highest + beyond)
+        if drawn >= highest:
+            return before
         other = _neighbour(starts, targets, totals, node, random_bits(stream, turn))
-        share = _share(starts, targets, before, other, back, away)
-        if (random_bits(stream, turn + _ONE) >> np.uint64(11)) * _UNIT * highest < share:
+        # Below both shares that it may have nobody needs to look which one it is.
+        if (other != before and drawn < lowest) or drawn < _share(starts, targets, before, other, back, away):
             return other
         turn += np.uint64(2)
     # The tries that failed say nothing about the next one: the distribution stays the same.
@@ -141,7 +154,6 @@ def walk(
     `back` and `away` are 1 / p and 1 / q.
     """
     longest = walks.shape[1]
-    highest = max(back, away, 1.0)
     second_order = back != 1.0 or away != 1.0
     for begin in range(0, first_nodes.shape[0], _TOGETHER):
         end = min(begin + _TOGETHER, first_nodes.shape[0])
@@ -157,7 +169,7 @@ def walk(
                 stream = random_bits(key, np.uint64((first_walk + w) * longest + length))
                 if second_order and length > 1:
                     before = walks[w, length - 2]
-                    other = _second_order(starts, targets, totals, node, before, back, away, highest, stream)
+                    other = _second_order(starts, targets, totals, node, before, back, away, stream)
                 else:
                     other = _neighbour(starts, targets, totals, node, random_bits(stream, np.uint64(0)))
                 walks[w, length] = other
