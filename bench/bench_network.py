@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def row_of(
 ) -> dict[str, Any]:
     """A line of the results: medians, and the model's figures for as many meetings."""
     seconds = sorted(run["meeting_seconds"] for run in runs)
-    size = packets(rows_met(counts, hosts * round_of(CPU, hosts), hosts), args.vector_size)
+    words = round_of(replace(CPU, run=float(counts.sum())), hosts)
+    size = packets(rows_met(counts, hosts * words, hosts), args.vector_size)
     meetings = runs[0]["meetings"]
     return {
         "commit": commit(), **machine(), "versions": json.dumps(versions("numpy", "numba", "mpi4py", "mpich")),

@@ -2,6 +2,7 @@
 
     python -m bench.scaling_model                all tables, in Markdown
     python -m bench.scaling_model --rate 50e6    with another speed of one GPU, in words a second
+    python -m bench.scaling_model --run 1e9      a run of so many words: shorter ones meet more often
 
 A rank trains w words, then meets the others: rows by `row_limits`, Zipf counts. Time of a meeting: for each of both
 tables a collective of log2 N steps of LATENCY, the ring's 2 (N - 1) / N times the bytes over the network, and passes
@@ -38,13 +39,15 @@ class Rank:
 
     name: str
     words: float  # trained a second
-    round: int | None  # words between two meetings; None: the default of a CPU's ranks
+    most: int | None  # words between two meetings at most; None: that of a CPU's ranks
     passes: int  # reads and writes of a row on its way into a packet and back, counted from the code
     memory: float  # bytes a second, of packing rows
+    run: float = 100e9  # words of the whole run, over all epochs
+    round: int | None = None  # words between two meetings; None: the default
 
 
 CPU = Rank("CPU core", 1.54e6, None, 7, 17e9)
-GPU = Rank("GPU", 150e6, 512 * 8192, 12, 4.3e12)
+GPU = Rank("GPU", 150e6, 32 * 512 * 8192, 12, 4.3e12)
 
 
 def zipf(V: int) -> np.ndarray:
@@ -70,7 +73,7 @@ def rows_a_meeting(V: int, round_words: int, N: int) -> float:
 
 def round_of(rank: Rank, N: int) -> int:
     """Words that each of N ranks trains between two meetings."""
-    return rank.round or words_a_round(Config(), N)
+    return rank.round or words_a_round(Config(vector_size=300), N, int(rank.run), rank.most)
 
 
 def meeting(rank: Rank, N: int, gigabits: float, V: int, D: int) -> tuple[float, float]:
@@ -130,14 +133,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=GPU.words, help="words a second of one GPU")
     parser.add_argument("--core", type=float, default=CPU.words, help="words a second of one CPU core")
-    parser.add_argument("--round", type=int, default=512 * 8192, help="words a GPU trains between two meetings")
+    parser.add_argument("--run", type=float, default=GPU.run, help="words of the whole run")
+    parser.add_argument("--round", type=int, help="words a GPU trains between two meetings")
     args = parser.parse_args()
-    gpu = replace(GPU, words=args.rate, round=args.round)
-    for rank in (replace(CPU, words=args.core), gpu):
+    gpu = replace(GPU, words=args.rate, run=args.run, round=args.round)
+    for rank in (replace(CPU, words=args.core, run=args.run), gpu):
         for V in (1_000_000, 10_000_000):
             print(table(rank, V, 300), end="\n\n")
     for V in (1_000_000, 10_000_000):
-        print(gpu_hours(gpu, 100e9, V, 300))
+        print(gpu_hours(gpu, args.run, V, 300))
 
 
 if __name__ == "__main__":

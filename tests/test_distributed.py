@@ -26,9 +26,10 @@ from xw2v.training import batches
 from xw2v.training.distributed import averaging
 from xw2v.training.distributed.averaging import Averager, row_limits
 from xw2v.training.distributed.ranks import _STARTED, _refuse_singletons
-from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, words_a_round
+from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_rounds, words_a_round
 from xw2v.training.engines import ChunkResult, Tables
-from xw2v.training.walk import Place, Position, Walk
+from xw2v.training.engines.cuda import CudaEngine
+from xw2v.training.walk import Place, Position, Walk, chunk_size
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 120  # seconds: a run that takes longer hangs
@@ -181,14 +182,38 @@ def test_ends_of_epochs_are_behind_a_round_whatever_it_spans() -> None:
     assert (position.epoch, position.ended) == (2, 2)
 
 
+SHORT = 10**7  # words of a run
+
+
 def test_words_a_round() -> None:
-    found = [words_a_round(Config(), ranks) for ranks in (1, 2, 3, 4, 6, 8, 999)]
-    assert found == [262_144, 262_144, 51_781, 16_384, 8192, 8192, 8192]
-    assert words_a_round(Config(sync_every=100_000), 8) == 100_000
+    found = [words_a_round(Config(), ranks, SHORT) for ranks in (2, 3, 4, 6, 8, 999)]
+    assert found == [262_144, 51_781, 16_384, 8192, 8192, 8192]
+    assert words_a_round(Config(sync_every=100_000), 8, SHORT) == 100_000
     # Ctrl-C waits for the end of a round, so one that is a lot of work is shorter.
-    assert words_a_round(Config(vector_size=300, window=10), 2) == 29 * 8192
-    assert words_a_round(Config(loss="softmax"), 2) == 8192
-    assert words_a_round(Config(vector_size=1000, negatives="pair", window=20, negative=10), 2) == 8192
+    assert words_a_round(Config(vector_size=1000, window=10), 2, SHORT) == 29 * 8192
+    assert words_a_round(Config(loss="softmax"), 2, SHORT) == 8192
+    assert words_a_round(Config(vector_size=1000, negatives="pair", window=20, negative=10), 2, SHORT) == 2 * 8192
+
+
+@pytest.mark.parametrize(("ranks", "meetings"), [(2, 160), (3, 540), (4, 1280), (8, 1280), (64, 1280)])
+def test_a_long_run_has_so_many_meetings(ranks: int, meetings: int) -> None:
+    words = 10**11
+    assert words_a_round(Config(), ranks, words, 10**11) == words // (ranks * meetings)
+    # A CPU's rounds last for a second or so, and a device's have a chunk at most.
+    assert words_a_round(Config(), ranks, 10 * words) == 329 * 8192
+    assert words_a_round(Config(), ranks, 10 * words, 4_194_304) == 4_194_304
+
+
+def test_a_gpu_meets_no_less_often_than_scores_allow() -> None:
+    """Rounds of whole chunks cost four ranks .08 of the analogies of 17 M words (bench/README.md)."""
+    engine = CudaEngine.__new__(CudaEngine)  # asked for the sizes of its chunks alone
+    alone = chunk_size(17_000_000, Config(), engine)
+    assert alone > 2_000_000
+    sizes = {ranks: shared_rounds(17_000_000, Config(), engine, ranks, 1) for ranks in (2, 4, 8)}
+    assert sizes == {2: (262_144, 265_625), 4: (16_384, 16_601), 8: (8192, 8300)}
+    assert shared_rounds(10**11, Config(epochs=1), engine, 8, 1) == (512 * 8192, 10**11 // 8 // 1280)
+    assert shared_rounds(10**12, Config(epochs=1), engine, 2, 1) == (512 * 8192, 32 * 512 * 8192)
+    assert shared_rounds(17_000_000, Config(sync_every=10**7), engine, 8, 1) == (alone, 10**7)
 
 
 def test_chunks_a_round() -> None:
@@ -523,7 +548,7 @@ def test_one_process_in_step_is_the_array_engine(text: Path, monkeypatch: pytest
 
 @needs_mpi
 @pytest.mark.parametrize("sync", ["average", "step"])
-def test_going_on_with_another_number_of_ranks(text: Path, sync: str) -> None:
+def test_going_on_with_another_number_of_ranks(text: Path, sync: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped by a signal to one rank; gone on by three, by two, and by one process without MPI."""
     whole = told(1, f"say(facts(fit(sync={sync!r})))", text.parent)
     script = f"""
@@ -540,6 +565,7 @@ except KeyboardInterrupt:
 """
     assert told(2, script.format(stop=10_000), text.parent) == "stopped"
     assert told(3, script.format(stop=45_000), text.parent) == "stopped"
+    monkeypatch.setattr(batches, "SEGMENT", 200)
     model = Word2Vec(**OPTIONS, sync=sync).fit(text, checkpoint_dir=text.parent / "run", resume=True)
     last = model.history[-1]
     assert (last.words, last.centers, last.pairs) == (whole["words"], whole["centers"], whole["pairs"])

@@ -17,7 +17,7 @@ from xw2v.training import batches, trainer
 from xw2v.training.engines import ChunkResult, Tables, choose_engine
 from xw2v.training.initial import initial_tables
 from xw2v.training.trainer import Training
-from xw2v.training.walk import Place, Position
+from xw2v.training.walk import Place, Position, Walk
 
 NUMPY = NumpyBackend("a test")
 V = 40
@@ -86,6 +86,28 @@ def test_going_on_after_any_chunk(mode: str) -> None:
         steps.close()
         assert run.position.steps < wanted.position.steps
         assert_same(finished(training(MODES[mode], run.tables, position=run.position)), wanted)
+
+
+@pytest.mark.parametrize("mode", ["cpu", "array"])
+def test_going_on_in_chunks_of_another_size(mode: str) -> None:
+    """As where a GPU began, whose chunks are larger, and a CPU goes on."""
+    wanted = finished(training(MODES[mode])).position
+    run = training(MODES[mode])
+    run._walk = Walk(len(run.ids), run.config, Position(600))
+    steps = iter(run)
+    for _ in range(2):
+        next(steps)
+    steps.close()
+    assert (run.position.size, run.position.start) == (600, 1200)
+    again = training(MODES[mode], run.tables, position=run.position)
+    assert again.position.size == 200
+    done = finished(again).position
+    assert (done.epoch, done.centers, done.pairs) == (wanted.epoch, wanted.centers, wanted.pairs)
+
+
+def test_a_chunk_that_is_under_way_keeps_its_end() -> None:
+    begun = Position(600, start=1200, begun=(Place(0, 600, 3),))
+    assert training(MODES["array"], position=begun).position == begun
 
 
 def test_the_time_of_all_parts_is_counted() -> None:

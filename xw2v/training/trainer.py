@@ -104,7 +104,7 @@ class Training:
         # Asked once: what a protocol is made of is looked up anew each time, up to 0.1 ms of a chunk's ten.
         self._ahead = engine if isinstance(engine, AheadEngine) else None
         self.backend, self.workers = backend, worker_threads(config, backend)
-        self.position = position or Position(chunk_size(len(ids), config, engine, self.workers))
+        self.position = (position or Position(0)).resized(chunk_size(len(ids), config, engine, self.workers))
         self._walk = Walk(len(ids), config, self.position)
         self._wanted = threading.Event()  # somebody wants the run to stop
         self._cut = threading.Event()  # engines are to stop after a step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from xw2v.config import Config
@@ -93,6 +93,10 @@ class Position:
     pairs: int = 0
     seconds: float = 0.0
     ended: int = 0  # epochs whose end was looked at, or that nobody wanted to look at
+
+    def resized(self, size: int) -> Position:
+        """The same place in chunks of another size, unless a chunk is under way: that one keeps its end."""
+        return self if self.begun else replace(self, size=size)
 
 
 def chunk_size(n: int, config: Config, engine: Engine, workers: int = 1) -> int:

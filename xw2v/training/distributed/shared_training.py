@@ -12,7 +12,7 @@ from xw2v.config import Config
 from xw2v.errors import ConfigError
 from xw2v.training.distributed.averaging import Averager
 from xw2v.training.distributed.ranks import Ranks
-from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_chunk_size, words_a_round
+from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, shared_rounds
 from xw2v.training.distributed.stopping import RankTraining
 from xw2v.training.distributed.transport import table_ranks
 from xw2v.training.sampling import keep_probabilities
@@ -41,10 +41,10 @@ class SharedTraining(RankTraining):
         most = np.array([self.workers], np.int64)
         ranks.maximum(most)
         n, workers = len(self.ids), int(most[0])
-        if settings.get("position") is None:
-            self.position = Position(shared_chunk_size(n, self.config, self.engine, ranks.size, workers))
+        size, words = shared_rounds(n, self.config, self.engine, ranks.size, workers)
+        self.position = (settings.get("position") or Position(0)).resized(size)
         size = self.position.size
-        chunks = chunks_a_round(n, size, words_a_round(self.config, ranks.size), ranks.size, workers)
+        chunks = chunks_a_round(n, size, words, ranks.size, workers)
         self._walk: SharedWalk = SharedWalk(n, self.config, self.position, ranks.rank, ranks.size, chunks)
         kept = counts * keep_probabilities(counts, self.config.sample, self.config.subsampling)
         expected = kept * (ranks.size * chunks * size / counts.sum())

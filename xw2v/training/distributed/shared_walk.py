@@ -11,28 +11,45 @@ from xw2v.training import batches
 from xw2v.training.engines import AheadEngine, ChunkResult, Engine
 from xw2v.training.walk import Place, Position, Walk, chunk_size, segments_for
 
-__all__ = ["SharedWalk", "chunks_a_round", "shared_chunk_size", "words_a_round"]
+__all__ = ["SharedWalk", "chunks_a_round", "shared_rounds", "words_a_round"]
 
-# Tokens of a rank between two meetings: at most, and times the fourth power of the number of ranks. Two lose nothing by
-# more of them, four do (bench/README.md). A GPU meets after a chunk, which takes it no time.
+# Tokens of a rank between two meetings in a short run: at most, and times the fourth power of the number of ranks. Two
+# lose nothing by more of them, four do. A longer run bears more: what counts is how many meetings there are, of four
+# ranks and more; of fewer they go down with their third power (bench/README.md).
 _SYNC_EVERY, _SYNC_EVERY_FOURTH = 262_144, 4_194_304
-_MOST_WORK = 3e9  # multiply-adds of a worker in a round, as counted for a chunk: a second, for Ctrl-C waits for its end
+_MEETINGS = 1280
+_MOST_WORK = 1e10  # multiply-adds of a worker in a round, as for a chunk: a second, for Ctrl-C waits for its end
+_MOST_CHUNKS = 32  # of a GPU, the same
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
 
 
-def words_a_round(config: Config, ranks: int) -> int:
-    """Words that each of so many ranks trains between two meetings, roughly, where the options do not say."""
-    most = batches.SEGMENT * segments_for(config, _MOST_WORK)
-    return config.sync_every or max(batches.SEGMENT, min(most, _SYNC_EVERY, _SYNC_EVERY_FOURTH // ranks**4))
+def words_a_round(config: Config, ranks: int, words: int, most: int | None = None) -> int:
+    """Words that each rank trains between two meetings, roughly, where the options do not say.
+
+    Parameters
+    ----------
+    config : Config
+    ranks : int    how many there are
+    words : int    of the whole run, over all epochs
+    most : int or None    words of a round at most; None: as many as a CPU trains in a second or so
+    """
+    if most is None:
+        most = batches.SEGMENT * segments_for(config, _MOST_WORK)
+    of_a_short_run = min(_SYNC_EVERY, _SYNC_EVERY_FOURTH // ranks**4)
+    meetings = _MEETINGS * min(1, ranks / 4) ** 3
+    wanted = max(of_a_short_run, int(words / (ranks * meetings)))
+    return config.sync_every or max(batches.SEGMENT, min(most, wanted))
 
 
-def shared_chunk_size(n: int, config: Config, engine: Engine, ranks: int, workers: int) -> int:
-    """Tokens of a chunk, so that a round has one for every worker of a rank."""
+def shared_rounds(n: int, config: Config, engine: Engine, ranks: int, workers: int) -> tuple[int, int]:
+    """(tokens of a chunk, tokens of a rank between two meetings) for a corpus of n tokens.
+
+    A round has a chunk for every worker of a rank.
+    """
     usual = chunk_size(n, config, engine, workers)
-    if config.sync_every is None and isinstance(engine, AheadEngine):
-        return usual
-    segments = words_a_round(config, ranks) // (batches.SEGMENT * workers)
-    return min(usual, batches.SEGMENT * max(1, segments))
+    most = _MOST_CHUNKS * batches.SEGMENT * engine.chunk_segments if isinstance(engine, AheadEngine) else None
+    words = words_a_round(config, ranks, config.epochs * n, most)
+    return min(usual, batches.SEGMENT * max(1, words // (batches.SEGMENT * workers))), words
 
 
 def chunks_a_round(n: int, size: int, words: int, ranks: int, workers: int) -> int:
