@@ -107,7 +107,8 @@ def _part(starts: Array, totals: Array, node: Any, edge: Any) -> float:
         return 0.0
     if totals.shape[0] == 0:
         return 1.0 / (high - low)
-    return (totals[edge] - (totals[edge - 1] if edge > low else 0.0)) / totals[high - 1]  # type: ignore[no-any-return]
+    weight = totals[edge] - (totals[edge - 1] if edge > low else 0.0)
+    return float(weight / totals[high - 1])
 
 
 @compiled()
