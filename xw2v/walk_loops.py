@@ -106,7 +106,7 @@ def _part(starts: Array, totals: Array, node: Any, edge: Any) -> float:
     if edge < 0:
         return 0.0
     if totals.shape[0] == 0:
-        return 1.0 / (high - low)
+        return float(1.0 / (high - low))
     weight = totals[edge] - (totals[edge - 1] if edge > low else 0.0)
     return float(weight / totals[high - 1])
 
