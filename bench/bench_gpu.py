@@ -9,6 +9,7 @@
     array      kept tokens/s of the array engine on CuPy
     softmax    centres/s of the exact softmax, V = 68 k, D = 100
     job        from text to saved vectors, and where the time goes
+    long       words/s over some seconds of training, and whether it stays as fast
     quality    scores and words/s of some seeds
     losses     the same of the array engine, and of the exact softmax
     gensim     the same of gensim, with a worker a core, and of xw2v without the GPU
@@ -31,6 +32,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +362,23 @@ def job(bench: Bench) -> None:
             bench.keep("job", "s", total, (total, total), turn=turn, **{k: round(v, 3) for k, v in parts.items()})
 
 
+def long(bench: Bench) -> None:
+    """A hundred epochs, and how fast each tenth of them was."""
+    if bench.text is None:
+        print("skipped: no text; give --data FOLDER")
+        return
+    with encode(bench.text, min_count=5) as corpus:
+        for D in (100, 300):
+            epochs, backend = (10, "numpy") if bench.fake else (100, "cupy")
+            history = Word2Vec(vector_size=D, epochs=epochs, backend=backend, seed=1).fit(corpus).history
+            last = history[-1]
+            ends = [next(some for some in history if 10 * some.words >= k * last.words) for k in range(1, 11)]
+            places = [(0, 0.0), *((some.words, some.seconds) for some in ends)]
+            rates = [(words - before) / (end - begin) for (before, begin), (words, end) in pairwise(places)]
+            how = {"D": D, "epochs": epochs, "seconds": round(last.seconds, 2), "loss": round(last.loss, 4)}
+            bench.keep("long", "words/s", last.words_per_second, (min(rates), max(rates)), **how)
+
+
 def quality(bench: Bench) -> None:
     if bench.sets is None:
         return
@@ -414,7 +433,8 @@ def score(bench: Bench, program: str, seed: int, rate: float, wv: Any) -> None:
 
 
 PARTS = {
-    part.__name__: part for part in (ceilings, fused, tf32, array, softmax, questions, job, quality, losses, gensim)
+    part.__name__: part
+    for part in (ceilings, fused, tf32, array, softmax, questions, job, long, quality, losses, gensim)
 }
 
 

@@ -138,6 +138,7 @@ bench array 60 array
 bench quality 60 quality
 bench gensim 60 gensim
 bench job 60 job tf32
+bench long 60 long
 bench losses 120 losses
 bench ceilings 90 ceilings questions
 # Ranks that share one GPU, which NCCL refuses. A wheel of MPI may be among --wheels.

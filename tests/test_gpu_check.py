@@ -28,7 +28,7 @@ def test_it_runs_to_its_end_without_a_gpu(tmp_path: Path) -> None:
     assert steps["machine"] == "skipped: no nvidia-smi"
     for name in ("equal", "matrix", "memcheck", "initcheck", "racecheck", "synccheck", "ncu", "tests"):
         assert steps[name].startswith("skipped: backend 'cupy'"), name
-    for name in ("engines", "array", "quality", "gensim", "job", "losses", "ceilings"):
+    for name in ("engines", "array", "quality", "gensim", "job", "long", "losses", "ceilings"):
         assert steps[name].startswith("done"), name
     assert (tmp_path / "log.txt").read_text().count("skipped: backend 'cupy'") >= 5
 
@@ -59,7 +59,7 @@ def test_every_bench_says_what_it_does(name: str) -> None:
     assert "child" not in done.stdout
 
 
-@pytest.mark.parametrize("part", ["job", "quality", "losses", "gensim"])
+@pytest.mark.parametrize("part", ["job", "long", "quality", "losses", "gensim"])
 def test_a_part_without_a_text_says_so(part: str) -> None:
     command = [sys.executable, "-m", "bench.bench_gpu", part, "--fake"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, check=False)
