@@ -113,6 +113,24 @@ def test_a_run_goes_on_with_other_workers_and_another_engine(tmp_path: Path) -> 
     assert ours.history[-1].words == ours.history[-1].total_words
 
 
+def test_a_run_goes_on_in_chunks_of_other_sizes_as_often_as_one_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where other numbers of ranks go on, one after the other: chunks begin where the last ones ended."""
+    whole = model(MODES["cpu"]).fit(encoded()).history[-1]
+    for size in (600, 400, 1000, 200):
+        monkeypatch.setattr(trainer, "chunk_size", lambda *_, size=size: size)
+        with pytest.raises(KeyboardInterrupt):
+            model(MODES["cpu"]).fit(
+                encoded(), checkpoint_dir=tmp_path, resume=True, on_progress=stopping(0, KeyboardInterrupt)
+            )
+    found = Checkpoints(tmp_path).newest()
+    assert found is not None
+    assert found.position.start == 600 + 400 + 1000 + 200
+    ours = model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path, resume=True).history[-1]
+    assert (ours.words, ours.centers, ours.pairs) == (whole.words, whole.centers, whole.pairs)
+
+
 def test_saved_by_one_library_resumed_by_another(library: Library, tmp_path: Path) -> None:
     """Tables go through the host: a run begun on any library goes on with NumPy."""
 
@@ -382,7 +400,10 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 143)])
-def test_signals_end_a_run_in_good_order(name: str, status: int, tmp_path: Path) -> None:
+def test_signals_end_a_run_in_good_order(
+    name: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "SEGMENT", 8192)  # as the command has it
     (tmp_path / "c.txt").write_text("a b c d e f g h\n" * 2000)
     command = [sys.executable, "-c", SCRIPT, "train", "c.txt", "-o", "m", "--min-count", "1", "--workers", "1",
                "--vector-size", "8", "--sample", "0", "--checkpoint-every", "1h", "--epochs"]  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 
 from xw2v.errors import FormatError
 from xw2v.tensors import first_bad_row, read_tensors, write_tensors
+from xw2v.training import batches
 from xw2v.training.engines import Tables
 from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.records import record_of
@@ -114,8 +115,9 @@ def _position(state: dict[str, Any]) -> Position:
     begun = tuple(Place(*(_natural(number) for number in place)) for place in state.pop("begun"))
     seconds = float(state.pop("seconds"))
     position = Position(begun=begun, seconds=seconds, **{name: _natural(value) for name, value in state.items()})
-    places = [(position.epoch, position.start), *((place.epoch, place.start) for place in begun)]
-    if position.size == 0 or any(start % position.size for _, start in places) or not 0 <= seconds < np.inf:
+    # Chunks begin where segments do, but not at multiples of their size: earlier ones may have had another.
+    starts = [position.start, *(place.start for place in begun)]
+    if position.size == 0 or any(start % batches.SEGMENT for start in starts) or not 0 <= seconds < np.inf:
         msg = "a position that no run can have"
         raise ValueError(msg)
     return position
