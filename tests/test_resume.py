@@ -164,7 +164,7 @@ def test_going_on_inside_a_chunk(mode: str, monkeypatch: pytest.MonkeyPatch) -> 
             break
         stops += 1
         tables, position = run.tables, run.position
-        assert len(position.begun) == 1
+        assert [place.steps > 0 for place in position.begun] in ([], [True])
     assert stops > 3
     assert_same(run, wanted)
 
@@ -213,7 +213,7 @@ def test_a_stop_is_noticed_within_a_second(workers: int) -> None:
     finished(run)
     assert time.perf_counter() - began < 0.2 + 1.0
     assert 0 < run.position.steps < workers * 1000
-    assert len(run.position.begun) == (2 * workers if workers > 1 else 1)
+    assert len(run.position.begun) == workers  # and not those that wait for a worker
 
 
 class Saved:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -451,11 +452,30 @@ def test_a_record_after_another_run_counts_on() -> None:
 
 def test_a_run_that_went_on_and_stops_again_keeps_the_chunks_that_it_did_not_take() -> None:
     begun = (Place(0, 0, 3), Place(0, 512), Place(0, 768))
-    walk = Walk(10_000, Config(), Position(256, epoch=0, start=1024, begun=begun))
+    walk = Walk(10_000, Config(), Position(256, epoch=0, start=1280, begun=begun))
     taken = next(iter(walk))
     assert taken == begun[0]
     assert walk.position([taken], 0.0).begun == begun
     assert walk.position([], 0.0).begun == begun[1:]
+
+
+@pytest.mark.parametrize(
+    ("begun", "epoch", "start", "left"),
+    [
+        ([Place(0, 512), Place(0, 768), Place(1, 0)], 0, 512, 0),
+        ([Place(0, 512, 3), Place(0, 768), Place(1, 0)], 0, 768, 1),
+        ([Place(0, 512), Place(0, 768)], 1, 256, 2),
+        ([Place(0, 768), Place(1, 0, 3)], 1, 256, 2),
+    ],
+)
+def test_chunks_that_nobody_began_are_not_under_way(begun: list[Place], epoch: int, start: int, left: int) -> None:
+    """So that who goes on need not take them as they were cut."""
+    walk = Walk(1000, Config(epochs=2), Position(256))
+    assert len(list(islice(walk, 5))) == 5
+    position = walk.position(begun, 0.0)
+    assert (position.epoch, position.start, position.begun) == (epoch, start, tuple(begun[:left]))
+    again = Walk(1000, Config(epochs=2), position)
+    assert list(again) == [*begun, Place(1, 256), Place(1, 512), Place(1, 768)]
 
 
 def test_the_last_chunk_of_an_epoch_is_counted_as_long_as_it_is() -> None:

@@ -145,9 +145,7 @@ class Walk:
             yield self.begun.pop(0)
         while not self._over():
             place = Place(self.epoch, self.start)
-            self.start += self.size
-            if self.start >= self.n:
-                self.epoch, self.start = self.epoch + 1, 0
+            self.epoch, self.start = self._after(place)
             yield place
 
     @property
@@ -166,12 +164,18 @@ class Walk:
             raise ConfigError(msg)
         return self.steps >= self.config.steps
 
+    def _after(self, place: Place) -> tuple[int, int]:
+        """Epoch and start of the chunk that comes after one."""
+        start = place.start + self.size
+        return (place.epoch, start) if start < self.n else (place.epoch + 1, 0)
+
     def position(self, begun: list[Place], seconds: float) -> Position:
         """Where the run stands, given the chunks that were handed out and are not whole."""
-        left = tuple(begun + self.begun)
-        return Position(
-            self.size, self.epoch, self.start, left, self.steps, self.centers, self.pairs, seconds, self.ended
-        )
+        left, (epoch, start) = begun + self.begun, (self.epoch, self.start)
+        # The last ones, if nobody began them, are as if they had not been handed out: they need not keep their size.
+        while left and left[-1].steps == 0 and self._after(left[-1]) == (epoch, start):
+            epoch, start, _ = left.pop()
+        return Position(self.size, epoch, start, tuple(left), self.steps, self.centers, self.pairs, seconds, self.ended)
 
     def epoch_is_handed_out(self) -> bool:
         """Whether nothing is left to hand out of the epoch that is to end next."""
