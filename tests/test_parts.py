@@ -257,6 +257,20 @@ def test_parts_of_a_corpus_that_is_in_its_place_go(source: Path, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e", "e.encoding", "text"]
 
 
+def test_parts_of_a_later_encoding_with_other_options_stay(source: Path, tmp_path: Path, opened: list[str]) -> None:
+    encode(source, tmp_path / "e", min_count=1)
+    with pytest.raises(KeyboardInterrupt):
+        encode(source, tmp_path / "e", min_count=2, progress=interrupt_after(13))
+    kept = content(tmp_path / "e.encoding")
+    assert kept
+    encode(source, tmp_path / "e", min_count=1)  # the corpus that is there
+    assert content(tmp_path / "e.encoding") == kept
+    opened.clear()
+    encode(source, tmp_path / "e", min_count=2)
+    assert 0 < len(opened) < len(TEXTS)
+    assert not (tmp_path / "e.encoding").exists()
+
+
 def test_a_wrong_file_costs_the_others_nothing(source: Path, tmp_path: Path, opened: list[str]) -> None:
     (source / "4.txt").write_bytes(b"\xff")
     with pytest.raises(CorpusError, match=r"4\.txt is not UTF-8"):

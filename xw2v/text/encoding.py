@@ -128,7 +128,7 @@ class Encoding:
         parts = self.folder.with_name(self.folder.name + PARTS_ENDING)
         if self.reused is not None:
             # Killed after the corpus took its place: its parts are of no more use.
-            put_right(self.folder, left_parts(parts))
+            put_right(self.folder, left_parts(parts, self.folder / IDS_NAME))
             yield self
             return
         # Parts go when the corpus is in its place, and before another process may begin.

@@ -292,10 +292,14 @@ def folder_workspace(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def left_parts(folder: Path) -> list[Path]:
-    """The folder, where it holds what a killed encoding left and nothing else; or nothing."""
+def left_parts(folder: Path, corpus: Path) -> list[Path]:
+    """The folder, where it holds what an encoding left that had made a file of the corpus; or nothing.
+
+    Newer parts are those of an encoding with other options that was interrupted: it may go on from them.
+    """
     with suppress(OSError):
-        if _holds_parts(folder):
+        made = corpus.stat().st_mtime_ns
+        if _holds_parts(folder) and all(path.stat().st_mtime_ns <= made for path in folder.iterdir()):
             return [folder]
     return []
 
