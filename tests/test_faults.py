@@ -460,6 +460,7 @@ SHORTER = r"FormatError .*{} became shorter while it was in use: {} bytes before
 def test_a_corpus_that_changes_under_training(what: str, workers: int, message: str, long_corpus: Path,
                                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """One line in the end and a checkpoint of that moment, from which the run goes on when the corpus is back."""
+    monkeypatch.setattr(batches, "SEGMENT", 512)
     shutil.copytree(long_corpus / "e", long_corpus / "kept")
     command = [sys.executable, "-W", "error", "-c", TRAINED_ON_A_CHANGING_CORPUS, what, str(workers)]
     done = subprocess.run(command, cwd=long_corpus, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
@@ -479,7 +480,6 @@ def test_a_corpus_that_changes_under_training(what: str, workers: int, message: 
     options: dict[str, Any] = {"vector_size": 8, "epochs": 3, "workers": workers, "backend": "numpy", "sample": 0}
     corpus = EncodedCorpus.open(long_corpus / "kept")
     keep: dict[str, Any] = {"checkpoint_dir": long_corpus / "c", "resume": True}
-    monkeypatch.setattr(batches, "SEGMENT", 512)
     ours, wanted = Word2Vec(**options).fit(corpus, **keep), Word2Vec(**options).fit(corpus)
     assert ours.history[-1].pairs == wanted.history[-1].pairs
     assert ours.history[-1].words == wanted.history[-1].words == 3 * 40_000
