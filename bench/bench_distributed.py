@@ -27,7 +27,7 @@ if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.bench_train import SCORES, SHARED, option_set, prepared
-from bench.common import ROOT, append_row, commit, machine, versions
+from bench.common import ROOT, append_row, commit, machine, text_of, versions
 
 RESULTS = ROOT / "bench" / "results"
 CUPY = ("cupy-cuda12x", "cupy-cuda13x")
@@ -157,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["speed", "quality", "child"], metavar="speed|quality")
     parser.add_argument("text", type=Path, nargs="?", help="by default that of --data")
-    parser.add_argument("--data", type=Path, default=SHARED, help="a folder with wiki100.txt.xz and eval/")
+    parser.add_argument("--data", type=Path, default=SHARED, help="a folder with a text, wiki100, and eval/")
     parser.add_argument("--backend", default="numpy")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--turns", type=int, default=5)
@@ -171,10 +171,13 @@ def main() -> None:
     parser.add_argument("--mpi", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--scores", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    args.text = args.text or args.data / "wiki100.txt.xz"
     args.on = {} if args.backend == "numpy" else {"backend": args.backend}
     if args.what == "child":
         child(str(args.text), args.child, args.mpi, args.scores)
+        return
+    args.text = args.text or text_of(args.data)
+    if args.text is None or (args.what == "quality" and not (args.data / "eval").is_dir()):
+        print("skipped: no text or no eval/; give --data FOLDER")
         return
     args.epochs = args.epochs or (2 if args.what == "speed" else 5)
     from xw2v import encode

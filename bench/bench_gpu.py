@@ -41,7 +41,7 @@ import numpy as np
 if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.common import ROOT, append_row, commit, machine, versions
+from bench.common import ROOT, append_row, commit, machine, text_of, versions
 from xw2v import Word2Vec, WordVectors, encode, get_backend
 from xw2v.backend import Backend
 from xw2v.config import Config
@@ -152,14 +152,6 @@ class Bench:
         """Time something that does `amount` of a unit."""
         middle, low, high = self.seconds(run)
         self.keep(part, unit, amount / middle, (amount / high, amount / low), **what)
-
-
-def text_of(folder: Path | None) -> Path | None:
-    """The text in a folder: wiki100 if it is there."""
-    if folder is None:
-        return None
-    found = sorted([*folder.glob("*.txt.xz"), *folder.glob("*.txt")], key=lambda path: not path.name.startswith("wiki"))
-    return found[0] if found else None
 
 
 def ceilings(bench: Bench) -> None:

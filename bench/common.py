@@ -77,3 +77,11 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
         if head is None:
             writer.writeheader()
         writer.writerow(row)
+
+
+def text_of(folder: Path | None) -> Path | None:
+    """The text in a folder: wiki100 if it is there."""
+    if folder is None:
+        return None
+    found = sorted([*folder.glob("*.txt.xz"), *folder.glob("*.txt")], key=lambda path: not path.name.startswith("wiki"))
+    return found[0] if found else None

@@ -67,6 +67,16 @@ def test_a_part_without_a_text_says_so(part: str) -> None:
     assert done.stdout.startswith("skipped: no text")
 
 
+@pytest.mark.parametrize("there", [[], ["some.txt"]])
+def test_ranks_without_a_text_or_test_sets_say_so(there: list[str], tmp_path: Path) -> None:
+    for name in there:
+        (tmp_path / name).write_text("a b c")
+    command = [sys.executable, "-m", "bench.bench_distributed", "quality", "--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("skipped: no text")
+
+
 def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
     """Python and the sanitizer are stood in for by a program that notes what it is asked for."""
     if shutil.which("bash") is None or os.name != "posix":
