@@ -221,6 +221,9 @@ def test_chunks_a_round() -> None:
     assert chunks_a_round(10**9, 65_536, 2**18, ranks=4, workers=3) == 6  # all three have two
     assert chunks_a_round(10**6, 8192, 2**18, ranks=4, workers=1) == 3  # so that a small corpus has its meetings
     assert chunks_a_round(100, 8192, 2**18, ranks=4, workers=1) == 1
+    # As near as chunks come to what is wanted, which is not always a whole number of them.
+    assert chunks_a_round(10**9, 57_344, 65_216, ranks=4, workers=1) == 1
+    assert chunks_a_round(10**9, 8192, 100, ranks=4, workers=1) == 1
 
 
 # Ranks ---------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def chunks_a_round(n: int, size: int, words: int, ranks: int, workers: int) -> i
     ranks, workers : int  how many ranks, and the most workers of one
     """
     most = max(1, -(-n // size) // (_ROUNDS_AN_EPOCH * ranks))
-    wanted = -(-words // size)
+    wanted = max(1, round(words / size))
     return min(most, -(-wanted // workers) * workers)
 
 
