@@ -1000,6 +1000,44 @@ def test_a_link_among_the_texts_is_no_output(run: Run, corpus: Path) -> None:
     assert Path("v.txt").read_text() == "1 1\nold 1\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ("-o m --encoded m", "--encoded m lies in -o m"),
+        ("-o m --encoded m/e", "--encoded m/e lies in -o m"),
+        ("-o m --checkpoint-dir m", "--checkpoint-dir m lies in -o m"),
+        ("-o m --checkpoint-dir m/run", "--checkpoint-dir m/run lies in -o m"),
+        ("-o v.txt --encoded v.txt", "--encoded v.txt lies in -o v.txt"),
+        ("-o old/v.txt --encoded old", "-o old/v.txt lies in --encoded old"),
+        ("-o m --encoded m.checkpoints", "lies in encoded_dir='m.checkpoints'"),
+        ("-o m --encoded e --checkpoint-dir e/run", "checkpoint_dir='e/run' lies in encoded_dir='e'"),
+    ],
+)
+def test_results_in_each_other_are_refused_before_training(run: Run, corpus: Path, arguments: str, wanted: str) -> None:
+    Path("old").mkdir()
+    _refused(run("train", corpus, "--epochs", 1, "--vector-size", 2, *arguments.split()), 2, wanted)
+    assert _files(Path()) == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "output"), [("texts/*.txt", "texts/v.txt"), ("texts/**", "texts/m"), ("t*/*", "texts/v.bin")]
+)
+def test_a_pattern_that_fits_the_output(run: Run, corpus: Path, pattern: str, output: str) -> None:
+    Path("texts").mkdir()
+    shutil.copy(corpus, "texts/t.txt")
+    _refused(run("train", pattern, "-o", output, "--epochs", 1), 1, f"the pattern {pattern}, which is the corpus, fits")
+    assert _files(Path()) == ["texts", "texts/t.txt"]
+
+
+@pytest.mark.parametrize("option", ["--encoded", "--checkpoint-dir"])
+def test_other_results_among_the_texts(run: Run, corpus: Path, option: str) -> None:
+    Path("texts").mkdir()
+    shutil.copy(corpus, "texts/t.txt")
+    command = ["train", "texts", "-o", "m", "--epochs", "1", option, "texts/x"]
+    _refused(run(*command), 1, "will not write texts/x: it lies in texts, all of which is the corpus")
+    assert _files(Path()) == ["texts", "texts/t.txt"]
+
+
 def test_a_file_that_may_not_be_read(run: Run) -> None:
     if os.geteuid() == 0:
         pytest.skip("root reads everything")

@@ -18,10 +18,12 @@ from xw2v.display import displayed
 from xw2v.distributed import DistributedFitting, encoded_once_a_node, join, placed
 from xw2v.errors import BackendError, ConfigError
 from xw2v.fitting import Fitting, Learned
+from xw2v.text.manifest import FILES
 from xw2v.text.memory import MEMORY
+from xw2v.text.places import check_not_read, lies_in
 from xw2v.text.store import EncodedCorpus, encode
 from xw2v.text.vocabulary import Vocabulary
-from xw2v.training.checkpoint import Checkpoints
+from xw2v.training.checkpoint import FIRST_NAME, Checkpoints
 from xw2v.training.walk import Progress
 
 __all__ = ["FitOptions", "prepared"]
@@ -101,7 +103,10 @@ def prepared(
     def checked() -> Checkpoints | None:
         if learned is None:
             _check_encoded(corpus, config, how)
-        return how.checkpoints()
+        checkpoints = how.checkpoints()
+        if ranks is None or ranks.rank == 0:  # the others need not have these folders
+            _check_places(corpus, how, checkpoints)
+        return checkpoints
 
     # What one rank alone refuses is refused by all: they would wait for it.
     checkpoints = checked() if ranks is None else ranks.together(checked)
@@ -130,6 +135,22 @@ def _check_encoded(corpus: Any, config: Config, how: FitOptions) -> None:
         defaults = {**Config().to_dict(), "lower": False}
         wanted = {**config.to_dict(), "lower": bool(how.lower)}
         corpus.check_options({name: value for name, value in wanted.items() if value != defaults[name]})
+
+
+def _check_places(corpus: Any, how: FitOptions, checkpoints: Checkpoints | None) -> None:
+    """Refuse folders to be written that would be read as text the next time, or be in each other's way."""
+    if how.encoded_dir is not None:
+        check_not_read(how.encoded_dir, corpus, FILES)
+    if checkpoints is None:
+        return
+    check_not_read(checkpoints.folder, corpus, [FIRST_NAME])
+    if how.encoded_dir is not None and lies_in(checkpoints.folder, how.encoded_dir):
+        msg = (
+            f"checkpoint_dir={str(checkpoints.folder)!r} lies in encoded_dir={os.fspath(how.encoded_dir)!r}, in which "
+            "there may be nothing but the encoded corpus: give it a folder of its own"
+        )
+        raise ConfigError(msg)
+    checkpoints.check_place()
 
 
 def _check_kinds(ranks: Any, corpus: Any, how: FitOptions) -> None:

@@ -90,25 +90,20 @@ def check_not_the_input(output: Path, given: str | Path, what: str) -> None:
         raise FileAccessError(msg)
 
 
-def check_not_in_the_corpus(output: Path, corpus: Sequence[str], what: str = "the corpus") -> None:
-    """As `check_not_the_input`; nor may it lie where texts are read: the same command would read it next time."""
-    # A link is read where it lies.
-    places = [Path(os.path.realpath(output)), Path(os.path.realpath(output.parent), output.name)]
+def check_not_in_the_corpus(
+    output: Path, corpus: Sequence[str], names: Sequence[str] = (), what: str = "the corpus"
+) -> None:
+    """As `check_not_the_input`; nor may it lie where texts are read: the same command would read it next time.
+
+    Parameters
+    ----------
+    names : of the files in the output, where that is a folder
+    """
+    from xw2v.text.places import check_not_read
+
     for path in corpus:
         check_not_the_input(output, path, what)
-        if any(_is_read(place, path) for place in places):
-            msg = f"will not write {output}: it lies in {path}, all of which is {what}; choose a place outside"
-            raise FileAccessError(msg)
-
-
-def _is_read(place: Path, folder: str) -> bool:
-    """Whether a place lies in a folder of texts, and is not hidden there."""
-    inner = next((place.relative_to(above) for above in place.parents if _is_same(above, folder)), None)
-    if inner is None or any(part.startswith(".") for part in inner.parts):
-        return False
-    from xw2v.text.manifest import is_encoded  # which takes no other files for its own
-
-    return not is_encoded(folder)
+    check_not_read(output, list(corpus), names, what)
 
 
 def _is_same(one: Path, other: str | Path) -> bool:

@@ -42,12 +42,13 @@ from xw2v.errors import ConfigError, FileAccessError, NumericalError
 from xw2v.files import locked
 from xw2v.screen import Screen
 from xw2v.text.memory import MEMORY
+from xw2v.text.places import lies_in
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.text.world import WORLD_CLUSTERS
 from xw2v.training.checkpoint import holds_checkpoints, remove_checkpoints
 from xw2v.vectors.curves import plot_scores
 from xw2v.vectors.epoch_scores import EpochScores
-from xw2v.vectors.model_folder import check_replaceable
+from xw2v.vectors.model_folder import MODEL_FILES, check_replaceable
 from xw2v.vectors.word2vec_format import check_words
 
 __all__ = ["corpus_facts", "encode", "train"]
@@ -122,6 +123,7 @@ def train(
     """
     start = time.perf_counter()
     folder = checkpoint_dir or output.parent / f"{output.name}.checkpoints"
+    beside = {"--encoded": encoded, "--checkpoint-dir": checkpoint_dir}
     keeping = {"checkpoint_dir": folder, "checkpoint_every": checkpoint_every, "resume": resume}
     with company(distributed) as here, ExitStack() as stack:
         screen = Screen(quiet or not here.first)
@@ -139,7 +141,7 @@ def train(
         if lower is not None:  # else as the model that is gone on with
             reading["lower"] = lower
         scores = here.by_all(lambda: _epoch_scores(evaluate, distributed))
-        here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus, from_model, distributed)))
+        here.by_first(lambda: stack.enter_context(_reserved(output, kind, corpus, from_model, beside, distributed)))
         source = here.by_all(lambda: _source(corpus, given | ({} if lower is None else {"lower": lower})))
 
         def look(vocabulary: Vocabulary) -> None:
@@ -207,9 +209,22 @@ def _epoch_scores(files: list[Path] | None, distributed: bool) -> EpochScores | 
 
 
 @contextmanager
-def _reserved(output: Path, kind: str, corpus: list[str], from_model: Path | None, distributed: bool) -> Iterator[None]:
-    """OUT, which may be written and which no other run is going to write."""
-    check_not_in_the_corpus(output, corpus)
+def _reserved(
+    output: Path,
+    kind: str,
+    corpus: list[str],
+    from_model: Path | None,
+    beside: dict[str, Path | None],
+    distributed: bool,
+) -> Iterator[None]:
+    """OUT, which may be written and which no other run is going to write.
+
+    Parameters
+    ----------
+    beside : by the option, what else is written
+    """
+    check_not_in_the_corpus(output, corpus, MODEL_FILES if kind == "model" else ())
+    _check_apart(output, beside)
     if from_model is not None:
         # After Ctrl-C OUT is written, and --resume wants the model that the run began with.
         check_not_the_input(output, from_model, "the model to go on from")
@@ -228,6 +243,26 @@ def _reserved(output: Path, kind: str, corpus: list[str], from_model: Path | Non
             msg = f"{error}; processes that mpiexec or srun started together need --distributed"
             raise FileAccessError(msg) from error
         yield
+
+
+def _check_apart(output: Path, beside: dict[str, Path | None]) -> None:
+    """Refuse folders in each other: a model, like an encoded corpus, is replaced only where nothing else lies in it.
+
+    Raises
+    ------
+    ConfigError   one lies in another.
+    """
+    for option, folder in beside.items():
+        if folder is None:
+            continue
+        if lies_in(folder, output):
+            msg = f"{option} {folder} lies in -o {output}, which is to be the result alone: give it a place of its own"
+            raise ConfigError(msg)
+        if option == "--encoded" and lies_in(output, folder):
+            msg = (
+                f"-o {output} lies in --encoded {folder}, which is to be the encoded corpus alone: choose another place"
+            )
+            raise ConfigError(msg)
 
 
 def _source(corpus: list[str], given: dict[str, Any]) -> Any:
@@ -275,12 +310,12 @@ def encode(
     **options: Any,
 ) -> None:  # fmt: skip
     """Turn a corpus into numbers once, for many trainings; one that did not change is not read again."""
-    from xw2v.text.manifest import PARTS_ENDING
+    from xw2v.text.manifest import FILES, PARTS_ENDING
     from xw2v.text.store import encode as encode_corpus
 
     _check_one(quiet, log)
     config = Config(**given_options(options))
-    check_not_in_the_corpus(output, corpus)
+    check_not_in_the_corpus(output, corpus, FILES)
     check_output(output, is_folder=True)
     screen = Screen(quiet)
     start = time.perf_counter()

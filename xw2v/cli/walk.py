@@ -48,7 +48,7 @@ def walk(
 
     to_stdout = str(output) == "-"
     if not to_stdout:
-        check_not_in_the_corpus(output, [edges], "the graph")
+        check_not_in_the_corpus(output, [edges], what="the graph")
         check_text_output(output)
     screen = Screen(quiet)
     start = time.perf_counter()

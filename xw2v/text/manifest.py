@@ -18,6 +18,7 @@ from xw2v.text.spool import reporting
 from xw2v.text.vocabulary import Vocabulary
 
 __all__ = [
+    "FILES",
     "IDS_NAME",
     "OFFSETS_NAME",
     "PARTS_ENDING",
@@ -35,6 +36,9 @@ PARTS_ENDING = ".encoding"
 
 _MANIFEST = "manifest.json"
 _CHECKED = {IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME}  # files of which the manifest has size and checksum
+FILES = (*sorted(_CHECKED), _MANIFEST)
+"""The names of all files in the folder."""
+
 _OPTIONS = ("min_count", "max_final_vocab", "max_vocab_size", "lower")
 _FORMAT, _VERSION = "xw2v encoded corpus", 1
 

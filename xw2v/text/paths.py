@@ -23,6 +23,7 @@ __all__ = [
     "StandardInput",
     "as_paths",
     "find_files",
+    "folders_below",
     "shortened",
     "split_options",
     "stamps_of",
@@ -190,7 +191,7 @@ def find_files(path: Path | str, *, alone: bool = True) -> list[File]:
 
 def _files_below(folder: Path) -> Iterator[Path]:
     """The files of a folder and of inner ones."""
-    for inner in map(Path, _folders_below(os.fspath(folder), [])):
+    for inner in map(Path, folders_below(os.fspath(folder))):
         with reading(inner):
             shown = [path for path in inner.iterdir() if not path.name.startswith(".")]
         yield from filter(_is_file, shown)
@@ -207,12 +208,12 @@ def _fitting(pattern: Sequence[str]) -> Iterator[str]:
     place = pattern.index("**")
     rest = pattern[place + 1 :] or ("*",)
     for top in _fitting(pattern[:place]) if place else [os.curdir]:
-        for folder in _folders_below(top, []):
+        for folder in folders_below(top):
             yield from _fitting([glob.escape(folder), *rest])
 
 
-def _folders_below(folder: str, above: list[str]) -> Iterator[str]:
-    """A folder and the inner ones, links followed, but none back to a folder that lies `above`."""
+def folders_below(folder: str, above: Sequence[str] = ()) -> Iterator[str]:
+    """A folder and the inner ones, links followed, hidden ones left out; none back to a folder that lies `above`."""
     yield folder
     above = [*above, os.path.realpath(folder)]
     try:
@@ -222,7 +223,7 @@ def _folders_below(folder: str, above: list[str]) -> Iterator[str]:
         return
     for path in inner:
         if os.path.realpath(path) not in above:
-            yield from _folders_below(path, above)
+            yield from folders_below(path, above)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

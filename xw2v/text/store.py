@@ -20,7 +20,7 @@ import numpy.typing as npt
 from xw2v.display import displayed
 from xw2v.errors import ConfigError, FormatError, IdRangeError, XW2VError
 from xw2v.order import falls
-from xw2v.text.manifest import IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest, vocabulary_options
+from xw2v.text.manifest import FILES, IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest, vocabulary_options
 from xw2v.text.memory import MEMORY
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, reporting
 from xw2v.text.stored import StoredNumbers, out_of_range
@@ -264,7 +264,8 @@ def encode(
     ------
     CorpusError       no words in it, or none as frequent as `min_count`; not text; damaged
     MissingFileError  a source is not there
-    FileAccessError   a source cannot be read, or the folder not written, or something else lies there
+    FileAccessError   a source cannot be read, or the folder not written, or something else lies there, or it lies where
+        the source is read from
     ConfigError       an option is out of its range
 
     Examples
@@ -275,12 +276,14 @@ def encode(
     """
     # Arrow takes 40 MiB, which those who train on an encoded corpus do without.
     from xw2v.text.encoding import EncodeOptions, encode_for_a_while, encoding
+    from xw2v.text.places import check_not_read
 
     options = EncodeOptions(min_count, max_final_vocab, max_vocab_size, lower, errors, column, known, memory)
     with displayed(False if callable(progress) else progress) as display:
         tell = display.on_encode if display is not None else progress if callable(progress) else None
         if folder is None:
             return encode_for_a_while(source, options, tell)
+        check_not_read(folder, source, FILES)
         with encoding(source, folder, options) as work:
             work.finish(tell)
         return work.corpus()

@@ -6,9 +6,9 @@ disk and renamed; the last two are kept. See `checkpoint_file.py` for what is in
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any, cast
 import numpy as np
 
 from xw2v.backend import Backend
-from xw2v.errors import ConfigError, CorpusError, XW2VError
-from xw2v.files import PathLike, atomic_write, inside, locked, remove_leftovers, sync_folder, writing
+from xw2v.caller import warn_caller
+from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
+from xw2v.files import PathLike, atomic_write, check_parent, inside, locked, remove_leftovers, sync_folder, writing
 from xw2v.training.checkpoint_file import Checkpoint, read_checkpoint, write_state
 from xw2v.training.engines import Tables
 from xw2v.training.epochs import EpochEnds
@@ -26,6 +27,7 @@ from xw2v.training.pace import Interval, Pace
 from xw2v.training.walk import Position, Progress
 
 __all__ = [
+    "FIRST_NAME",
     "Checkpoint",
     "Checkpoints",
     "check_same_run",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"checkpoint-(\d{6,18})\.safetensors")
+FIRST_NAME = "checkpoint-000001.safetensors"
+"""What the first file in a folder of checkpoints is called."""
 _KEPT = 2
 _LOCK = ".lock"
 # Options that say where a run goes on, not what it learns.
@@ -61,7 +65,7 @@ class Checkpoints:
     def __init__(
         self, folder: PathLike, every: int | str = "60s", on_warning: Callable[[str], None] | None = None
     ) -> None:
-        self.folder, self._pace, self._warn = Path(folder), Pace(Interval.of(every)), on_warning or _warn
+        self.folder, self._pace, self._warn = Path(folder), Pace(Interval.of(every)), on_warning or warn_caller
         self._idle = threading.Event()  # no thread is at work
         self._idle.set()
         self._copies: tuple[np.ndarray, ...] | None = ()
@@ -109,6 +113,19 @@ class Checkpoints:
                 self._copies = None
             for copy in self._copies or ():
                 np.copyto(copy, 0.0)
+
+    def check_place(self) -> None:
+        """Refuse a folder that cannot be made, before there is something to lose.
+
+        Raises
+        ------
+        FileAccessError   it cannot.
+        """
+        if not self.folder.is_dir():
+            check_parent(self.folder, self.folder)
+            if os.path.lexists(self.folder):
+                msg = f"cannot write the folder {self.folder}: a file of that name exists; choose another name"
+                raise FileAccessError(msg)
 
     # Reading
 
@@ -268,7 +285,3 @@ def _changes(then: dict[str, Any], now: dict[str, Any]) -> dict[str, str]:
 
 def _number(path: Path) -> int:
     return int(cast("re.Match[str]", _NAME.fullmatch(path.name))[1])
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, RuntimeWarning, stacklevel=2)

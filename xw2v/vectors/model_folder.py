@@ -31,11 +31,11 @@ from xw2v.vectors.nearest import row_lengths
 from xw2v.vectors.packed_words import PackedWords
 from xw2v.vectors.tables import FloatTable, as_table
 
-__all__ = ["ModelFolder", "check_replaceable", "load_model_folder", "save_model_folder"]
+__all__ = ["MODEL_FILES", "ModelFolder", "check_replaceable", "load_model_folder", "save_model_folder"]
 
 FORMAT_NAME = "xw2v model"
 FORMAT_VERSION = 1
-TABLES, VOCABULARY, CONFIG = "tables.safetensors", "vocabulary.safetensors", "config.json"
+TABLES, VOCABULARY, CONFIG = MODEL_FILES = "tables.safetensors", "vocabulary.safetensors", "config.json"
 
 
 class ModelFolder(NamedTuple):
@@ -137,7 +137,7 @@ def check_replaceable(folder: PathLike, names: Set[str] = frozenset({"center_vec
         if not target.is_dir():
             msg = f"cannot write the folder {shown}: a file of that name exists; choose another name"
             raise FileAccessError(msg)
-        extra = sorted({entry.name for entry in target.iterdir()} - {TABLES, VOCABULARY, CONFIG})
+        extra = sorted({entry.name for entry in target.iterdir()} - set(MODEL_FILES))
         if extra:
             msg = f"will not replace {shown}: it holds {extra[0]!r}, which is no part of a model; choose another folder"
             raise FileAccessError(msg)
