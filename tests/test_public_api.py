@@ -15,6 +15,7 @@ PACKAGE = Path(xw2v.__file__).parent
 ALLOWED = {
     "errors": set(),
     "uncached": set(),
+    "caller": set(),
     "compiled": set(),
     "files": {"errors", "uncached"},
     "tensors": {"errors", "files", "parallel"},
@@ -28,10 +29,11 @@ ALLOWED = {
     "gradcheck": {"errors"},
     "display": {"drawing", "screen"},
     "drawing": set(),
-    "text": {"text", "display", "errors", "files", "order", "parallel"},
+    "text": {"text", "caller", "display", "errors", "files", "order", "parallel"},
     "vectors": {
         "vectors",
         "backend",
+        "caller",
         "display",
         "drawing",
         "errors",
@@ -44,6 +46,7 @@ ALLOWED = {
     "training": {
         "training",
         "backend",
+        "caller",
         "compiled",
         "config",
         "kernels",
@@ -61,6 +64,7 @@ ALLOWED = {
     "preparation": {"backend", "config", "display", "distributed", "errors", "fitting", "text", "training"},
     "stored_model": {"config", "errors", "training", "vectors"},
     "estimator": {
+        "caller",
         "config",
         "conventions",
         "errors",
@@ -77,7 +81,7 @@ ALLOWED = {
     "conventions": {"errors", "vectors"},
     "gensim_names": {"errors"},
     "walk_loops": {"compiled", "training"},
-    "graphs": {"errors", "files", "text"},
+    "graphs": {"caller", "errors", "files", "text"},
     "walks": {"display", "errors", "files", "graphs", "parallel", "training", "walk_loops"},
     "screen": {"drawing"},
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
+from xw2v.caller import warn_caller
 from xw2v.config import Config, documented
 from xw2v.conventions import Transformer, mean_vectors
 from xw2v.errors import ConfigError, NotFittedError, NumericalError
@@ -503,4 +503,4 @@ def _warn(how: FitOptions, text: str) -> None:
     if how.on_warning is not None:
         how.on_warning(text)
     else:
-        warnings.warn(text, RuntimeWarning, stacklevel=5)  # over `_learn`, `fit` and what answers its arguments
+        warn_caller(text)

@@ -5,7 +5,6 @@ Letters: V nodes, E edges.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xw2v.caller import warn_caller
 from xw2v.errors import CorpusError, FormatError, ShapeError
 from xw2v.files import PathLike, is_number
 from xw2v.text.readers import open_source
@@ -205,7 +205,7 @@ def _numbered(path: PathLike, header: bool) -> NumberedEdges:
     if not header and len(columns[0]) > 1 and _is_header(lines.names, columns[0][0], columns[1][0]):
         first = f"'{lines.names[columns[0][0]]} {lines.names[columns[1][0]]}'"
         text = f"{path}: the first edge, {first}, looks like a header: leave it out by header=True (--header)"
-        warnings.warn(text, RuntimeWarning, stacklevel=3)
+        warn_caller(text)
     weights = [kept.weights(path, codes) for codes in columns[2:]]
     names, number = _in_order(lines.words, columns[:2])
     return NumberedEdges(names, (number[columns[0]], number[columns[1]], *weights))

@@ -7,7 +7,6 @@ gives. Lines end at a line feed; a carriage return is white space.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xw2v.caller import warn_caller
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, XW2VError
 from xw2v.parallel import in_parallel, usable_cores
 from xw2v.text.blocks import LONGEST, TextOptions, TokenBlock, cut_blocks, tokenise
@@ -151,7 +151,7 @@ def _files_source(paths: list[Any], how: _Reading, workers: int, fields: bool) -
             f"{table} is read as text, so that its header, names, commas and quotes become words: give the column of a "
             "tab-separated file (column=, --column), Parquet, or a table of pandas or polars"
         )
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        warn_caller(text)
     name = without_secrets(paths[0])
     name = name if len(paths) == 1 else f"{len(paths)} paths, the first {name},"
     stamps = stamps_of(files)

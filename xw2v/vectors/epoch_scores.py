@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from xw2v.caller import warn_caller
 from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.analogies import evaluate_word_analogies
@@ -66,7 +66,7 @@ class EpochScores:
                 else:
                     score = evaluate_word_pairs(model.wv, path, self._most).spearman
             except FormatError as error:  # hours of training are worth more than a score
-                warnings.warn(f"no score on {path}: {error}", RuntimeWarning, stacklevel=2)
+                warn_caller(f"no score on {path}: {error}")
                 del self._files[name]
                 continue
             if math.isfinite(score):

@@ -12,7 +12,6 @@ import codecs
 import gzip
 import os
 import re
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.caller import warn_caller
 from xw2v.display import watched
 from xw2v.errors import ConfigError, FileAccessError, FormatError
 from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle
@@ -348,5 +348,5 @@ def _checked(path: Path, names: _Names, vectors: FloatTable) -> tuple[dict[str, 
     first = {word: row for row, word in reversed(list(enumerate(words)))}
     keep = sorted(first.values())
     twice = next(word for row, word in enumerate(words) if first[word] != row)
-    warnings.warn(f"{path}: {len(words) - len(keep)} rows repeat a word, as {twice!r}; left out", stacklevel=3)
+    warn_caller(f"{path}: {len(words) - len(keep)} rows repeat a word, as {twice!r}; left out", UserWarning)
     return {words[row]: place for place, row in enumerate(keep)}, vectors[keep]
