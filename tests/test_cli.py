@@ -505,6 +505,15 @@ def test_test_sets_are_not_read_from_pipes(run: Run, model: Path) -> None:
     _refused(run("evaluate", model, "--analogies", "pairs"), 1, "pairs is a pipe")
 
 
+@pytest.mark.parametrize(
+    "command", ["neighbors PIPE king", "convert PIPE m", "info PIPE", "evaluate PIPE --pairs p", "plot PIPE"]
+)
+def test_vectors_are_not_read_from_pipes(run: Run, command: str) -> None:
+    os.mkfifo("vectors")
+    arguments = command.replace("PIPE", "vectors").split()
+    _refused(run(*arguments), 1, "vectors is a pipe, which can be read only once; give a file")
+
+
 @pytest.mark.parametrize("how", [(), ("--json",)])
 def test_encode_says_that_words_may_be_missing(run: Run, corpus: Path, how: tuple[str, ...]) -> None:
     done = run("encode", corpus, "-o", "e", "--max-vocab-size", 20, "--min-count", 1, *how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -418,3 +419,17 @@ def test_a_model_folder_is_no_file(tmp_path: Path) -> None:
     WordVectors(["a", "b"], [[1, 2], [3, 4]]).save(tmp_path / "model")
     with pytest.raises(FileAccessError, match=r"model is a folder; .*WordVectors\.load reads model folders"):
         WordVectors.load_word2vec_format(tmp_path / "model")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="the system has no /dev/fd")
+@pytest.mark.parametrize("how", [{}, {"binary": True}, {"no_header": True}], ids=str)
+def test_a_pipe_is_refused(how: dict[str, Any]) -> None:
+    """It has no size, by which a header is judged, and is empty the second time it is opened."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as file:
+        file.write("2 2\nking 1 2\nqueen 2 1\n")
+    with (
+        os.fdopen(reader),
+        pytest.raises(FormatError, match=r"/dev/fd/\d+ is a pipe, which can be read only once; give a file"),
+    ):
+        WordVectors.load_word2vec_format(f"/dev/fd/{reader}", **how)

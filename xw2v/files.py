@@ -26,6 +26,7 @@ __all__ = [
     "put_right",
     "reading",
     "refuse_pickle",
+    "refuse_pipe",
     "remove_leftovers",
     "sync",
     "sync_folder",
@@ -72,6 +73,20 @@ def refuse_pickle(path: Path, head: bytes) -> None:
             f"{path} is a pickle, as gensim's save() writes it, which may run code and is never loaded here; "
             "in gensim: model.wv.save_word2vec_format('v.bin', binary=True)"
         )
+        raise FormatError(msg)
+
+
+def refuse_pipe(path: Path) -> None:
+    """Say that a pipe will not do for what is looked at before it is read: nothing would be left of it.
+
+    Raises
+    ------
+    FormatError   it is one.
+    """
+    with reading(path):
+        is_pipe = path.is_fifo()
+    if is_pipe:
+        msg = f"{path} is a pipe, which can be read only once; give a file"
         raise FormatError(msg)
 
 

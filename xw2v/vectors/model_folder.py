@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from xw2v.display import watched
 from xw2v.errors import FileAccessError, FormatError, MissingFileError, ShapeError, XW2VError
-from xw2v.files import PathLike, inside, new_folder, reading, refuse_pickle, sync, writing
+from xw2v.files import PathLike, inside, new_folder, reading, refuse_pickle, refuse_pipe, sync, writing
 from xw2v.tensors import read_tensors, write_tensors
 from xw2v.vectors.nearest import row_lengths
 from xw2v.vectors.packed_words import PackedWords
@@ -173,6 +173,7 @@ def load_model_folder(folder: PathLike, mmap: bool = True) -> ModelFolder:
     with reading(path):
         if not path.exists():
             raise FileNotFoundError
+        refuse_pipe(path)
         if path.is_file():
             with path.open("rb") as file:
                 refuse_pickle(path, file.read(2))

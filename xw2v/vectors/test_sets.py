@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xw2v.errors import ConfigError, FormatError
-from xw2v.files import reading
+from xw2v.files import reading, refuse_pipe
 from xw2v.vectors.arguments import as_number
 
 if TYPE_CHECKING:
@@ -38,13 +38,9 @@ def holds_questions(path: Path) -> bool:
 
     Raises
     ------
-    FormatError   it is a pipe, of which nothing would be left.
+    FormatError   it is a pipe.
     """
-    with reading(path):
-        is_pipe = path.is_fifo()
-    if is_pipe:
-        msg = f"{path} is a pipe, which can be read only once; give a file"
-        raise FormatError(msg)
+    refuse_pipe(path)
     return any(line.startswith(": ") for _, line in lines(path))
 
 

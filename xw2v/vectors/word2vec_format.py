@@ -25,7 +25,7 @@ import numpy.typing as npt
 from xw2v.caller import warn_caller
 from xw2v.display import watched
 from xw2v.errors import ConfigError, FileAccessError, FormatError
-from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle
+from xw2v.files import PathLike, atomic_write, is_number, reading, refuse_pickle, refuse_pipe
 from xw2v.parallel import usable_cores
 from xw2v.tensors import first_bad_row
 from xw2v.vectors.arguments import as_number, brief
@@ -222,6 +222,7 @@ def load_word2vec_format(
     if source.is_dir():
         msg = f"{source} is a folder; wanted a file in word2vec's format (WordVectors.load reads model folders)"
         raise FileAccessError(msg)
+    refuse_pipe(source)
     counted = _count_lines(source, binary) if no_header else None
     with watched("loading", "words", progress) as tell, _vector_reader(source) as (file, most_bytes):
         total, size = counted or _read_header(file, source, most_bytes, binary)
