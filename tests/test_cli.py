@@ -27,6 +27,7 @@ from rich.console import Console
 from xw2v import cli
 from xw2v.cli import spellings
 from xw2v.cli.demo import DOCS_OPTIONS
+from xw2v.cli.runs import finish_training
 from xw2v.cli.train import train
 from xw2v.config import CS224N, Config
 from xw2v.estimator import Word2Vec
@@ -247,8 +248,10 @@ def test_train_writes_a_model_that_knows_its_text(run: Run, corpus: Path) -> Non
     result = run("train", corpus, "-o", "m", "--vector-size", 12, "--epochs", 2, "--seed", 5)
     assert result.status == 0
     assert result.err == ""  # no terminal, no progress
-    assert result.out.startswith("161 words of 12 numbers, learned from ")
-    assert result.out.splitlines()[1:] == ["wrote m"]
+    first, second, third, last = result.out.splitlines()
+    assert (first, last) == ("161 words of 12 numbers", "wrote m")
+    assert re.fullmatch(r"learned from [\d,]+ words in \d+\.\d s \(.* words/s\)", second)
+    assert re.fullmatch(r"loss \d\.\d{4} a pair, \d+\.\d{3} a window", third)
     wv = Word2Vec.load("m").wv
     assert wv.vectors.shape == (161, 12)
 
@@ -354,7 +357,7 @@ def test_preset_lowers_reads_the_column_and_draws(run: Run, corpus: Path) -> Non
     Path("sst.txt").write_text("sentence_index\tsentence\n" + rows)
     result = run("train", "sst.txt", "-o", "m", "--preset", "cs224n", "--steps", 40)
     assert result.status == 0
-    assert result.out.splitlines()[1:] == ["wrote m", "wrote m-words.png", "wrote m-loss.png"]
+    assert result.out.splitlines()[3:] == ["wrote m", "wrote m-words.png", "wrote m-loss.png"]
     assert all(Path(name).read_bytes().startswith(b"\x89PNG") for name in ("m-words.png", "m-loss.png"))
     wv = WordVectors.load("m")
     assert "king" in wv
@@ -692,7 +695,7 @@ def test_what_is_said_of_a_model_that_went_on_is_what_it_learned_there(
 ) -> None:
     words = len(_MORE.split())
     said = run(*more, model).out
-    assert said.startswith(f"162 words of 16 numbers, 1 of them new, learned from {3 * words:,} words in ")
+    assert said.startswith(f"162 words of 16 numbers, 1 of them new\nlearned from {3 * words:,} words in ")
     facts = json.loads(run(*more, model, "--epochs", 2, "--json").out)
     assert [facts[name] for name in ("vocabulary", "new_words", "words")] == [162, 1, 2 * words]
     assert [facts[name] for name in ("epochs", "epochs_trained")] == [2, 5]
@@ -702,7 +705,7 @@ def test_what_is_said_of_a_model_that_went_on_is_what_it_learned_there(
     forgetful = Word2Vec.load(model)
     forgetful.history = []
     forgetful.save("forgetful")
-    assert run(*more, "forgetful").out.startswith("162 words of 16 numbers, 1 of them new, learned from ")
+    assert run(*more, "forgetful").out.startswith("162 words of 16 numbers, 1 of them new\nlearned from ")
 
 
 def test_scores_of_a_model_that_went_on(run: Run, more: list[object], corpus: Path) -> None:
@@ -717,7 +720,7 @@ def test_scores_of_a_model_that_went_on(run: Run, more: list[object], corpus: Pa
     assert rows[0][-1] == "pairs"
     assert Path("new-scores.png").exists()
     assert [end.epoch for end in Word2Vec.load("new").epoch_history] == [0, 1, 2, 3]
-    assert run("train", "more.txt", "-o", "new", "--from", "m", "--validation-fraction", 0).out.count("\n") == 2
+    assert run("train", "more.txt", "-o", "new", "--from", "m", "--validation-fraction", 0).out.count("\n") == 4
 
 
 def test_what_a_model_that_went_on_keeps_aside_is_said_and_ends_with_one_option(
@@ -1443,6 +1446,61 @@ def test_neighbors_of_many_words_at_80_columns(run: Run, model: Path, monkeypatc
     run("neighbors", model, *words, "-n", 3)
     for word, score in WordVectors.load(model).most_similar(words[-1], topn=3):
         assert f" {word} {score:.2f} " in stream.getvalue()
+
+
+@pytest.fixture
+def drawn_at_80(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr("xw2v.screen.Console", lambda **_: console)
+    return stream
+
+
+def test_what_a_training_ends_with_fits_80_columns(drawn_at_80: io.StringIO) -> None:
+    facts = {
+        "output": "model", "vocabulary": 1_234_567, "new_words": 234_567, "vector_size": 1000, "words": 123_456_789_012,
+        "training_seconds": 1_234_567.8, "words_per_second": 123_400_000.0, "loss": 12.3456, "center_loss": 123.456,
+        "epoch_history": [],
+    }  # fmt: skip
+    finish_training(Screen(), facts, 0, as_json=False)
+    assert drawn_at_80.getvalue().splitlines() == [
+        "1,234,567 words of 1000 numbers, 234,567 of them new",
+        "learned from 123,456,789,012 words in 1234567.8 s (123 M words/s)",
+        "loss 12.3456 a pair, 123.456 a window",
+        "wrote model",
+    ]
+
+
+def test_what_encode_ends_with_fits_80_columns(
+    run: Run, corpus: Path, drawn_at_80: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = {"raw_words": 9_234_567_890, "kept_words": 1, "sentences": 45_678_901, "vocabulary": 1_234_567}
+    monkeypatch.setattr("xw2v.cli.train.corpus_facts", lambda _: large)
+    for ending in ("wrote e", "reused e"):
+        assert run("encode", corpus, "-o", "e", "-q").status == 0
+        lines = drawn_at_80.getvalue().splitlines()[-3:]
+        assert lines[0] == "9,234,567,890 words in 45,678,901 sentences, 1,234,567 words of vocabulary"
+        assert re.fullmatch(r"(read|found there, unchanged,) in \d+\.\d s", lines[1])
+        assert lines[2] == ending
+        assert max(map(len, lines)) <= 80
+
+
+def test_a_title_is_not_broken_where_its_table_is_narrow(run: Run, model: Path, drawn_at_80: io.StringIO) -> None:
+    assert run("analogy", model, "man", "king", "woman").status == 0
+    assert drawn_at_80.getvalue().splitlines()[0] == "man is to king as woman is to"
+
+
+def test_sentences_are_broken_between_words_on_a_terminal_alone(run: Run, drawn_at_80: io.StringIO) -> None:
+    text = "English from [documentation] of this Python: " + "numpy 1,234 " * 12
+    Screen().sentence(text)
+    lines = drawn_at_80.getvalue().splitlines()
+    assert len(lines) > 1
+    assert " ".join(line.strip() for line in lines) == text.strip()
+    assert max(map(len, lines)) <= 80
+    screen = Screen()
+    screen.out = Console(file=io.StringIO(), width=80)
+    screen.sentence(text)
+    assert screen.out.file.getvalue() == text + "\n"  # type: ignore[attr-defined]
 
 
 def test_the_line_below_the_bar_fits_a_narrow_terminal() -> None:

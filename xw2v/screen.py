@@ -219,17 +219,23 @@ class Screen:
         cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
         wide = [max(map(cell_len, column)) for column in cells]
         least = [max((cell_len(part) for cell in column for part in cell.split()), default=0) for column in cells]
+        if title:  # not the table's own, which would be broken where the table is narrower
+            self.out.print(Text(title, style="bold"))
         for part in _parts(wide, repeat, self.out.width):
             widths = _narrowed([wide[i] for i in part], [least[i] for i in part], self.out.width)
-            table = Table(
-                title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="bold cyan"
-            )
+            table = Table(header_style="bold cyan")
             for i, width in zip(part, widths, strict=True):
                 table.add_column(Text(columns[i]), overflow="fold", width=width)  # plain: a word may look like markup
             for row in rows:
                 table.add_row(*(Text(row[i]) for i in part))
             self.out.print(table)
-            title = ""
+
+    def sentence(self, text: str) -> None:
+        """A line of result for people: on a terminal broken between words, where there is no room for it."""
+        if self.out.is_terminal:
+            self.out.print(Text(text))
+        else:
+            self.line(text)
 
     def line(self, text: str) -> None:
         """A line of result, as it is: rich would expand its tabs."""

@@ -91,14 +91,14 @@ def _demo_text(corpus: str, screen: Screen) -> list[list[str]]:
     """The sentences, with a word on what they are."""
     if corpus == "world":
         text = list(world_corpus())
-        screen.line(
+        screen.sentence(
             f"A generated language of {sum(map(len, text)):,} words, whose grammar knows sex, royalty, age and opinion"
         )
         return text
     docs = DocstringCorpus()
     with screen.status("gathering the documentation of this Python"):
         text = list(docs)
-    screen.line(docs.describe())
+    screen.sentence(docs.describe())
     return text
 
 
@@ -126,7 +126,7 @@ def _world_questions(screen: Screen, vectors: Any) -> bool:
     right = show_analogies(screen, vectors, WORLD_ANALOGIES)
     cluster = {word: name for name, words in WORLD_CLUSTERS.items() for word in words}
     wrong = [word for word in cluster if cluster[_nearest(vectors, word, cluster)] != cluster[word]]
-    screen.line(
+    screen.sentence(
         f"{len(cluster) - len(wrong)} of {len(cluster)} words are nearest to a word of their own meaning"
         + (f"; not {', '.join(wrong)}" if wrong else "")
     )

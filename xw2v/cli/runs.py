@@ -140,13 +140,12 @@ def finish_training(screen: Screen, summary: dict[str, Any], status: int, as_jso
         print_json({**summary, "interrupted": bool(status)})
     else:
         vocabulary, new = summary["vocabulary"], summary["new_words"]
-        screen.line(
-            f"{vocabulary:,} words of {summary['vector_size']} numbers, "
-            f"{'' if new == vocabulary else f'{new:,} of them new, '}learned from "
-            f"{summary['words']:,} words in {summary['training_seconds']:.1f} s "
-            f"({count(summary['words_per_second'])} words/s), "
-            f"loss {summary['loss']:.4f} a pair, {summary['center_loss']:.3f} a window"
-        )
+        # Three lines: one would not fit a terminal of 80 columns.
+        also = "" if new == vocabulary else f", {new:,} of them new"
+        screen.line(f"{vocabulary:,} words of {summary['vector_size']} numbers{also}")
+        pace = f"{summary['training_seconds']:.1f} s ({count(summary['words_per_second'])} words/s)"
+        screen.line(f"learned from {summary['words']:,} words in {pace}")
+        screen.line(f"loss {summary['loss']:.4f} a pair, {summary['center_loss']:.3f} a window")
         show_epochs(screen, summary["epoch_history"])
         for path in [summary["output"], *summary.get("pictures", ())]:
             screen.line(f"wrote {path}")

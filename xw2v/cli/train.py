@@ -340,9 +340,9 @@ def encode(
         return
     noun = "sentence" if facts["sentences"] == 1 else "sentences"
     screen.line(
-        f"{facts['raw_words']:,} words in {facts['sentences']:,} {noun}, {facts['vocabulary']:,} words of "
-        f"vocabulary, {'found there, unchanged' if encoded.reused else 'read'} in {facts['seconds']:.1f} s"
+        f"{facts['raw_words']:,} words in {facts['sentences']:,} {noun}, {facts['vocabulary']:,} words of vocabulary"
     )
+    screen.line(f"{'found there, unchanged, ' if encoded.reused else 'read '}in {facts['seconds']:.1f} s")
     screen.line(f"wrote {output}" if not encoded.reused else f"reused {output}")
 
 
