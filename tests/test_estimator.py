@@ -462,6 +462,10 @@ def test_options_of_gensim_lead_on(option: dict[str, Any], way: str) -> None:
         ),
         (lambda model: model.partial_fit([["a"]], total_examples=3), "'total_examples': nothing needs it"),
         (lambda model: model.partial_fit([["a"]], start_alpha=1), "'start_alpha': use alpha="),
+        (
+            lambda model: model.partial_fit([["a"]], vector_size=3),
+            r"keep .* Word2Vec\(vector_size=...\).fit\(corpus\) learns",
+        ),
         (lambda model: model.partial_fit([["a"]], window=3), r"it is an option, model.set_params\(window=...\)"),
     ],
 )

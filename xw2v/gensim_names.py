@@ -166,6 +166,8 @@ def of_training(options: Iterable[str], own: Iterable[str]) -> dict[str, Ways]:
     both |= {"progress_per": "use progress=True", "report": "use progress=True"}
     first = {name: f"it is an option, Word2Vec({name}=...).fit(corpus)" for name in options}
     later = {name: f"it is an option, model.set_params({name}=...)" for name in set(options) - set(own)}
+    # Setting it would be refused by the next `partial_fit` of a model that has vectors.
+    later["vector_size"] = "vectors keep the size of the first fit; Word2Vec(vector_size=...).fit(corpus) learns anew"
     starts = {"start_alpha": "alpha", "end_alpha": "min_alpha"}
     return {
         "fit": both | first | {theirs: first[ours] for theirs, ours in starts.items()},
