@@ -30,6 +30,7 @@ from xw2v.cli.demo import DOCS_OPTIONS
 from xw2v.cli.runs import finish_training
 from xw2v.cli.train import train
 from xw2v.config import CS224N, Config
+from xw2v.errors import FileAccessError
 from xw2v.estimator import Word2Vec
 from xw2v.files import locked
 from xw2v.screen import LiveProgress, Screen, count, spark
@@ -1155,6 +1156,36 @@ def test_a_really_full_disk(run: Run, corpus: Path, model: Path, small_disk: Pat
     ):
         _refused(run(*command), 1, "No space left on device")
         assert _files(small_disk) == []
+
+
+def test_what_is_not_lost_when_the_disk_is_full_at_the_end_is_said(run: Run, corpus: Path, small_disk: Path) -> None:
+    command = ["train", corpus, "-o", small_disk / "m", "--vector-size", 200, "--epochs", 1, "--workers", 1]
+    command += ["--checkpoint-dir", "run"]
+    said = "what was learned up to the last checkpoint is in run: the same command with --resume goes on from there"
+    _refused(run(*command), 1, f"disk/m: No space left on device; nothing was changed; {said}")
+    assert _files(Path("run"))
+    assert _files(small_disk) == []
+    command[3] = "m"  # where there is room
+    assert run(*command, "--resume").status == 0
+    assert len(WordVectors.load("m")) == 161
+    assert not Path("run").exists()
+
+
+def test_a_picture_that_cannot_be_written_costs_the_picture(
+    run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        msg = "cannot write m-scores.png: No space left on device; nothing was changed"
+        raise FileAccessError(msg)
+
+    monkeypatch.setattr("xw2v.cli.train.plot_scores", full)
+    Path("pairs.tsv").write_text("king queen 9\nking rain 1\nqueen rain 2\n")
+    done = run("train", corpus, "-o", "m", "--epochs", 1, "--vector-size", 2, "--evaluate", "pairs.tsv")
+    assert done.status == 0
+    assert done.err.startswith("xw2v: warning: cannot write m-scores.png: No space left")
+    assert done.err.endswith("; the model is in m\n")
+    assert done.out.splitlines()[-1] == "wrote m"
+    assert not Path("m.checkpoints").exists()
 
 
 _FULL = "xw2v: error: cannot write to standard output: No space left on device\n"

@@ -128,3 +128,20 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.main(["export", str(tmp_path / "m"), out, "--to", "npy", "--top", "3", "--half"]) == 0
     assert capsys.readouterr().out == f"3 words of 3 numbers\nwrote {out}\n"
     assert cli.main(["export", str(tmp_path / "m"), out, "--to", "npy"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["npy", "spacy"])
+def test_a_full_disk_of_which_numpy_does_not_speak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    if kind == "spacy":
+        pytest.importorskip("spacy", reason="spaCy is not installed")
+
+    def full(*_: object, **__: object) -> None:
+        msg = "2903000 requested and 786400 written"
+        raise OSError(msg)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(
+        FileAccessError, match=r"only a part of it could be written \(.*\); is the disk full\?; nothing"
+    ):
+        export(some(), tmp_path / "out", kind)
+    assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 PathLike = str | os.PathLike[str]
+
+_HALF_WRITTEN = re.compile(r"\d+ requested and \d+ written")  # all that NumPy says of a full disk
 
 
 @contextmanager
@@ -99,7 +102,10 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         check_parent(path, path)
-        msg = f"cannot write {path}: {error.strerror or error}; nothing was changed"
+        reason = error.strerror or str(error)
+        if error.errno is None and _HALF_WRITTEN.fullmatch(reason):
+            reason = f"only a part of it could be written ({reason}); is the disk full?"
+        msg = f"cannot write {path}: {reason}; nothing was changed"
         raise FileAccessError(msg) from error
 
 

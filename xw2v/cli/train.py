@@ -163,21 +163,41 @@ def train(
             if hasattr(model, "wv") and Known.of(model) != known and here.first:
                 save(model, output, kind, screen.live)
             raise
-        here.by_first(lambda: save(model, output, kind, screen.live))
+        here.by_first(lambda: _save(model, output, kind, screen, folder))
         if not status:
             here.by_first(lambda: remove_checkpoints(folder))
     if not here.first:
         raise typer.Exit(status)
     summary = training_summary(model, output, time.perf_counter() - start, known)
-    if preset:
-        # The assignment plots the cost of a centre's whole window, step by step.
-        curve = [(record.step, record.center_loss) for record in model.history]
-        summary["pictures"] = pictures(model, output, WORLD_CLUSTERS, curve, "Loss of a centre's window, in nats")
-    if any(end["scores"] for end in summary["epoch_history"]):
-        picture = output.with_name(output.name + "-scores.png")
-        plot_scores({output.name: model.epoch_history}, picture)
-        summary["pictures"] = [*summary.get("pictures", ()), str(picture)]
+    drawn: list[str] = []
+    try:
+        if preset:
+            # The assignment plots the cost of a centre's whole window, step by step.
+            curve = [(record.step, record.center_loss) for record in model.history]
+            drawn += pictures(model, output, WORLD_CLUSTERS, curve, "Loss of a centre's window, in nats")
+        if any(end["scores"] for end in summary["epoch_history"]):
+            picture = output.with_name(output.name + "-scores.png")
+            plot_scores({output.name: model.epoch_history}, picture)
+            drawn.append(str(picture))
+    except FileAccessError as error:  # the model, which is what was asked for, is there
+        screen.warn(f"{error}; the model is in {output}")
+    if drawn:
+        summary["pictures"] = drawn
     finish_training(screen, summary, status, as_json, hint="; the same command with --resume goes on")
+
+
+def _save(model: Any, output: Path, kind: str, screen: Screen, checkpoints: Path) -> None:
+    """As `save`; where that fails, say what is not lost."""
+    try:
+        save(model, output, kind, screen.live)
+    except FileAccessError as error:
+        if not holds_checkpoints(checkpoints):
+            raise
+        msg = (
+            f"{error}; what was learned up to the last checkpoint is in {checkpoints}: the same command with --resume "
+            "goes on from there"
+        )
+        raise FileAccessError(msg) from error
 
 
 def _check_one(quiet: bool, log: bool) -> None:
