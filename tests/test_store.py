@@ -431,6 +431,17 @@ def test_source_within_the_folder_and_encoded_source(text: Path, tmp_path: Path)
         encode(text, tmp_path / "no" / "e", min_count=1)
 
 
+def test_a_source_that_is_named_as_a_part_of_the_encoding(text: Path, tmp_path: Path) -> None:
+    """What is left of an encoding is known by such names, and deleted."""
+    (tmp_path / "e.encoding").mkdir()
+    mine = tmp_path / "e.encoding" / "part-00000.data"
+    mine.write_bytes(text.read_bytes())
+    for source in (mine, mine.parent):
+        with pytest.raises(FileAccessError, match=r"part-00000\.data is to be read, but lies in .*/e\.encoding, which"):
+            encode(source, tmp_path / "e", min_count=1)
+    assert mine.read_bytes() == text.read_bytes()
+
+
 class Full(io.BytesIO):
     """A file on a disk that is full after some bytes."""
 
