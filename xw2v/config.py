@@ -184,8 +184,8 @@ class Config:
     )
     sync_every: int | None = _option(
         None, "Words a rank trains until frequent words' vectors are brought together, rarer ones later; by default "
-        "262,144 of 2 ranks, 16,384 of 4, 8,192 of more than 4, or more in a long run, of which 1,280 meetings are "
-        "enough (2 ranks: 160); less where vectors and windows are large.", low=1, high=2**40, optional=True,
+        "262,144 of 2 ranks, 16,384 of 4, 8,192 of more than 4, or more in a long run, of which 2,560 meetings are "
+        "enough (2 ranks: 320); less where vectors and windows are large.", low=1, high=2**40, optional=True,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

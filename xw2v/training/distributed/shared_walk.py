@@ -17,7 +17,7 @@ __all__ = ["SharedWalk", "chunks_a_round", "shared_rounds", "words_a_round"]
 # lose nothing by more of them, four do. A longer run bears more: what counts is how many meetings there are, of four
 # ranks and more; of fewer they go down with their third power (bench/README.md).
 _SYNC_EVERY, _SYNC_EVERY_FOURTH = 262_144, 4_194_304
-_MEETINGS = 1280
+_MEETINGS = 2560
 _MOST_WORK = 1e10  # multiply-adds of a worker in a round, as for a chunk: a second, for Ctrl-C waits for its end
 _MOST_CHUNKS = 32  # of a GPU, the same
 _ROUNDS_AN_EPOCH = 8  # at least, where there are chunks enough: a small corpus has its meetings, too
