@@ -105,8 +105,7 @@ say(said)
     assert all(line.startswith(error) for line in said)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("engine", [True, False])
+@pytest.mark.parametrize(("engine", "way"), [(True, "nccl"), (False, "nccl"), (True, "mpi")])
 def test_ranks_on_gpus_train_as_those_of_the_host(engine: bool, way: str, text: Path) -> None:
     script = GPUS.replace("])", f"], engine={engine})", 1) + WAYS[way] + "say(facts(fit(engine='array')))"
     found = [told(n, script, text.parent) for n in (1, 2, 3)]
