@@ -7,10 +7,11 @@ import os
 import sys
 import threading
 import warnings
+from pathlib import Path
 
 __all__ = ["warn_caller"]
 
-_PACKAGE = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120  with a slash at its end
+_PACKAGE = str(Path(__file__).parent) + os.sep
 
 
 def warn_caller(text: str, category: type[Warning] = RuntimeWarning) -> None:

@@ -16,7 +16,7 @@ from xw2v.training.distributed.shared_walk import SharedWalk, chunks_a_round, sh
 from xw2v.training.distributed.stopping import RankTraining
 from xw2v.training.distributed.transport import table_ranks
 from xw2v.training.sampling import keep_probabilities
-from xw2v.training.walk import Position, Progress
+from xw2v.training.walk import Progress
 from xw2v.training.workers import counts_steps
 
 __all__ = ["SharedTraining", "check_order"]
@@ -42,7 +42,7 @@ class SharedTraining(RankTraining):
         ranks.maximum(most)
         n, workers = len(self.ids), int(most[0])
         size, words = shared_rounds(n, self.config, self.engine, ranks.size, workers)
-        self.position = (settings.get("position") or Position(0)).resized(size)
+        self.position = self.position.resized(size)
         size = self.position.size
         chunks = chunks_a_round(n, size, words, ranks.size, workers)
         self._walk: SharedWalk = SharedWalk(n, self.config, self.position, ranks.rank, ranks.size, chunks)

@@ -24,10 +24,7 @@ __all__ = [
 Array = Any
 
 _ROWS = 128  # a product with fewer rows is slow
-_HELD = {
-    "cupy": 2 << 30,
-    "numpy": 8 << 20,
-}  # bytes of scores; a CPU's cache holds them, a GPU has them once a step
+_HELD = {"cupy": 2 << 30, "numpy": 8 << 20}  # bytes of scores: those of a GPU's step, those that a CPU's cache holds
 _SHARE = 32  # of a GPU's memory
 _PITCH = 32  # rows of scores on a GPU begin at multiples of it: else cuBLAS has no tensor cores for them
 _ODDS_THREADS, _ODDS_BLOCKS = 512, 2  # of a multiprocessor, so that one reads while the other computes
