@@ -7,8 +7,9 @@ ranks, over seeds; ranks may share cores for that, so its speeds mean nothing.
     python -m bench.bench_distributed speed [TEXT] [--turns 5] [--epochs 2] [--vector-size 100]
     python -m bench.bench_distributed quality [TEXT] [--ranks 1 2 4 8] [--seeds 1 2 3] [--epochs 5]
 
-Both take `--option NAME=VALUE,...` for the ranks, such as sync_every=8192, and `--backend cupy`: ranks may share a GPU,
-for scores, with XW2V_GPU_RANKS=mpi. Rows: results/distributed.csv, or the same under --out.
+Both take `--option NAME=VALUE,...` for the ranks, such as sync_every=8192, and `--backend cupy`. With `--share-gpu mpi`
+ranks share a GPU, for scores, and with `--share-gpu nccl`, too: it takes them for ranks of as many hosts, and what they
+tell each other goes over a network. Rows: results/distributed.csv, or the same under --out.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def launched(
     scores: Path | None,
     around: tuple[str, ...] = (),
     how: tuple[str, ...] = (),
+    share_gpu: str | None = None,
 ) -> dict[str, Any]:
     """One run in processes of its own; ranks = 0: one process without MPI. `around`, mpiexec, `how` is the order.
 
@@ -52,6 +54,7 @@ def launched(
         raise SystemExit(msg)
     command = [sys.executable, "-m", "bench.bench_distributed", "child", str(corpus), "--child", json.dumps(options)]
     command += ["--mpi"] * bool(ranks) + (["--scores", str(scores)] if scores else [])
+    command += ["--share-gpu", share_gpu] if share_gpu else []
     start = [*around, mpiexec, *how, "-n", str(ranks)] if ranks else []
     done = subprocess.run(start + command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -106,10 +109,11 @@ def row_of(args: argparse.Namespace, ranks: int, workers: int, runs: list[dict[s
 
     speeds = [run["words_per_second"] for run in runs]
     meetings = max(middle("meetings"), 1)
+    shared = {"share_gpu": args.share_gpu} if args.share_gpu else {}
     return {
         "commit": commit(), **machine(), "versions": json.dumps(versions("numpy", "numba", "mpi4py", "mpich", *CUPY)),
         "text": args.text.name, "what": args.what, "ranks": ranks, "workers": workers, "vector_size": args.vector_size,
-        "epochs": args.epochs, "options": json.dumps({**args.option, **args.on}), "runs": len(runs),
+        "epochs": args.epochs, "options": json.dumps({**args.option, **args.on, **shared}), "runs": len(runs),
         "words_per_second": round(middle("words_per_second")), "lowest": round(min(speeds)),
         "highest": round(max(speeds)), "meetings": round(middle("meetings")),
         "megabytes_a_meeting": round(middle("megabytes") / meetings, 3),
@@ -149,7 +153,10 @@ def quality(args: argparse.Namespace, corpus: Path, options: dict[str, Any]) -> 
     for ranks in args.ranks:
         one = {"workers": 2} if ranks == 1 else {"workers": 1, **args.option}
         sets = args.data / "eval"
-        seeds = [launched(ranks - (ranks == 1), corpus, options | one | {"seed": s}, sets) for s in args.seeds]
+        seeds = [
+            launched(ranks - (ranks == 1), corpus, options | one | {"seed": seed}, sets, share_gpu=args.share_gpu)
+            for seed in args.seeds
+        ]
         shown(row_of(args, ranks, one["workers"], seeds), args.out)
 
 
@@ -159,6 +166,7 @@ def main() -> None:
     parser.add_argument("text", type=Path, nargs="?", help="by default that of --data")
     parser.add_argument("--data", type=Path, default=SHARED, help="a folder with a text, wiki100, and eval/")
     parser.add_argument("--backend", default="numpy")
+    parser.add_argument("--share-gpu", choices=["mpi", "nccl"], help="ranks may have one GPU")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--epochs", type=int)
@@ -173,6 +181,9 @@ def main() -> None:
     args = parser.parse_args()
     args.on = {} if args.backend == "numpy" else {"backend": args.backend}
     if args.what == "child":
+        if args.share_gpu:
+            os.environ["XW2V_GPU_RANKS"] = args.share_gpu
+            os.environ["NCCL_HOSTID"] = str(os.getpid())
         child(str(args.text), args.child, args.mpi, args.scores)
         return
     args.text = args.text or text_of(args.data)

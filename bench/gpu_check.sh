@@ -141,19 +141,21 @@ bench job 60 job tf32
 bench long 60 long
 bench losses 120 losses
 bench ceilings 90 ceilings questions
-# Ranks that share one GPU, which NCCL refuses. A wheel of MPI may be among --wheels.
+# Ranks that share one GPU; tests/test_gpu_ranks.py says how NCCL can be had to take them. A wheel of MPI may be among --wheels.
 for wheel in "${wheels:-.}"/mpich-*.whl; do  # of whose libraries pip, told a --target, leaves out
     [ -e "$wheel" ] || continue
     "$python" -m zipfile -e "$wheel" "$packages/mpich" && mpi=$(echo "$packages"/mpich/*.data/data) && chmod +x "$mpi"/bin/*
     export PATH="$PATH:$mpi/bin" LD_LIBRARY_PATH="$mpi/lib:${LD_LIBRARY_PATH:-}"
 done
-by_mpi=(env XW2V_GPU_RANKS=mpi OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
-on_gpu ranks 60 mpiexec "${by_mpi[@]}" bash -euc '
-    "$0" -m xw2v data write world "$1/world.txt"
-    mpiexec -n 2 "$0" -m xw2v train "$1/world.txt" -o "$1/world" --distributed --backend cupy
-    "$0" -m xw2v info "$1/world"' "$python" "$packages"
-on_gpu ranks-quality 150 mpiexec "${by_mpi[@]}" "$python" -m bench.bench_distributed quality --backend cupy --seeds 1 2 \
-    "${arguments[@]}"
+as_root=(env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
+ranks() { on_gpu ranks 200 mpiexec "${as_root[@]}" "${pytest[@]}" "$@" tests/test_gpu_ranks.py; }
+ranks
+ranks_bench() {
+    on_gpu "ranks-$1" "$2" mpiexec "${as_root[@]}" NCCL_SOCKET_IFNAME=lo "$python" -m bench.bench_distributed quality \
+        --backend cupy --share-gpu "$1" "${@:3}" "${arguments[@]}"
+}
+ranks_bench mpi 150 --seeds 1 2
+ranks_bench nccl 90 --ranks 2 --seeds 1 2
 on_gpu ncu 60 ncu ncu --clock-control none --kernel-name train_groups --launch-skip 1 --launch-count 1 --set full \
     --log-file "$out/ncu.txt" "$python" -m bench.bench_gpu fused --quick --words 2000000 "${arguments[@]}"
 tested tests -m "not slow"

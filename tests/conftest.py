@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from xw2v.backend import Backend, CupyBackend, NumpyBackend
 from xw2v.errors import BackendError
 
 Array = Any
+T = TypeVar("T")
 
 # What terminals show must not depend on where the tests run; typer looks at these when it is imported.
 for _name in (
@@ -85,23 +87,34 @@ def _make(name: str) -> Library:
 def library(request: pytest.FixtureRequest) -> Library:
     """Every array library; one that cannot run is skipped with its reason, or fails where it is required."""
     name = str(request.param)
-    try:
-        return _make(name)
-    except (ImportError, BackendError) as error:
-        if name.split("-")[0] in os.environ.get("XW2V_REQUIRE", "").split(","):
-            pytest.fail(f"{name} is required by XW2V_REQUIRE: {error}")
-        pytest.skip(f"{name}: {error}")
+    return _had(name, lambda: _make(name))
+
+
+@pytest.fixture(scope="session")
+def gpu() -> CupyBackend:
+    """A real one. `XW2V_NO_POOL=1` has CuPy ask the driver for each array's memory, for compute-sanitizer."""
+    backend = _had("cupy", lambda: CupyBackend("a test"))
+    if "XW2V_NO_POOL" in os.environ:  # a sanitizer sees arrays only where each has memory of its own
+        import cupy
+
+        cupy.cuda.set_allocator(None)
+    return backend
 
 
 @pytest.fixture(scope="session")
 def nvrtc() -> Nvrtc:
     """The compiler of CUDA source that needs no GPU."""
+    return _had("nvrtc", Nvrtc)
+
+
+def _had(name: str, make: Callable[[], T]) -> T:
+    """What `make` makes; where it cannot be had the test is skipped, or fails where XW2V_REQUIRE has the name."""
     try:
-        return Nvrtc()
-    except FileNotFoundError as error:
-        if "nvrtc" in os.environ.get("XW2V_REQUIRE", "").split(","):
-            pytest.fail(f"NVRTC is required by XW2V_REQUIRE: {error}")
-        pytest.skip(str(error))
+        return make()
+    except (ImportError, BackendError, FileNotFoundError) as error:
+        if name.split("-")[0] in os.environ.get("XW2V_REQUIRE", "").split(","):
+            pytest.fail(f"{name} is required by XW2V_REQUIRE: {error}")
+        pytest.skip(f"{name}: {error}")
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -5,7 +5,7 @@ Where NCCL would hang, mix numbers up or write past an array, this raises on all
 - calls of the ranks that differ in kind, count, dtype, operation or root
 - arrays that are not contiguous, dtypes and operations that CuPy does not know; an output unlike the input
 - a thread whose current GPU is not the communicator's
-- two ranks on one GPU
+- two ranks on one GPU, unless NCCL_HOSTID passes them off as of two hosts
 - `destroy`, also by the garbage collector, on one rank while the others of its node do something else: NCCL calls it a
   collective of the node, and its thread for the node's other ranks does not end before they have let go of it
 
@@ -15,6 +15,7 @@ What it cannot show: that a GPU has not finished yet. Everything is done when a 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import threading
 import time
@@ -68,7 +69,8 @@ class NcclCommunicator:
         self._gpu = _gpu()
         if self._gpu >= len(visible):
             raise NcclError(1, "no such GPU")
-        places = MPI.COMM_WORLD.allgather((MPI.Get_processor_name(), visible[self._gpu]))
+        host = os.environ.get("NCCL_HOSTID") or MPI.Get_processor_name()
+        places = MPI.COMM_WORLD.allgather((host, visible[self._gpu]))
         if len(set(places)) < len(places):
             raise NcclError(5)
         self._comm = MPI.COMM_WORLD.Dup()

@@ -1,11 +1,7 @@
-"""The CUDA engine on a GPU. Skipped where there is none; `XW2V_REQUIRE=cupy` makes that a failure.
-
-`XW2V_NO_POOL=1` has CuPy ask the driver for each array's memory, for compute-sanitizer.
-"""
+"""The CUDA engine on a GPU. Skipped where there is none; `XW2V_REQUIRE=cupy` makes that a failure."""
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,29 +10,13 @@ import pytest
 
 from tests.test_cuda_source import OPTIONS, V, binary_rate, by_array_engine, corpus, exact, rate, tables
 from tests.tf32 import UNIT, tf32_products
-from xw2v.backend import Backend, CupyBackend
+from xw2v.backend import Backend
 from xw2v.config import Config
-from xw2v.errors import BackendError
 from xw2v.training import batches
 from xw2v.training.batches import read_chunk
 from xw2v.training.engines import Rate, Tables
 from xw2v.training.engines.array import ArrayEngine
 from xw2v.training.engines.cuda import CudaEngine
-
-
-@pytest.fixture(scope="session")
-def gpu() -> Backend:
-    try:
-        backend = CupyBackend("a test")
-        if "XW2V_NO_POOL" in os.environ:  # a sanitizer sees arrays only where each has memory of its own
-            import cupy
-
-            cupy.cuda.set_allocator(None)
-        return backend
-    except BackendError as error:
-        if "cupy" in os.environ.get("XW2V_REQUIRE", "").split(","):
-            pytest.fail(f"cupy is required by XW2V_REQUIRE: {error}")
-        pytest.skip(str(error))
 
 
 @pytest.fixture(autouse=True)

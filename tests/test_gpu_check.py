@@ -101,7 +101,8 @@ def test_what_it_runs_where_there_is_a_gpu(tmp_path: Path) -> None:
         assert "-n 5" in line or name.endswith("check")
     assert sum("-m not slow" in line for line in lines) == 2
     assert "bench.bench_gpu fused softmax " in asked.read_text()
-    assert "mpiexec -n 2" in asked.read_text()
+    assert "tests/test_gpu_ranks.py" in asked.read_text()
+    assert "--share-gpu nccl" in asked.read_text()
 
 
 @pytest.mark.parametrize("part", ["ceilings", "fused", "tf32", "questions", "array", "softmax"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 import sys
 from pathlib import Path
@@ -24,7 +23,6 @@ from tests.test_backend import summed
 from tests.test_large_numbers import sparse
 from xw2v.backend import Backend, CupyBackend, NumpyBackend, cublas
 from xw2v.config import Config
-from xw2v.errors import BackendError
 from xw2v.kernels import ArrayKernels, blocks_of, options, source
 from xw2v.losses import softmax_expectation
 from xw2v.training import batches
@@ -79,14 +77,10 @@ class HostCupy(CupyBackend):
 @pytest.fixture(scope="module", params=[(1, 0), (64, 0), (64, 1), (96, 7), "gpu"], ids=str)
 def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CupyBackend:
     """By threads of a block and their order on the host, and a real GPU."""
-    if request.param != "gpu":
-        return HostCupy(tmp_path_factory.mktemp("kernels"), *request.param)
-    try:
-        return CupyBackend("a test")
-    except BackendError as error:
-        if "cupy" in os.environ.get("XW2V_REQUIRE", "").split(","):
-            pytest.fail(f"cupy is required by XW2V_REQUIRE: {error}")
-        pytest.skip(str(error))
+    if request.param == "gpu":
+        real: CupyBackend = request.getfixturevalue("gpu")
+        return real
+    return HostCupy(tmp_path_factory.mktemp("kernels"), *request.param)
 
 
 def close(found: Any, wanted: Any, dtype: str) -> None:

@@ -226,6 +226,14 @@ def test_two_ranks_on_one_gpu_are_refused_before_the_corpus_is_read(text: Path) 
     assert not (text.parent / "encoded").exists()
 
 
+def test_ranks_share_a_gpu_by_an_nccl_that_takes_each_for_a_host(text: Path) -> None:
+    shared = (
+        GPUS.replace("for i in range(size)])", "for i in range(1)])") + 'os.environ["NCCL_HOSTID"] = f"host {rank}"\n'
+    )
+    script = "say(facts(fit()))"
+    assert told(2, shared + script, text.parent) == told(2, GPUS + script, text.parent)
+
+
 @pytest.mark.parametrize("engine", [True, False])
 def test_ranks_share_a_gpu_by_mpi(engine: bool, text: Path) -> None:
     """And need no NCCL. To rounding they learn what ranks with a GPU each do by NCCL."""

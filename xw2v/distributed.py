@@ -29,7 +29,7 @@ from xw2v.training.checkpoint import Checkpoints
 from xw2v.training.distributed.ranks import MpiRanks, join, sharing_cores
 from xw2v.training.distributed.shared_steps import SharedArrayEngine, SteppedTraining
 from xw2v.training.distributed.shared_training import SharedTraining, check_order
-from xw2v.training.distributed.transport import between_gpus, table_ranks
+from xw2v.training.distributed.transport import between_gpus, gpu_host, table_ranks
 from xw2v.training.engines import Engine
 from xw2v.training.epochs import EpochEnd, EpochEnds
 from xw2v.training.trainer import Training
@@ -48,7 +48,7 @@ def placed(config: Config, ranks: MpiRanks) -> tuple[Config, Backend]:
     sharing = sharing_cores(ranks)
     gpus = gpu_ids() if config.backend != "numpy" else []
     device = _own_device(config.device, gpus, ranks)
-    taken = ranks.texts(f"{ranks.leader} {gpus[device]}" if gpus else "")
+    taken = ranks.texts(f"{gpu_host(ranks)} {gpus[device]}" if gpus else "")
 
     def prepared() -> tuple[Config, Backend]:
         if config.validation_fraction:

@@ -14,7 +14,7 @@ from xw2v.backend import Backend
 from xw2v.errors import BackendError, ConfigError
 from xw2v.training.distributed.ranks import MpiRanks, Ranks, TableRanks
 
-__all__ = ["HostTables", "NcclTables", "between_gpus", "table_ranks"]
+__all__ = ["HostTables", "NcclTables", "between_gpus", "gpu_host", "table_ranks"]
 
 Array = Any
 
@@ -33,6 +33,11 @@ def between_gpus() -> str:
         msg = f"{_VARIABLE} must be nccl or mpi, got {way!r}"
         raise ConfigError(msg)
     return way
+
+
+def gpu_host(ranks: Ranks) -> str:
+    """The host of this rank's GPU as NCCL tells hosts apart: of two ranks with one GPU on one host NCCL takes none."""
+    return os.environ.get("NCCL_HOSTID") or str(ranks.leader)
 
 
 def table_ranks(ranks: Ranks, backend: Backend) -> TableRanks:
