@@ -70,6 +70,23 @@ def shares(table: AliasTable) -> np.ndarray:
     return np.asarray(result / V)
 
 
+@pytest.mark.parametrize("seed", range(200))
+def test_alias_table_is_exact_in_units_of_a_draw(seed: int) -> None:
+    """But for one word, which takes what rounding the others has left."""
+    rng = np.random.default_rng(seed)
+    V = int(rng.integers(1, 400))
+    weights = rng.pareto(rng.uniform(0.3, 3), V) * (rng.random(V) < rng.uniform(0.2, 1.1))
+    weights = np.round(weights) if seed % 3 == 0 else weights
+    p = weights / weights.sum() if weights.any() else np.full(V, 1 / V)
+    table = alias_table(p)
+    assert ((table.thresholds >= 0) & (table.thresholds <= 2**32)).all()
+    found = table.thresholds.copy()
+    np.add.at(found, table.alias, 2**32 - table.thresholds)
+    wanted = np.round(p * V * 2.0**32).astype(np.int64)
+    wanted[np.argmax(wanted)] += V * 2**32 - wanted.sum()
+    np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("V", [1, 2, 3, 1000])
 def test_alias_table_stands_for_its_distribution(V: int) -> None:
     p = noise_probabilities(np.arange(V, 0, -1) ** 2)

@@ -75,21 +75,27 @@ def alias_table(probabilities: np.ndarray) -> AliasTable:
     ----------
     probabilities : (V,) float64 array, sums to 1
 
-    Source: Vose 1991, "A linear algorithm for generating random numbers with a given distribution".
+    Shares are taken in columns of 2^32 units, so that what is left of one column is exactly what others lack.
+
+    Source: Walker 1977, "An efficient method for generating discrete random variables with general distributions"; that
+    sums over columns in their order tell who fills which: Hübschle-Schneider and Sanders 2019 (arXiv:1903.00227).
     """
+    whole = 1 << 32
     V = len(probabilities)
-    shares = (np.asarray(probabilities, dtype=np.float64) * V).tolist()
-    alias = list(range(V))
-    small = [i for i, share in enumerate(shares) if share < 1.0]
-    large = [i for i, share in enumerate(shares) if share >= 1.0]
-    while small and large:
-        low, high = small.pop(), large[-1]
-        alias[low] = high
-        shares[high] -= 1.0 - shares[low]
-        if shares[high] < 1.0:
-            small.append(large.pop())
-    # What is left is a whole column but for rounding, and its own alias.
-    return AliasTable(np.round(np.asarray(shares) * _WHOLE).astype(np.int64), np.asarray(alias, dtype=np.int32))
+    units = np.round(np.asarray(probabilities, dtype=np.float64) * V * whole).astype(np.int64)
+    units[np.argmax(units)] += V * whole - units.sum()
+    light, heavy = np.flatnonzero(units < whole), np.flatnonzero(units >= whole)
+    lacking, spare = np.cumsum(whole - units[light]), np.cumsum(units[heavy] - whole)
+    thresholds, alias = np.minimum(units, whole), np.arange(V)
+    # A light word's column is filled up by the first heavy word of which the light ones before it have left a column.
+    lacking_before = lacking - (whole - units[light])
+    alias[light] = heavy[np.searchsorted(spare, lacking_before)]
+    # A heavy word that the last of them has left less than a column is filled up by the next heavy one.
+    last = np.searchsorted(lacking, spare, side="right")
+    short = np.flatnonzero(last < len(light))
+    thresholds[heavy[short]] = whole + spare[short] - lacking[last[short]]
+    alias[heavy[short]] = heavy[short + 1]
+    return AliasTable(thresholds, alias.astype(np.int32))
 
 
 def draw_words(table: AliasTable, bits: Array, *, xp: Any) -> Array:
