@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -1118,7 +1119,7 @@ def test_processes_that_do_not_know_of_each_other(run: Run, corpus: Path, monkey
 
 
 def test_a_full_disk_is_one_line_and_the_old_file_stays(
-    run: Run, corpus: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, corpus: Path, model: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("v.txt").write_text("1 1\nold 1\n")
 
@@ -1130,7 +1131,16 @@ def test_a_full_disk_is_one_line_and_the_old_file_stays(
     _refused(run("train", corpus, "-o", "m", "--epochs", 1), 1, "No space left on device")
     _refused(run("data", "write", "world", "w.txt"), 1, "No space left on device")
     assert _files(Path()) == ["v.txt"]
+    assert _files(temporary) == []
     assert Path("v.txt").read_text() == "1 1\nold 1\n"
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, empty."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -1150,12 +1160,29 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_really_full_disk(run: Run, corpus: Path, model: Path, small_disk: Path) -> None:
     for command in (
         ["data", "write", "world", small_disk / "w.txt"],
-        ["train", corpus, "-o", small_disk / "m", "--epochs", "1"],
-        ["train", corpus, "-o", small_disk / "v.txt", "--epochs", "1"],
         ["encode", corpus, "-o", small_disk / "e"],
     ):
         _refused(run(*command), 1, "No space left on device")
         assert _files(small_disk) == []
+
+
+@pytest.mark.parametrize(("name", "load"), [("m", WordVectors.load), ("v.txt", WordVectors.load_word2vec_format)])
+def test_a_model_for_which_a_disk_is_too_full_is_saved_on_another(
+    name: str, load: Callable[[Path], WordVectors], run: Run, corpus: Path, small_disk: Path, temporary: Path
+) -> None:
+    done = run("train", corpus, "-o", small_disk / name, "--vector-size", 200, "--epochs", 1)
+    assert done.status == 1
+    *warnings, line = done.err.splitlines()
+    assert all("checkpoint" in warning for warning in warnings)
+    found = re.fullmatch(
+        rf"xw2v: error: cannot write \S+/disk/{name}: No space left on device; nothing was changed; "
+        rf"what was learned is in (\S+/{name}): move it from there",
+        line,
+    )
+    assert found, line
+    assert Path(found[1]).parent.parent == temporary
+    assert len(load(Path(found[1]))) == 161
+    assert _files(small_disk) == []
 
 
 def test_what_is_not_lost_when_the_disk_is_full_at_the_end_is_said(run: Run, corpus: Path, small_disk: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -187,17 +189,36 @@ def train(
 
 
 def _save(model: Any, output: Path, kind: str, screen: Screen, checkpoints: Path) -> None:
-    """As `save`; where that fails, say what is not lost."""
+    """As `save`. Where that fails a checkpoint holds what was learned, or else the folder for temporary files does."""
     try:
         save(model, output, kind, screen.live)
     except FileAccessError as error:
-        if not holds_checkpoints(checkpoints):
-            raise
-        msg = (
-            f"{error}; what was learned up to the last checkpoint is in {checkpoints}: the same command with --resume "
-            "goes on from there"
-        )
+        if holds_checkpoints(checkpoints):
+            where = f"what was learned up to the last checkpoint is in {checkpoints}: "
+            where += "the same command with --resume goes on from there"
+        else:
+            where = f"what was learned is in {_saved_elsewhere(model, output.name, kind, error)}: move it from there"
+        msg = f"{error}; {where}"
         raise FileAccessError(msg) from error
+
+
+def _saved_elsewhere(model: Any, name: str, kind: str, error: FileAccessError) -> Path:
+    """Where a model lies now that could not be saved where it was wanted.
+
+    Raises
+    ------
+    FileAccessError   the error that is given: there is no room for it elsewhere, either
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="xw2v-"))
+    except OSError:
+        raise error from None
+    try:
+        save(model, folder / name, kind)
+    except FileAccessError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise error from None
+    return folder / name
 
 
 def _check_one(quiet: bool, log: bool) -> None:
