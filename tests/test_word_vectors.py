@@ -443,6 +443,11 @@ def test_save_and_load(tmp_path: Path) -> None:
     np.testing.assert_array_equal(WordVectors.load(tmp_path / "m").vectors, wv.vectors)
 
 
+def test_save_counts_that_are_a_view(tmp_path: Path) -> None:
+    WordVectors(["a", "b"], [[1, 2], [3, 4]], counts=np.array([1, 7])[::-1]).save(tmp_path / "m")
+    assert WordVectors.load(tmp_path / "m").get_vecattr("a", "count") == 7
+
+
 def test_load_takes_the_centre_vectors_of_a_whole_model_and_never_overwrites_it(tmp_path: Path) -> None:
     tables = {"center_vectors": np.ones((2, 3)), "outside_vectors": np.zeros((2, 3))}
     save_model_folder(tmp_path / "m", tables, ["a", "b"], None, {})

@@ -96,7 +96,7 @@ def save_model_folder(
         "words": packed.text,
     }
     if counts is not None:
-        vocabulary = {"counts": np.asarray(counts, dtype=np.int64), **vocabulary}
+        vocabulary = {"counts": np.ascontiguousarray(counts, dtype=np.int64), **vocabulary}
         if len(vocabulary["counts"]) != len(words):
             msg = f"counts must have one entry for each of {len(words)} words; got {len(vocabulary['counts'])}"
             raise ShapeError(msg)
