@@ -319,6 +319,15 @@ def test_cosines_are_those_of_longer_vectors() -> None:
     assert_same_answers(short.most_similar(short["w7"]), wv.most_similar(wv["w7"]))
 
 
+def test_products_are_of_cosines_whatever_the_length_of_a_given_vector() -> None:
+    wv = WordVectors(["east", "north", "west"], [[1, 0], [0, 1], [-1, 0]])
+    for length in (1e-9, 1, 10):
+        east = np.array([length, 0.0])
+        found = wv.most_similar_cosmul([east, east], [np.array([0.0, length])])
+        assert [word for word, _ in found] == ["east", "north", "west"]
+        np.testing.assert_allclose([score for _, score in found], [2, 0.25, 0], atol=1e-5)
+
+
 def test_equal_cosines_come_in_the_vocabularys_order() -> None:
     wv = WordVectors([f"w{i}" for i in range(100)], np.ones((100, 3)))
     assert [word for word, _ in wv.most_similar("w50", topn=5)] == ["w0", "w1", "w2", "w3", "w4"]

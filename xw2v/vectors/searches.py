@@ -78,7 +78,8 @@ class Searches(Similarities):
         """As `most_similar`, by products of cosines rather than their sum: 3CosMul.
 
         The score is the product of (1 + cosine) / 2 with each positive over that with each negative
-        (Levy and Goldberg 2014, eq. 4; 1e-6 is added below). At least one must be positive; weights are not used.
+        (Levy and Goldberg 2014, eq. 4; 1e-6 is added below). At least one must be positive; weights are not used, and
+        neither is the length of a given vector (gensim multiplies the cosine by it).
         `topn` and `restrict_vocab` are as in `most_similar`.
 
         Raises
@@ -103,7 +104,7 @@ class Searches(Similarities):
         above, below = np.ones(count, dtype=np.float32), np.ones(count, dtype=np.float32)
         for place, vector in enumerate(vectors):
             into = above if place < len(attracting) else below
-            into *= (1 + self._cosines(vector, count)) / 2
+            into *= (1 + self._cosines(unit_row(vector), count)) / 2
         return self._answer(above / (below + np.float32(1e-6)), asked, topn)
 
     def similar_by_word(self, word: Key, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
