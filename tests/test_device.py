@@ -78,6 +78,19 @@ def test_analogies_are_those_of_the_host(library: Library) -> None:
     assert len(there.analogies(questions[:1], topn=99)[0]) == V - 3
 
 
+@pytest.mark.parametrize("struck_out", [64, 0])
+def test_analogies_that_name_a_word_twice(library: Library, monkeypatch: pytest.MonkeyPatch, struck_out: int) -> None:
+    monkeypatch.setattr(device, "_MOST_STRUCK_OUT", struck_out)
+    for some in (1, 2, 3, 5):
+        words = WORDS[:some]
+        wv = WordVectors(words, vectors()[:some])
+        questions = [(a, b, c) for a in words for b in words for c in words]
+        there = wv.on(library.asarray(vectors()[:some]))
+        for topn in (1, 3, 99):
+            same(there.analogies(questions, topn), [wv.analogy(a, b, c, topn) for a, b, c in questions])
+        same(there.analogies(questions, None), there.analogies(questions, some))
+
+
 def test_questions_without_a_direction(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cosines with nothing are zero; and a block has a question, however many words there are."""
     monkeypatch.setattr(device, "_BLOCK_NUMBERS", V - 1)

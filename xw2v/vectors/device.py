@@ -128,15 +128,18 @@ class DeviceVectors(Evaluated):
     def _named(self, places: np.ndarray, cosines: np.ndarray) -> Iterator[Answers]:
         names = self._words.index_to_key
         for row, values in zip(places.tolist(), cosines.tolist(), strict=True):
-            yield [(names[place], value) for place, value in zip(row, values, strict=True)]
+            yield [(names[place], value) for place, value in zip(row, values, strict=True) if value != -np.inf]
 
     def _answered(
         self, asked: np.ndarray, signs: np.ndarray, n: int, progress: bool | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The n rows nearest to the signed sum of the unit rows `asked` (Q, k), which are no answers themselves."""
-        V, k = len(self._words), asked.shape[1]
-        # A word that stands twice in a question is left out of the answers once.
-        n = max(0, min(n, V - k))
+        """The n rows nearest to the signed sum of the unit rows `asked` (Q, k), which are no answers themselves.
+
+        Where there are fewer others than n, the last ones have the cosine -inf: questions may name a word twice, so
+        that not all have equally many.
+        """
+        V = len(self._words)
+        n = max(0, min(n, V - 1))
         self._backend.attach()
         places, cosines = np.empty((len(asked), n), np.int64), np.empty((len(asked), n), np.float32)
         step = max(1, _BLOCK_NUMBERS // max(1, V))
