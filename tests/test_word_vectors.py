@@ -349,6 +349,11 @@ def test_zero_and_extreme_vectors_give_no_nan() -> None:
     assert wv.most_similar(["one"], ["one"], topn=1) == [("zero", 0.0)]
     assert WordVectors.cosine_similarities([3.0, 4.0], [[0.0, 0.0], [6.0, 8.0]]).tolist() == [0.0, 1.0]
     assert WordVectors.cosine_similarities([0.0, 0.0], [[6.0, 8.0]]).tolist() == [0.0]
+    found = wv.cosine_similarities(wv["huge"], wv.vectors)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [0, 1, 0.5**0.5, 1], rtol=1e-6)
+    small = np.array([[100, 100], [100, -100]], np.int8)
+    np.testing.assert_allclose(WordVectors.cosine_similarities(small[0], small), [1, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize(

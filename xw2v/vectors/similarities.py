@@ -143,9 +143,12 @@ class Similarities(Lookup):
         ):
             msg = f"wanted numbers of shapes (D,) and (n, D); got {one.dtype} {one.shape} and {many.dtype} {many.shape}"
             raise ShapeError(msg)
-        lengths = np.linalg.norm(one) * np.linalg.norm(many, axis=1)
-        found: npt.NDArray[np.floating] = np.divide(many @ one, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        return found
+        # Sums in float64: those of large or small numbers would leave float32, those of small integers their own kind.
+        unit = unit_row(one)
+        lengths = np.sqrt(np.einsum("ij,ij->i", many, many, dtype=np.float64))
+        products = np.einsum("ij,j->i", many, unit, dtype=np.float64)
+        found: npt.NDArray[np.floating] = np.divide(products, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        return found.astype(np.result_type(one, many, np.float32), copy=False)
 
     def get_mean_vector(
         self,
