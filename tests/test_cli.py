@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -540,6 +541,19 @@ def test_evaluate_on_the_words_that_all_models_have(run: Run, model: Path) -> No
     Path("other.txt").write_text("1 1\nelsewhere 1\n")
     done = run("evaluate", model, "other.txt", "--pairs", "pairs.tsv", "--common")
     assert (done.status, "have no word in common" in done.err) == (2, True)
+
+
+def test_models_in_other_orders_are_asked_the_same(run: Run) -> None:
+    """The first words of each are others; all are asked about those that are among the first of both."""
+    words = ["a", "b", "c", "d", "e", "f"]
+    rows = {word: f"{word} 1 {row * row}\n" for row, word in enumerate(words)}
+    for name, order in (("v.txt", words), ("w.txt", words[::-1])):
+        Path(name).write_text("6 2\n" + "".join(rows[word] for word in order))
+    Path("pairs.tsv").write_text("".join(f"{a}\t{b}\t{i}\n" for i, (a, b) in enumerate(pairwise(words))))
+    done = run("evaluate", "v.txt", "w.txt", "--pairs", "pairs.tsv", "--common", "--restrict-vocab", 5, "--json")
+    first, second = (scores[0] for scores in json.loads(done.out).values())
+    assert first == second
+    assert (first["used"], first["missing_words"]) == (3, ["a", "f"])
 
 
 def test_plot(run: Run, model: Path) -> None:

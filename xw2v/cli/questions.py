@@ -105,7 +105,7 @@ def evaluate(
             raise FormatError(msg)
     loaded = {str(model): load(model) for model in models}
     if common:
-        loaded = _of_common_words(loaded)
+        loaded = _of_common_words(loaded, restrict_vocab)
     several = len(models) > 1
     found = {}
     for model, vectors in loaded.items():
@@ -134,9 +134,9 @@ def evaluate(
     Screen().table("", ["file", "measure", *columns], rows, repeat=2 if several else None)
 
 
-def _of_common_words(models: dict[str, Any]) -> dict[str, Any]:
-    """The models without the words that some of them have not; each in its own order."""
-    words = set.intersection(*(set(vectors.index_to_key) for vectors in models.values()))
+def _of_common_words(models: dict[str, Any], most: int) -> dict[str, Any]:
+    """The models without the words that some of them have not among their first so many; each in its own order."""
+    words = set.intersection(*(set(vectors.index_to_key[:most]) for vectors in models.values()))
     if not words:
         msg = f"--common: {' and '.join(models)} have no word in common"
         raise ConfigError(msg)
