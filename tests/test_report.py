@@ -16,6 +16,7 @@ import pytest
 from xw2v import Word2Vec, WordVectors, cli
 from xw2v.errors import ConfigError
 from xw2v.training.epochs import EpochEnd
+from xw2v.vectors.projection import project_2d
 from xw2v.vectors.report import write_report
 
 ODD = ["king", "queen", "</script><script>alert(1)</script>", "国王", "<!--", "DATA", "a & b", "\u2028"]
@@ -53,6 +54,13 @@ def test_the_data(tmp_path: Path) -> None:
     assert data["ending"] == "Ended in epoch 1 of 1."
     with pytest.raises(ConfigError, match="no words"):
         write_report(tmp_path / "none.html", WordVectors([], np.empty((0, 2))))
+
+
+def test_the_map_of_short_and_long_vectors(tmp_path: Path) -> None:
+    for length in (1e-6, 1e30):
+        write_report(tmp_path / "r.html", WordVectors(ODD, length * some().vectors))
+        points = np.array(data_of(tmp_path / "r.html")["points"]) / length
+        np.testing.assert_allclose(points, project_2d(some().vectors), rtol=1e-4)
 
 
 @pytest.mark.parametrize(

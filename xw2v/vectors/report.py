@@ -69,7 +69,7 @@ def write_report(
     data = {
         "title": f"{title}: {len(wv):,} words, {wv.vector_size} numbers each",
         "words": shown,
-        "points": project(wv[shown], method).round(4).tolist(),
+        "points": [[float(f"{number:.5g}") for number in point] for point in project(wv[shown], method).tolist()],
         "near": [[[word, round(cosine, 4)] for word, cosine in row] for row in wv.most_similar_batch(shown, neighbors)],
         "method": f"{METHODS[method]} of the {len(shown)} most frequent words; click on one, or search",
         "options": [[name, str(value)] for name, value in (options or {}).items()],
