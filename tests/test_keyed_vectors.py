@@ -208,6 +208,15 @@ def test_words_in_arrays_of_objects(ours: WordVectors) -> None:
         same(ours.most_similar(np.array(words, dtype=kind)), ours.most_similar(words))
 
 
+def test_a_mean_leaves_out_no_vector_and_no_weight(ours: WordVectors) -> None:
+    found = ours.get_mean_vector([ours["w1"].tolist(), "w2"])
+    np.testing.assert_array_equal(found, ours.get_mean_vector([ours["w1"], "w2"]))
+    pairs: list[Any] = [("w1", 2.0), (ours["w1"], 2.0)]
+    for pair in pairs:
+        with pytest.raises(UnknownWordError, match="is not a word"):
+            ours.get_mean_vector([pair, "w2"])
+
+
 def test_a_known_word_of_weight_zero_is_known(ours: WordVectors) -> None:
     assert not ours.get_mean_vector(["nowhere", "w1"], [1, 0]).any()
     assert (ours.get_mean_vector(["w1", "w2"], np.array([1, 0])) == ours.get_mean_vector(["w1"])).all()

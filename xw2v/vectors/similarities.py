@@ -173,7 +173,7 @@ class Similarities(Lookup):
 
         Raises
         ------
-        UnknownWordError   a word is unknown and must not be, or all are.
+        UnknownWordError   a word is unknown and must not be, or all are; or it comes with its weight in a tuple.
         ConfigError        there are no keys, or not a weight for each.
         """
         items = as_items(keys)
@@ -183,10 +183,10 @@ class Similarities(Lookup):
             raise ConfigError(msg)
         total, size, known = np.zeros(self.vector_size), 0.0, False
         for item, amount in zip(items, amounts, strict=True):
-            if isinstance(item, np.ndarray):
+            if isinstance(item, (np.ndarray, list)):
                 vector = self._check_vector(item)
-            elif not ignore_missing or item in self:
-                vector = self[item]
+            elif not ignore_missing or item in self or isinstance(item, tuple):  # (word, weight) is no unknown word
+                vector = self._at(self._row(item))
                 vector = unit_row(vector) if pre_normalize else vector
             else:
                 continue
