@@ -17,6 +17,7 @@ from array_api_compat import device, is_cupy_array, is_torch_array
 from xw2v.parallel import in_parallel, usable_cores
 
 __all__ = [
+    "Places",
     "Rows",
     "agree",
     "cosines",

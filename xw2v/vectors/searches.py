@@ -12,7 +12,7 @@ from xw2v.display import watched
 from xw2v.errors import ConfigError
 from xw2v.vectors.arguments import as_items, as_number, as_weight, brief
 from xw2v.vectors.lookup import FloatArray, Key
-from xw2v.vectors.nearest import largest, nearest, unit_row
+from xw2v.vectors.nearest import Places, largest, nearest, unit_row
 from xw2v.vectors.similarities import Query, Similarities
 
 if TYPE_CHECKING:
@@ -223,9 +223,7 @@ class Searches(Similarities):
         ------
         UnknownWordError   a word is unknown.
         """
-        row = self._row(word)
-        found = self._cosines(unit_row(self._at(row)))
-        return [self._word(near) for near in np.flatnonzero(found > found[self._row(other)]).tolist() if near != row]
+        return [self._word(row) for row in self._nearer(word, other).tolist()]
 
     def rank(self, word: Key, other: Key) -> int:
         """1 where `other` is the nearest to `word`, 2 where one word is nearer, and so on.
@@ -238,7 +236,15 @@ class Searches(Similarities):
         ------
         UnknownWordError   a word is unknown.
         """
-        return len(self.closer_than(word, other)) + 1
+        return len(self._nearer(word, other)) + 1
+
+    def _nearer(self, word: Key, other: Key) -> Places:
+        """The rows of the other words that are nearer to `word` than `other` is."""
+        row = self._row(word)
+        found = self._cosines(unit_row(self._at(row)))
+        nearer = found > found[self._row(other)]
+        nearer[row] = False
+        return np.flatnonzero(nearer)
 
     def relative_cosine_similarity(self, a: Key, b: Key, topn: int = 10) -> float:
         """The cosine of two words over the sum of those of the `topn` nearest to `a`; 0 where that is 0.
