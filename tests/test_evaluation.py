@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -342,6 +343,23 @@ def test_real_analogies_are_gensims() -> None:
     assert result.total + result.skipped == 19544
     assert len(result.sections) == 14
     assert 0.1 < result.accuracy < 0.9
+
+
+def test_no_second_table_is_made(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    wv = WordVectors([f"w{i}" for i in range(20_000)], rng.standard_normal((20_000, 100)))
+    pairs, questions = tmp_path / "pairs.txt", tmp_path / "questions.txt"
+    pairs.write_text("w1 w2 3\nw3 w4 5\nw1 w19999 1\n")
+    questions.write_text(": s\nw1 w2 w3 w4\n")
+    four_words().evaluate_word_pairs(write(tmp_path, PAIRS))  # imports what it needs
+    tracemalloc.start()
+    wv.evaluate_word_pairs(pairs)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    wv.evaluate([questions], restrict_vocab=1000)
+    most = max(most, tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+    assert most < 0.6 * wv.vectors.nbytes
 
 
 def test_scores_after_each_epoch(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def evaluate_word_analogies(
     keys = [word.upper() if case_insensitive else word for word in wv.index_to_key[:restrict_vocab]]
     product = similarity_function == "most_similar_cosmul"
     with watched("evaluating", "questions", progress) as tell:
-        right = _answered(wv.unit_vectors[: len(keys), :], keys, found.rows, product, tell)
+        right = _answered(wv._units(slice(len(keys))), keys, found.rows, product, tell)
     totals = np.bincount(found.section, minlength=len(found.names)).tolist()
     rights = np.bincount(found.section[right], minlength=len(found.names)).tolist()
     sections = zip(found.names, rights, totals, found.skipped, strict=True)

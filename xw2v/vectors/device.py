@@ -17,7 +17,7 @@ from xw2v.display import watched
 from xw2v.errors import ConfigError, IdRangeError, MixedArraysError, ShapeError
 from xw2v.vectors.arguments import as_list, as_number, brief
 from xw2v.vectors.evaluated import Evaluated
-from xw2v.vectors.nearest import struck_out
+from xw2v.vectors.nearest import Places, struck_out
 
 if TYPE_CHECKING:
     from xw2v.vectors.lookup import Key, Lookup
@@ -70,6 +70,13 @@ class DeviceVectors(Evaluated):
     def index_to_key(self) -> list[str]:
         """The V words."""
         return self._words.index_to_key
+
+    def _units(self, rows: Places | slice) -> Array:
+        """Some of the unit vectors, where they lie."""
+        if isinstance(rows, slice):
+            return self.unit_vectors[rows, :]
+        xp = array_namespace(self.unit_vectors)
+        return xp.take(self.unit_vectors, self._backend.from_host(rows), axis=0)
 
     def nearest(
         self, rows: Sequence[int] | npt.NDArray[np.integer], n: int, *, progress: bool | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from xw2v.backend import get_backend
 from xw2v.files import PathLike
+from xw2v.vectors.nearest import Places
 
 if TYPE_CHECKING:
     from xw2v.vectors.analogies import AnalogyResult
@@ -29,9 +30,8 @@ class Judged(Protocol):
         """The V words."""
         ...
 
-    @property
-    def unit_vectors(self) -> Array:
-        """(V, D) rows of length 1, of any array library."""
+    def _units(self, rows: Places | slice) -> Array:
+        """(n, D) some of the rows, brought to length 1, of any array library."""
         ...
 
 

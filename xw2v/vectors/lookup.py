@@ -17,7 +17,7 @@ from xw2v.tensors import first_bad_row
 from xw2v.vectors.arguments import UnknownWordText, as_counts, as_key, as_list, as_vectors
 from xw2v.vectors.fixed import FixedDict, FixedList
 from xw2v.vectors.model_folder import ModelFolder
-from xw2v.vectors.nearest import Rows, agree, cosines, row_lengths, scaled, unit_row, unit_rows
+from xw2v.vectors.nearest import Places, Rows, agree, cosines, row_lengths, scaled, unit_row, unit_rows
 from xw2v.vectors.packed_words import PackedWords
 
 __all__ = ["FloatArray", "Key", "Lookup"]
@@ -199,7 +199,7 @@ class Lookup:
         one = isinstance(keys, str) or not isinstance(keys, Iterable)
         return self._at(self._row(keys) if one else self._rows_of(keys))  # type: ignore[arg-type]
 
-    def _at(self, rows: int | list[int]) -> FloatArray:
+    def _at(self, rows: int | list[int] | Places | slice) -> FloatArray:
         """The vectors of rows; of a mapped file they are looked at."""
         found: FloatArray = self.vectors[rows]
         if self._lengths is None and not np.isfinite(found).all():
@@ -232,6 +232,10 @@ class Lookup:
             self._unit = unit_rows(self.vectors)
             self._unit.flags.writeable = False
         return self._unit
+
+    def _units(self, rows: Places | slice) -> FloatArray:
+        """Unit vectors of some rows, without a table of all, which would take as much memory again."""
+        return unit_rows(self._at(rows)) if self._unit is None else self._unit[rows]
 
     def _check_finite(self) -> None:
         """Take the lengths of all rows; a row that is not finite is named."""

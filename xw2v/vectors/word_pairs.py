@@ -130,11 +130,9 @@ def _columns(line: str) -> list[str]:
 def _correlate(wv: Judged, pairs: _Pairs) -> WordPairResult:
     from scipy import stats
 
-    unit = wv.unit_vectors
-    xp, carrier = array_namespace(unit), Carrier(unit)
-    left, right = (xp.take(unit, carrier.there(np.ascontiguousarray(rows)), axis=0) for rows in pairs.rows.T)
+    left, right = (wv._units(np.ascontiguousarray(rows)) for rows in pairs.rows.T)
     # float32 as in gensim: rounding makes ties, and ties count in a rank correlation
-    cosines = carrier.back(xp.vecdot(left, right))
+    cosines = Carrier(left).back(array_namespace(left).vecdot(left, right))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         warnings.simplefilter("ignore", stats.NearConstantInputWarning)
