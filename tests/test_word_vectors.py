@@ -203,6 +203,12 @@ def test_no_second_table_is_made_where_lengths_are_ordinary() -> None:
         np.testing.assert_array_equal(factors, np.ones(50, np.float32), strict=True)
 
 
+def test_words_of_an_array_are_plain_strings() -> None:
+    wv = WordVectors(np.array(["a", "b"]), np.eye(2))
+    assert repr(wv) == "WordVectors(2 words, vector_size=2: 'a', 'b')"
+    assert repr(wv.most_similar("a")) == "[('b', 0.0)]"
+
+
 def test_repr() -> None:
     assert repr(make()) == "WordVectors(50 words, vector_size=8: 'w0', 'w1', 'w2', 'w3', ...)"
 

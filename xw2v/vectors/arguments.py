@@ -35,7 +35,7 @@ def as_key(key: object) -> str | None:
     ('king', '17', None, None)
     """
     if isinstance(key, str):
-        return key
+        return str.__str__(key)  # NumPy's strings would be shown as np.str_('king')
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         return str(int(key))
     return None
