@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Library
 from xw2v import WordVectors
-from xw2v.errors import ConfigError, IdRangeError, MixedArraysError, ShapeError, UnknownWordError
+from xw2v.errors import ConfigError, IdRangeError, MixedArraysError, NumericalError, ShapeError, UnknownWordError
 from xw2v.vectors import analogies, device
 
 V, D = 50, 6
@@ -130,6 +130,14 @@ def test_what_is_no_question() -> None:
     with pytest.raises(ConfigError, match="topn must be an integer"):
         on_device.most_similar_batch(WORDS[:2], topn=2.5)  # type: ignore[arg-type]
     assert WordVectors([], np.zeros((0, 3))).on("numpy").most_similar_batch([]) == []
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_an_array_that_is_not_finite_is_refused(library: Library, number: float) -> None:
+    table = vectors()
+    table[3, 2] = number
+    with pytest.raises(NumericalError, match="NaN or infinity"):
+        WordVectors(WORDS, vectors()).on(library.asarray(table))
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -14,7 +14,7 @@ from array_api_compat import array_namespace, device
 
 from xw2v.backend import get_backend
 from xw2v.display import watched
-from xw2v.errors import ConfigError, IdRangeError, MixedArraysError, ShapeError
+from xw2v.errors import ConfigError, IdRangeError, MixedArraysError, NumericalError, ShapeError
 from xw2v.vectors.arguments import as_list, as_number, brief
 from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.nearest import Places, struck_out
@@ -43,7 +43,7 @@ class DeviceVectors(Evaluated):
 
     Raises
     ------
-    ShapeError   not one row a word;  MixedArraysError   not floating point
+    ShapeError   not one row a word;  MixedArraysError   not floating point;  NumericalError   NaN or infinity
     """
 
     def __init__(self, words: Lookup, vectors: Array) -> None:
@@ -61,6 +61,9 @@ class DeviceVectors(Evaluated):
         some = max(1, _BLOCK_NUMBERS // max(1, vectors.shape[1]))
         for first in range(0, vectors.shape[0], some):  # no other tables beside these two
             block = slice(first, min(first + some, vectors.shape[0]))
+            if not bool(xp.all(xp.isfinite(vectors[block, :]))):  # NaN would be nearest to every word
+                msg = "vectors must be finite; some of the array hold NaN or infinity"
+                raise NumericalError(msg)
             self.unit_vectors[block, :] = _unit(vectors[block, :], xp=xp)
 
     def __repr__(self) -> str:

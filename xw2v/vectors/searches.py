@@ -172,7 +172,7 @@ class Searches(Similarities):
 
         Raises
         ------
-        BackendError   no such backend works here.   NumericalError   a row of a mapped file holds NaN or infinity.
+        BackendError   no such backend works here.   NumericalError   the array or a mapped file holds NaN or infinity.
         ShapeError, MixedArraysError   an array has not one row a word, or no floating-point numbers.
 
         Examples
