@@ -208,6 +208,18 @@ def test_words_in_arrays_of_objects(ours: WordVectors) -> None:
         same(ours.most_similar(np.array(words, dtype=kind)), ours.most_similar(words))
 
 
+def test_an_array_of_integers_are_items() -> None:
+    wv = WordVectors(range(9), np.random.default_rng(0).standard_normal((9, 4)))
+    for some, others in (([1, 2, 3, 4], [5, 6, 7, 8]), ([1, 2], [3])):  # as many as a vector has numbers, or not
+        there, here = np.array(some), np.array(others)
+        np.testing.assert_array_equal(wv.get_mean_vector(there), wv.get_mean_vector(some))
+        assert wv.most_similar(there, here) == wv.most_similar(some, others)
+        assert wv.most_similar_cosmul(there, here) == wv.most_similar_cosmul(some, others)
+        assert wv.n_similarity(there, here) == wv.n_similarity(some, others)
+        assert wv.wmdistance(there, here) == wv.wmdistance(some, others)
+        assert wv.plot(there, near=here).axes[0].texts
+
+
 def test_a_mean_leaves_out_no_vector_and_no_weight(ours: WordVectors) -> None:
     found = ours.get_mean_vector([ours["w1"].tolist(), "w2"])
     np.testing.assert_array_equal(found, ours.get_mean_vector([ours["w1"], "w2"]))

@@ -79,12 +79,14 @@ def as_counts(counts: npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] 
 
 
 def as_items(queries: Any) -> list[Any]:
-    """A list of words, vectors and (one of them, weight) tuples, from one or several."""
+    """A list of words, vectors and (one of them, weight) tuples, from one or several.
+
+    An array of integers are keys, as the items of a basket, even where it is as long as a vector.
+    """
     if queries is None:
         return []
-    if as_key(queries) is not None or (
-        isinstance(queries, np.ndarray) and queries.ndim == 1 and queries.dtype.kind not in "OTU"
-    ):
+    is_vector = isinstance(queries, np.ndarray) and queries.ndim == 1 and queries.dtype.kind == "f"
+    if is_vector or as_key(queries) is not None:
         return [queries]
     if not isinstance(queries, Iterable) or isinstance(queries, (bytes, bytearray)):
         msg = f"wanted a word, a vector or a list of these; got {brief(queries)}"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from xw2v.drawing import printable
 from xw2v.errors import ConfigError, ShapeError, UnknownWordError
 from xw2v.files import PathLike
-from xw2v.vectors.arguments import as_items, as_key
+from xw2v.vectors.arguments import as_key, as_list
 from xw2v.vectors.curves import plot_loss, plot_runs, plot_scores
 from xw2v.vectors.figures import (
     COLOURS,
@@ -77,7 +77,7 @@ def plot_vectors(
 def _words(given: Iterable[Key] | Key) -> list[str]:
     """A list of words, integers by their digits; one word may be given alone."""
     alone = as_key(given)
-    return [str(word) for word in as_items(given)] if alone is None else [alone]
+    return [str(word) for word in as_list(given)] if alone is None else [alone]
 
 
 def _most_frequent(words: list[str]) -> list[str]:

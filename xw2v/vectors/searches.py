@@ -41,7 +41,8 @@ class Searches(Similarities):
         Parameters
         ----------
         positive, negative : a word, a (D,) vector, or a list of these; in a list, a tuple (word or vector,
-            weight) is counted with that weight in place of 1 (positive) or -1 (negative)
+            weight) is counted with that weight in place of 1 (positive) or -1 (negative); an array of integers is a
+            list of keys
         topn : how many; None for the (V,) cosines of all words, in place of a list
         restrict_vocab : search only the first so many words; None or 0 for all
 
