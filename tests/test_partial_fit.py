@@ -207,3 +207,18 @@ def test_a_model_of_another_size_is_no_model(tmp_path: Path) -> None:
     config.write_text(config.read_text().replace('"vector_size": 6', '"vector_size": 7'))
     with pytest.raises(FormatError, match="vector_size"):
         Word2Vec.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", ["lists", "encoded"])
+def test_an_option_that_is_changed_after_fit_is_saved(kind: str, tmp_path: Path) -> None:
+    model = Word2Vec(**OPTIONS).fit(OLD if kind == "lists" else encode(OLD, min_count=2))
+    model.set_params(min_count=1)
+    model.partial_fit(NEW)
+    assert "g" in model.wv
+    model.save(tmp_path / "m")
+    assert Word2Vec.load(tmp_path / "m").min_count == 1
+    model = Word2Vec(**OPTIONS | {"min_count": 5}).fit(encode(OLD, min_count=3))
+    model.save(tmp_path / "m")
+    assert Word2Vec.load(tmp_path / "m").min_count == 3  # that of the vocabulary, as nobody asked for another
+    model.set_params(min_count=1).save(tmp_path / "m")
+    assert Word2Vec.load(tmp_path / "m").min_count == 1

@@ -456,7 +456,7 @@ class Word2Vec(Transformer):
         """
         config = self.config
         if "_encoded" in self.__dict__:  # whoever opens the model is told what made its vocabulary
-            known = {name: value for name, value in self._encoded.items() if name in config.to_dict()}
+            known = {name: made for name, (given, made) in self._encoded.items() if getattr(config, name) == given}
             config = config.replace(**known)
         save_model(folder, StoredModel(config, *(getattr(self, name) for name in _LEARNED)), progress)
 
@@ -485,7 +485,9 @@ def _about(fitting: Fitting, config: Config, distributed: Any) -> dict[str, Any]
         "backend_note": f"{backend.name}: {backend.why}{_unheeded(config, backend.name, distributed)}",
     }
     if fitting.learned is None:  # else its first corpus decided
-        about |= {"_encoded": corpus.options, "lowered": bool(corpus.options.get("lower", False))}
+        given = config.to_dict()
+        encoded = {name: (given[name], made) for name, made in corpus.options.items() if name in given}
+        about |= {"_encoded": encoded, "lowered": bool(corpus.options.get("lower", False))}
     return about
 
 
