@@ -297,3 +297,6 @@ def _batches(file: Any, column: str, before: int, size: int, how: _Reading) -> I
         seen += len(batch)
         # By its name: a struct "a" with a field "b" is handed over, too, where the column "a.b" is wanted.
         yield batch.column(column), before + size * seen // max(1, meta.num_rows)
+    if seen != meta.num_rows:  # which Arrow says of a whole table only
+        msg = f"of {meta.num_rows:,} rows of column {column!r} Arrow gave {seen:,}; write the file anew"
+        raise ValueError(msg)
