@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -949,6 +950,25 @@ model.set_params(seed=1).partial_fit(folder / "text.txt", distributed=True)
 say(facts(model)["alike"])
 """
     assert told(2, script, text.parent)
+
+
+@needs_mpi
+def test_models_of_other_words_or_counts_do_not_go_on_together(text: Path) -> None:
+    script = """
+said = []
+for other in ([["k1", "k2", "k3"]] * 50, [["k1", "k2"]] * 70, [["k1", "k2"]] * 50):
+    model = Word2Vec(**OPTIONS).fit(other if rank else [["k1", "k2"]] * 50)
+    try:
+        model.partial_fit(folder / "text.txt", distributed=True)
+        said.append("")
+    except Exception as error:
+        said.append(f"{type(error).__name__}: {error}")
+say(said)
+"""
+    more, counts, same = told(2, script, text.parent)
+    assert re.search(r"ConfigError: .* the same corpus and model: .* of 2 words .*, rank 1 has .* of 3 words", more)
+    assert re.search(r"ConfigError: .* the same corpus and model: .* of 2 words .*, rank 1 has .* of 2 words", counts)
+    assert not same
 
 
 @needs_mpi

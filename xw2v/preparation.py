@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import reprlib
 from collections.abc import Callable, Iterable, Iterator
@@ -111,7 +112,7 @@ def prepared(
     # What one rank alone refuses is refused by all: they would wait for it.
     checkpoints = checked() if ranks is None else ranks.together(checked)
     if ranks is not None:
-        _check_kinds(ranks, corpus, how)
+        _check_kinds(ranks, corpus, learned, how)
         config, backend = placed(config, ranks)
     else:
         backend = get_backend(config.backend, device=config.device, tf32=config.tf32)
@@ -153,13 +154,17 @@ def _check_places(corpus: Any, how: FitOptions, checkpoints: Checkpoints | None)
     checkpoints.check_place()
 
 
-def _check_kinds(ranks: Any, corpus: Any, how: FitOptions) -> None:
-    """Refuse ranks that would ask each other different things."""
+def _check_kinds(ranks: Any, corpus: Any, learned: Learned | None, how: FitOptions) -> None:
+    """Refuse ranks that would ask each other different things, or go on with different models."""
     here = "an EncodedCorpus" if isinstance(corpus, EncodedCorpus) else "a corpus to be read"
-    told = ranks.texts(here + ("" if how.encoded_dir is None else " and an encoded_dir"))
+    here += "" if how.encoded_dir is None else " and an encoded_dir"
+    if learned is not None:
+        digest = hashlib.sha256(learned.vocabulary.to_json().encode()).hexdigest()
+        here += f" for a model of {len(learned.vocabulary):,} words (with their counts {digest[:12]})"
+    told = ranks.texts(here)
     other = next((rank for rank, text in enumerate(told) if text != told[0]), None)
     if other is not None:
-        msg = f"all ranks must be given the same corpus: rank 0 has {told[0]}, rank {other} has {told[other]}"
+        msg = f"all ranks must be given the same corpus and model: rank 0 has {told[0]}, rank {other} has {told[other]}"
         ranks.settled = True
         raise ConfigError(msg)
 
