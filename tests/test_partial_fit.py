@@ -11,7 +11,7 @@ import pytest
 
 from xw2v import EncodedCorpus, Word2Vec, encode
 from xw2v.errors import ConfigError, CorpusError, FormatError
-from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
+from xw2v.text.vocabulary import Vocabulary, counted_together, extend_vocabulary
 from xw2v.training.walk import Progress
 
 OLD = [["a", "b", "c", "d"]] * 60
@@ -23,7 +23,8 @@ def test_extend_vocabulary() -> None:
     known = Vocabulary(["a", "b"], np.array([7, 5]))
     grown, lookup = extend_vocabulary(known, ["c", "b", "d", "e"], np.array([4, 1, 9, 2]), min_count=3)
     assert grown.words == ["a", "b", "d", "c"]
-    assert grown.counts.tolist() == [7, 6, 9, 4]
+    assert grown.counts.tolist() == [0, 1, 9, 4]
+    assert counted_together(known, grown).counts.tolist() == [7, 6, 9, 4]
     assert lookup.tolist() == [3, 1, 2, -1]
     grown, lookup = extend_vocabulary(known, ["c", "b", "d"], np.array([4, 1, 9]), min_count=3, max_final_vocab=3)
     assert grown.words == ["a", "b", "d"]
@@ -34,7 +35,7 @@ def test_extend_vocabulary() -> None:
 def test_the_old_text_does_not_count_twice() -> None:
     known = Vocabulary(["a", "b"], np.array([7, 5]))
     grown, lookup = extend_vocabulary(known, ["b", "rare", "a"], np.array([5, 1, 7]), min_count=2)
-    assert grown.counts.tolist() == [7, 5]
+    assert counted_together(known, grown).counts.tolist() == [7, 5]
     assert lookup.tolist() == [1, -1, 0]
 
 
@@ -143,10 +144,31 @@ def test_counts_of_another_encoded_text_with_the_same_words_add_up(kept: bool, t
         assert model.wv.counts is not None
         assert model.wv.counts.tolist() == wanted
     known = Vocabulary(["a", "b"], np.array([20, 10]))
-    same, other = (corpus.renumbered(known) for corpus in corpora)
+    same, other = (corpus.renumbered(known).counted_with(known) for corpus in corpora)
     assert same.fingerprint() == corpora[0].fingerprint()
     assert other.fingerprint() not in (same.fingerprint(), corpora[1].fingerprint())
     assert other.ids is corpora[1].ids  # nothing is copied
+
+
+def test_a_corpus_that_was_encoded_for_a_model_counts_its_own_text_alone(tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("d e a\n" * 7)
+    model = Word2Vec(**OPTIONS).fit(OLD)
+    first = Word2Vec(**OPTIONS).fit(OLD).partial_fit(tmp_path / "new.txt", encoded_dir=tmp_path / "e")
+    corpus = EncodedCorpus.open(tmp_path / "e")
+    for going_on in (model, Word2Vec(**OPTIONS).fit([["e", "z"]] * 3)):
+        going_on.partial_fit(corpus)
+    assert model.wv.index_to_key == first.wv.index_to_key == ["a", "b", "c", "d", "e"]
+    assert model.wv.vectors.tobytes() == first.wv.vectors.tobytes()
+    assert going_on.wv.index_to_key == ["e", "z", "a", "d"]  # and no word that is not in the text
+    anew = Word2Vec(**OPTIONS).fit(corpus)
+    for counts, wanted in (
+        (model.wv.counts, [67, 60, 60, 67, 7]),
+        (first.wv.counts, [67, 60, 60, 67, 7]),
+        (going_on.wv.counts, [10, 3, 7, 7]),
+        (anew.wv.counts, [7, 0, 0, 7, 7]),
+    ):
+        assert counts is not None
+        assert counts.tolist() == wanted
 
 
 @pytest.mark.parametrize("name", ["build_vocab", "train"])

@@ -6,7 +6,7 @@ import hashlib
 import os
 import reprlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -201,16 +201,18 @@ def _both(first: Callable[..., Any] | None, second: Callable[..., Any]) -> Calla
     return call
 
 
+@contextmanager
 def _opened(
     corpus: Any, config: Config, known: Vocabulary | None, ranks: Any, how: FitOptions
-) -> AbstractContextManager[EncodedCorpus]:
-    """The corpus encoded, with `known` words first."""
+) -> Iterator[EncodedCorpus]:
+    """The corpus encoded; with `known` words first, and counted together with the text that they are of."""
     if isinstance(corpus, EncodedCorpus):
         if corpus.folder is None:  # perhaps made by hand; compiled loops look at no id
             corpus.check()
-        return nullcontext(corpus if known is None else corpus.renumbered(known))
+        yield corpus if known is None else corpus.renumbered(known).counted_with(known)
+        return
     reader = encode if ranks is None else partial(encoded_once_a_node, ranks, on_note=how.on_note)
-    return reader(
+    with reader(
         corpus,
         how.encoded_dir,
         min_count=config.min_count,
@@ -222,7 +224,8 @@ def _opened(
         progress=how.on_encode or False,
         known=known,
         memory=how.memory,
-    )
+    ) as encoded:
+        yield encoded if known is None else encoded.counted_with(known)
 
 
 @contextmanager

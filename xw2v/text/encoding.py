@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -66,7 +67,7 @@ class EncodeOptions(NamedTuple):
             **self.reading,
         }
         if self.known is not None:
-            record["known"] = hashlib.sha256(self.known.to_json().encode()).hexdigest()
+            record["known"] = hashlib.sha256(json.dumps(self.known.words).encode()).hexdigest()
         return record
 
     def opened(self, source: Any, workers: int | None = None, sharing: int = 1) -> tuple[Source, Shares]:

@@ -24,7 +24,7 @@ from xw2v.text.manifest import FILES, IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, r
 from xw2v.text.memory import MEMORY
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, reporting
 from xw2v.text.stored import StoredNumbers, out_of_range
-from xw2v.text.vocabulary import Vocabulary, extend_vocabulary
+from xw2v.text.vocabulary import Vocabulary, counted_together, extend_vocabulary
 
 if TYPE_CHECKING:
     from xw2v.text.encoder import OnEncode
@@ -177,16 +177,22 @@ class EncodedCorpus:
     def renumbered(self, known: Vocabulary) -> EncodedCorpus:
         """The same corpus with the ids of words that are known already, and new ids after them for the others."""
         words = self.vocabulary.words
-        vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=0)
-        if words == known.words:  # ids stay as they are; the counts may be of another text
-            digests = self._digests and self._digests | {VOCABULARY_NAME: _digest(vocabulary)}
-            return replace(self, vocabulary=vocabulary, _digests=digests)
+        # A corpus that was encoded for another model may have words of that one which its text lacks.
+        vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=1)
+        if vocabulary.words == words:
+            return self
         ids, offsets = self.stored
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
             numbered = Spool(file, Path(tempfile.gettempdir()))
             for low in range(0, len(ids), _CHUNK):
                 numbered.append(lookup.take(ids[low : low + _CHUNK]), ID)
             return EncodedCorpus(loaded(file, ID), offsets[:], vocabulary, self.raw_words)
+
+    def counted_with(self, known: Vocabulary) -> EncodedCorpus:
+        """The same corpus, whose vocabulary begins with the known words, with the counts of both texts together."""
+        vocabulary = counted_together(known, self.vocabulary)
+        digests = self._digests and self._digests | {VOCABULARY_NAME: _digest(vocabulary)}
+        return replace(self, vocabulary=vocabulary, _digests=digests)
 
     def verify(self) -> None:
         """Compare the checksum of every file with the manifest's; without a folder there is nothing to do.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from xw2v.errors import FormatError, ShapeError
 
-__all__ = ["Vocabulary", "choose_vocabulary", "extend_vocabulary"]
+__all__ = ["Vocabulary", "choose_vocabulary", "counted_together", "extend_vocabulary"]
 
 _INT64_MAX = 2**63 - 1
 
@@ -148,14 +148,13 @@ def extend_vocabulary(
 
     Parameters
     ----------
-    known : the words so far and how often they occurred, all of which stay
+    known : the words so far, all of which stay
     words, counts : as in `choose_vocabulary`, of the new text
     min_count, max_final_vocab : for new words; there are no new ones beyond `max_final_vocab` words in all
 
     Returns
     -------
-    vocabulary : counts are those of the old text and the new together. A text in which every known word occurs as
-        often as before, and no other is new, is taken for the old text, and the counts stay.
+    vocabulary : counts are those of the new text alone, 0 for known words that are not in it; see `counted_together`
     lookup : (W,) int32, the new id of each given word, -1 where it was left out
     """
     counts = np.asarray(counts, dtype=np.int64)
@@ -165,7 +164,23 @@ def extend_vocabulary(
     new, places = choose_vocabulary([words[other] for other in others.tolist()], counts[others], min_count, room)
     seen = np.zeros(len(known), np.int64)
     seen[lookup[lookup >= 0]] = counts[lookup >= 0]
-    is_old_text = not len(new) and np.array_equal(seen, known.counts)
     lookup[others] = np.where(places >= 0, places + len(known), -1)
-    together = known.counts if is_old_text else known.counts + seen
-    return Vocabulary([*known.words, *new.words], np.concatenate([together, new.counts])), lookup
+    return Vocabulary([*known.words, *new.words], np.concatenate([seen, new.counts])), lookup
+
+
+def counted_together(known: Vocabulary, extended: Vocabulary) -> Vocabulary:
+    """An extended vocabulary with the counts of the old text and the new together.
+
+    A text in which every known word occurs as often as before, and no other is new, is taken for the old text, and the
+    counts stay.
+
+    Parameters
+    ----------
+    known : the words so far and how often they occurred
+    extended : as `extend_vocabulary` gives it
+    """
+    counts = extended.counts.copy()
+    if np.array_equal(counts, known.counts):
+        return extended
+    counts[: len(known)] += known.counts
+    return Vocabulary(extended.words, counts)
