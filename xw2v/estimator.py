@@ -252,8 +252,9 @@ class Word2Vec(Transformer):
         """Go on learning, from the same corpus or another one, after `fit` or `load`.
 
         Words keep their rows and keys; words that are new and frequent enough (`min_count`) get rows after them.
-        Counts are those of all texts together, unless this is the old text again. Draws differ from those of
-        earlier epochs. `history` goes on. A model that was not fitted is fitted.
+        Counts are those of all texts together; they stay where there was one text only, and this is that one again (of
+        two texts in turn each is counted every time). Draws differ from those of earlier epochs. `history` goes on. A
+        model that was not fitted is fitted.
 
         Parameters
         ----------
