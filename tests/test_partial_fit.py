@@ -171,6 +171,13 @@ def test_a_corpus_that_was_encoded_for_a_model_counts_its_own_text_alone(tmp_pat
         assert counts.tolist() == wanted
 
 
+def test_a_corpus_made_by_hand_whose_counts_are_not_its_own() -> None:
+    model = Word2Vec(**OPTIONS).fit([["a", "b"]] * 20)
+    corpus = EncodedCorpus(np.array([0, 1, 2] * 9), np.arange(0, 28, 3), Vocabulary(["a", "c", "d"], [9, 9, 0]), 27)
+    model.partial_fit(corpus)
+    assert sorted(model.wv.index_to_key) == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize("name", ["build_vocab", "train"])
 def test_gensims_calls_say_what_to_call(name: str) -> None:
     assert not hasattr(Word2Vec(), name)

@@ -177,8 +177,10 @@ class EncodedCorpus:
     def renumbered(self, known: Vocabulary) -> EncodedCorpus:
         """The same corpus with the ids of words that are known already, and new ids after them for the others."""
         words = self.vocabulary.words
-        # A corpus that was encoded for another model may have words of that one which its text lacks.
-        vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=1)
+        # A corpus that was encoded for another model may have words of that one which its text lacks. Counts of one
+        # that was made by hand may be 0 for a word that is there.
+        least = 0 if self.folder is None else 1
+        vocabulary, lookup = extend_vocabulary(known, words, self.vocabulary.counts, min_count=least)
         if vocabulary.words == words:
             return self
         ids, offsets = self.stored
