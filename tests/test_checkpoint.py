@@ -29,6 +29,7 @@ from xw2v.config import Config
 from xw2v.errors import ConfigError, CorpusError, FileAccessError, FormatError, NumericalError
 from xw2v.files import locked
 from xw2v.fitting import Fitting
+from xw2v.interrupts import stopped_by_signals
 from xw2v.tensors import read_tensors, write_tensors
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.training import batches, trainer
@@ -446,6 +447,30 @@ def test_signals_in_another_thread_are_left_alone(tmp_path: Path) -> None:
     thread.join()
     assert errors == []
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 7)])
+def test_a_process_forked_meanwhile_ends_at_once(number: signal.Signals, status: int) -> None:
+    came: list[None] = []
+    listens, tells = os.pipe()
+    with stopped_by_signals(lambda: came.append(None)):
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(tells, b"!")  # a signal that comes before a new process has come so far is lost
+                time.sleep(5)
+            except KeyboardInterrupt:
+                os._exit(7)
+            finally:
+                os._exit(0)
+        os.read(listens, 1)
+        os.kill(child, number)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
+    os.close(listens)
+    os.close(tells)
+    assert not came
 
 
 def test_the_file_is_plain_safetensors(stopped: dict[str, Any]) -> None:

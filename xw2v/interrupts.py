@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -21,15 +22,21 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """The first Ctrl-C, SIGTERM or SIGHUP calls `stop` and is raised when the block has ended; a second one at once.
 
     Only where signals have Python's own handlers (nohup has SIGHUP ignored), and in the main thread; elsewhere nothing
-    changes.
+    changes. A process that is forked in the block, as a pool of a callback, does with signals what it always does.
 
     Raises
     ------
     KeyboardInterrupt   after Ctrl-C;  Terminated   after SIGTERM or SIGHUP
     """
     came: list[int] = []
+    process = os.getpid()
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         came.append(number)
         if len(came) > 1:
             raise _interrupt(number)
