@@ -67,6 +67,19 @@ def test_cloning_and_parameters() -> None:
     assert nested.weights == "mean"  # nothing of it was done
 
 
+def test_a_clone_shares_the_vectors() -> None:
+    from sklearn.base import clone
+
+    wv = WordVectors(["a", "b"], [[3, 4], [0, 2]], counts=[1, 2])
+    copy = clone(DocumentVectors(wv)).model
+    assert copy.vectors is wv.vectors
+    copy.sort_by_descending_frequency()
+    copy.unit_normalize_all()
+    assert copy.index_to_key == ["b", "a"]
+    assert wv.index_to_key == ["a", "b"]
+    assert wv["a"].tolist() == [3, 4]
+
+
 def test_a_parameter_of_a_new_parameter() -> None:
     nested = DocumentVectors(WordVectors(["a"], [[1]])).set_params(model__window=4, model=Word2Vec(window=2))
     assert nested.model.window == 4

@@ -6,6 +6,7 @@ It is never a row number.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
@@ -86,6 +87,10 @@ class Lookup:
         self.__dict__.update(state)
         self.vectors.flags.writeable = False
         self._forget()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Arrays and words, which cannot be changed, are shared: scikit-learn copies what a step has for every fit."""
+        return copy.copy(self)
 
     # --- words and rows -------------------------------------------------------------------------------------
 
