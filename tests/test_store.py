@@ -477,6 +477,20 @@ def test_a_full_temporary_folder(text: Path, monkeypatch: pytest.MonkeyPatch) ->
         encode(text, min_count=1)
 
 
+def test_no_temporary_folder(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    corpus = encode(text, min_count=1)
+    assert len(corpus.ids)
+    assert len(encode(text, tmp_path / "e", min_count=1).ids)
+    for module in (encoding, parts):
+        monkeypatch.setattr(module, "MEMORY_BYTES", 1)
+    with pytest.raises(FileAccessError, match="a temporary file cannot be written: No usable temporary directory"):
+        encode(text, min_count=1)
+
+
 @pytest.mark.parametrize("step", ["sync", "rename"])
 @pytest.mark.parametrize(
     "error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()], ids=["EIO", "Ctrl-C"]

@@ -28,7 +28,7 @@ from xw2v.text.memory import MEMORY, Shares, memory_bytes, shares
 from xw2v.text.merging import Choice
 from xw2v.text.parts import FolderWorkspace, folder_workspace, left_parts, temporary_workspace
 from xw2v.text.readers import Source, default_workers, open_source
-from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, spool_file
+from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, spool_file, temporary_place
 from xw2v.text.store import EncodedCorpus, loaded, reusable
 from xw2v.text.vocabulary import Vocabulary
 
@@ -95,7 +95,7 @@ class EncodeOptions(NamedTuple):
 def encode_for_a_while(source: Any, options: EncodeOptions, progress: OnEncode | None) -> EncodedCorpus:
     """A corpus in memory, beyond 64 MiB in unnamed temporary files. See `encode`."""
     opened, share = options.opened(source)
-    place = Path(tempfile.gettempdir())
+    place = temporary_place()
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ids, tempfile.SpooledTemporaryFile(MEMORY_BYTES) as ends:
         with temporary_workspace(share.words) as work:
             found = encode_blocks(opened, Spool(ids, place), Spool(ends, place), work, options.choice, progress)

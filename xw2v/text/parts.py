@@ -26,7 +26,7 @@ from xw2v.errors import FileAccessError
 from xw2v.files import atomic_write
 from xw2v.parallel import in_parallel, usable_cores
 from xw2v.text.runs import BlockPlace, Part, Run, RunPlace
-from xw2v.text.spool import MEMORY_BYTES, Spool, reporting
+from xw2v.text.spool import MEMORY_BYTES, Spool, reporting, temporary_place
 
 __all__ = ["FolderWorkspace", "Workspace", "folder_workspace", "left_parts", "planned", "temporary_workspace"]
 
@@ -101,7 +101,7 @@ class Workspace:
     def new_part(self, number: int) -> Part:
         """The part with this number, empty."""
         del number
-        place = Path(tempfile.gettempdir())
+        place = temporary_place()
         file: Any = self._stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY_BYTES))  # noqa: SIM115
         return Part(Spool(file, place), self.room)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from xw2v.errors import FileAccessError, FormatError, XW2VError
 
-__all__ = ["ID", "MEMORY_BYTES", "OFFSET", "Spool", "reporting", "spool_file"]
+__all__ = ["ID", "MEMORY_BYTES", "OFFSET", "Spool", "reporting", "spool_file", "temporary_place"]
 
 ID, OFFSET = np.dtype("<i4"), np.dtype("<i8")
 MEMORY_BYTES = 64 << 20
@@ -31,6 +32,14 @@ def reporting(action: str, path: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"{path} cannot be {action}: {error.strerror or error}"
         raise FileAccessError(msg) from error
+
+
+def temporary_place() -> Path:
+    """Where temporary files lie, for errors; a computer without such a folder does as long as memory does."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return Path("a temporary file")
 
 
 class Spool:

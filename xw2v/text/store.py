@@ -22,7 +22,7 @@ from xw2v.errors import ConfigError, FormatError, IdRangeError, XW2VError
 from xw2v.order import falls
 from xw2v.text.manifest import FILES, IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest, vocabulary_options
 from xw2v.text.memory import MEMORY
-from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, reporting
+from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, reporting, temporary_place
 from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, counted_together, extend_vocabulary
 
@@ -185,7 +185,7 @@ class EncodedCorpus:
             return self
         ids, offsets = self.stored
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
-            numbered = Spool(file, Path(tempfile.gettempdir()))
+            numbered = Spool(file, temporary_place())
             for low in range(0, len(ids), _CHUNK):
                 numbered.append(lookup.take(ids[low : low + _CHUNK]), ID)
             return EncodedCorpus(loaded(file, ID), offsets[:], vocabulary, self.raw_words)
