@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import errno
 import gc
 import gzip
@@ -7,6 +8,7 @@ import io
 import json
 import lzma
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -489,6 +491,19 @@ def test_no_temporary_folder(text: Path, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(module, "MEMORY_BYTES", 1)
     with pytest.raises(FileAccessError, match="a temporary file cannot be written: No usable temporary directory"):
         encode(text, min_count=1)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda corpus: pickle.loads(pickle.dumps(corpus))])
+def test_a_copy_does_without_the_files(text: Path, tmp_path: Path, duplicate: Callable[[Any], Any]) -> None:
+    corpus = encode(text, tmp_path / "e", min_count=1)
+    again = duplicate(corpus)
+    fingerprint, ids = corpus.fingerprint(), corpus.ids.tolist()
+    del corpus  # with which its files are closed: others may get their numbers
+    gc.collect()
+    again.check()
+    assert again.folder is None
+    assert [numbers[:].tolist() for numbers in again.stored] == [ids, again.offsets.tolist()]
+    assert again.fingerprint() == fingerprint
 
 
 @pytest.mark.parametrize("step", ["sync", "rename"])

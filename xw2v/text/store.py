@@ -50,7 +50,7 @@ class EncodedCorpus:
     options : min_count, max_final_vocab, max_vocab_size and lower, as far as it is known how it was encoded
 
     As a context manager it lets go of its arrays at the end; memory and temporary files are given back when
-    no array of them is in use any more.
+    no array of them is in use any more. A copy, and what another process is sent, is in memory.
 
     Examples
     --------
@@ -124,6 +124,10 @@ class EncodedCorpus:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled or copied: the numbers themselves, for another process does not have the open files."""
+        return {**self.__dict__, "folder": None, "_files": ()}
 
     def close(self) -> None:
         """Let go of the arrays; the corpus is empty afterwards, a folder stays as it is."""
