@@ -432,6 +432,17 @@ def test_signals_end_a_run_in_good_order(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_callback_that_changes_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    (other / "run").mkdir(parents=True)
+    of_another_run = other / "run" / "checkpoint-000009.safetensors"
+    of_another_run.touch()
+    monkeypatch.chdir(tmp_path)
+    model(MODES["cpu"]).fit(encoded(), checkpoint_dir="run", callbacks=[lambda *_: os.chdir(other)])
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint-000001.safetensors"]
+    assert list((other / "run").iterdir()) == [of_another_run]
+
+
 def test_signals_in_another_thread_are_left_alone(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     errors: list[BaseException] = []

@@ -73,6 +73,7 @@ class Checkpoints:
     @contextmanager
     def opened(self) -> Iterator[Checkpoints]:
         """The folder, made, locked and rid of what killed runs left."""
+        self.folder = self.folder.absolute()  # a callback may change the working directory
         made = not self.folder.exists()
         with writing(self.folder):
             self.folder.mkdir(exist_ok=True)
