@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from xw2v import parallel
 from xw2v.parallel import in_parallel, one_blas_thread, usable_cores
 
 
@@ -107,3 +111,30 @@ def test_blas_has_one_thread_until_the_last_one_that_wants_it_is_done() -> None:
             assert set(threads()) == {1}
             second.close()
             assert threads() == usual
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_while_another_thread_sets_blas_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work = threading.Event()
+
+    def slow(limits: int) -> Any:
+        at_work.set()
+        time.sleep(0.3)
+        return threadpool_limits(limits)
+
+    def work() -> None:
+        with one_blas_thread():
+            pass
+
+    monkeypatch.setattr(parallel, "threadpool_limits", slow)
+    thread = threading.Thread(target=work)
+    thread.start()
+    at_work.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        work()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()

@@ -19,6 +19,11 @@ Result = TypeVar("Result")
 
 _blas_lock = threading.Lock()
 _blas_limits: list[Any] = []  # an entry for every block under way; the first remembers what BLAS had before
+if hasattr(os, "register_at_fork"):
+    # A lock that another thread holds at the fork would be held in the child for good.
+    os.register_at_fork(
+        before=_blas_lock.acquire, after_in_parent=_blas_lock.release, after_in_child=_blas_lock.release
+    )
 
 
 def usable_cores() -> int:
