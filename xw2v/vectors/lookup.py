@@ -256,9 +256,10 @@ class Lookup:
     def _search_rows(self) -> Rows:
         self._check_finite()
         assert self._lengths is not None
-        if self._scaled is None:
-            self._scaled = scaled(self.vectors, self._lengths)
-        return self._scaled
+        rows = self._scaled  # which another thread may forget meanwhile
+        if rows is None:
+            rows = self._scaled = scaled(self.vectors, self._lengths)
+        return rows
 
     def _cosines(self, unit: npt.NDArray[np.floating], count: int | None = None) -> FloatArray:
         """(count,) cosines of the first rows with a (D,) unit vector.
@@ -266,10 +267,11 @@ class Lookup:
         Lengths that the file of a mapped table gives save half of the reading: some are compared with their rows, and
         a row that is not finite or longer than that shows in its cosine.
         """
-        if self._scaled is None and self._said_lengths is not None and agree(self._said_lengths, self.vectors):
-            self._scaled = scaled(self.vectors, self._said_lengths)
+        rows = self._scaled
+        if rows is None and self._said_lengths is not None and agree(self._said_lengths, self.vectors):
+            rows = self._scaled = scaled(self.vectors, self._said_lengths)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = cosines(self._search_rows() if self._scaled is None else self._scaled, unit, count)
+            found = cosines(self._search_rows() if rows is None else rows, unit, count)
         if self._lengths is None and not np.abs(found).max(initial=0.0) < _LARGEST_COSINE:  # NaN is not
             found = cosines(self._search_rows(), unit, count)
         return found
