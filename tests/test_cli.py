@@ -90,11 +90,11 @@ def _config_of(run: Run, monkeypatch: pytest.MonkeyPatch, *arguments: object) ->
     """The options a command line asks for, apart from the defaults."""
     seen: list[Config] = []
 
-    def stop(config: Config) -> Any:
-        seen.append(config)
+    def stop(**options: Any) -> Any:
+        seen.append(Config(**options))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xw2v.cli.train.new_model", stop)
+    monkeypatch.setattr("xw2v.cli.train.Word2Vec", stop)
     assert run(*arguments).status == 130
     default = Config().to_dict()
     return {name: value for name, value in seen[0].to_dict().items() if value != default[name]}

@@ -10,6 +10,7 @@ import typer
 
 from xw2v.cli.options import Json, Quiet
 from xw2v.cli.outputs import check_text_output, print_json
+from xw2v.files import atomic_write
 from xw2v.screen import Screen
 from xw2v.text.datasets import DATASETS, built_in_corpus
 
@@ -59,8 +60,6 @@ def data_write(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; - is standard output.", show_default=False)],
 ) -> None:
     """Write a built-in corpus as text, a sentence a line."""
-    from xw2v.files import atomic_write
-
     if str(file) != "-":
         check_text_output(file)
     sentences = built_in_corpus(name)

@@ -12,9 +12,9 @@ import typer
 from xw2v.cli.options import Quiet
 from xw2v.cli.outputs import output_kind
 from xw2v.cli.questions import show_analogies, show_neighbors
-from xw2v.cli.runs import PICTURE_ARROWS, finish_training, fit, new_model, pictures, training_summary
-from xw2v.config import Config
+from xw2v.cli.runs import PICTURE_ARROWS, finish_training, fit, pictures, training_summary
 from xw2v.errors import ConfigError, FileAccessError
+from xw2v.estimator import Word2Vec
 from xw2v.screen import Screen
 from xw2v.text.datasets import WORLD_ANALOGIES, WORLD_CLUSTERS, DocstringCorpus, world_corpus
 
@@ -66,7 +66,7 @@ def demo(
     output_kind(output, "model")
     screen = Screen(quiet)
     sentences = _demo_text(corpus, screen)
-    model = new_model(Config(**(DOCS_OPTIONS if corpus == "docs" else WORLD_OPTIONS)))
+    model = Word2Vec(**(DOCS_OPTIONS if corpus == "docs" else WORLD_OPTIONS))
     start = time.perf_counter()
     interrupted = fit(model, sentences, screen)
     seconds = time.perf_counter() - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from xw2v import __version__
+from xw2v.backend import get_backend
 from xw2v.cli.options import Json, ModelPath
 from xw2v.cli.outputs import (
     check_not_the_input,
@@ -21,7 +23,12 @@ from xw2v.cli.outputs import (
 )
 from xw2v.cli.train import corpus_facts
 from xw2v.errors import BackendError, ConfigError
+from xw2v.estimator import Word2Vec
+from xw2v.gpu import gpu_facts
 from xw2v.screen import Screen
+from xw2v.text.manifest import is_encoded
+from xw2v.text.store import EncodedCorpus
+from xw2v.vectors.model_folder import load_model_folder
 
 __all__ = ["convert", "export", "info", "plot"]
 
@@ -65,8 +72,6 @@ def plot(
         output = Path("loss.png" if loss else "scores.png" if scores else "words.png")
     check_output(output)
     if loss or scores:
-        from xw2v.estimator import Word2Vec
-
         models = {str(path): Word2Vec.load(path) for path in [model, *map(Path, words or ())]}
         if scores:
             plot_scores({name: model.epoch_history for name, model in models.items()}, output)
@@ -144,10 +149,6 @@ def _as_text(value: Any) -> str:
 
 
 def _installation() -> dict[str, Any]:
-    import importlib.metadata
-
-    from xw2v.backend import get_backend
-
     backend = get_backend("auto")
     facts: dict[str, Any] = {"xw2v": __version__, "python": platform.python_version(), "system": platform.platform()}
     for package in ("numpy", "scipy", "numba", "cupy-cuda12x", "cupy-cuda13x"):
@@ -159,9 +160,6 @@ def _installation() -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
-    from xw2v.backend import get_backend
-    from xw2v.gpu import gpu_facts
-
     try:
         get_backend("cupy")
     except BackendError as error:
@@ -170,10 +168,6 @@ def _gpu() -> dict[str, Any]:
 
 
 def _contents(path: Path) -> dict[str, Any]:
-    from xw2v.text.manifest import is_encoded
-    from xw2v.text.store import EncodedCorpus
-    from xw2v.vectors.model_folder import load_model_folder
-
     if is_encoded(path):
         return {"kind": "encoded corpus", **corpus_facts(EncodedCorpus.open(path))}
     vectors = load(path)

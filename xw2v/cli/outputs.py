@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
+from xw2v.text.manifest import is_encoded
+from xw2v.text.places import check_not_read
+from xw2v.vectors.word2vec_format import has_header, layout
+from xw2v.vectors.word_vectors import WordVectors
 
 __all__ = [
     "check_not_in_the_corpus",
@@ -99,8 +103,6 @@ def check_not_in_the_corpus(
     ----------
     names : of the files in the output, where that is a folder
     """
-    from xw2v.text.places import check_not_read
-
     for path in corpus:
         check_not_the_input(output, path, what)
     check_not_read(output, list(corpus), names, what)
@@ -137,8 +139,6 @@ def check_vectors_output(output: Path) -> None:
     ------
     FileAccessError   a file is there that neither is empty nor begins as one of word2vec's
     """
-    from xw2v.vectors.word2vec_format import has_header
-
     if output.is_file() and output.stat().st_size and not has_header(output):
         msg = f"will not replace {output}: it is no word2vec file; choose another name, or delete it first"
         raise FileAccessError(msg)
@@ -154,10 +154,6 @@ def save(model: Any, output: Path, kind: str, progress: bool | None = None) -> N
 
 def load(path: Path) -> Any:
     """Word vectors from a model folder or a file of word2vec or GloVe, whose content says which."""
-    from xw2v.text.manifest import is_encoded
-    from xw2v.vectors.word2vec_format import layout
-    from xw2v.vectors.word_vectors import WordVectors
-
     if path.is_file():
         binary, no_header = layout(path)
         return WordVectors.load_word2vec_format(path, binary=binary, no_header=no_header)

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from xw2v.errors import ConfigError, XW2VError
+from xw2v.training.distributed.ranks import join
 
 __all__ = ["Company", "company"]
 
@@ -47,8 +48,6 @@ def company(distributed: bool) -> Iterator[Company]:
     if not distributed:
         yield Company()
         return
-    from xw2v.training.distributed.ranks import join
-
     ranks = join(True)
     here = Company(ranks)
     with ranks.guarded():

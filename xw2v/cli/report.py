@@ -11,6 +11,7 @@ import typer
 from xw2v.cli.options import ModelPath
 from xw2v.cli.outputs import check_output, load
 from xw2v.errors import ConfigError, XW2VError
+from xw2v.estimator import Word2Vec
 from xw2v.screen import Screen
 
 __all__ = ["report"]
@@ -29,7 +30,6 @@ def report(
     method: Annotated[str, typer.Option(help="pca; tsne or umap where scikit-learn or umap-learn is there.")] = "pca",
 ) -> None:  # fmt: skip
     """One HTML file of a model: scores, a map with search, neighbours, curves, options. It needs no network."""
-    from xw2v.estimator import Word2Vec
     from xw2v.vectors.report import write_report
 
     check_output(output)

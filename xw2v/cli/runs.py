@@ -15,7 +15,6 @@ import typer
 
 from xw2v.cli.outputs import print_json
 from xw2v.cli.saved import Known
-from xw2v.config import Config
 from xw2v.interrupts import Terminated
 from xw2v.screen import Screen, count
 from xw2v.training.walk import mean_loss
@@ -27,20 +26,12 @@ __all__ = [
     "fit",
     "interrupted_status",
     "let_go",
-    "new_model",
     "pictures",
     "show_epochs",
     "training_summary",
 ]
 
 PICTURE_ARROWS = (("man", "king", "woman", "queen"),)
-
-
-def new_model(config: Config) -> Any:
-    """A `Word2Vec` of these options; imported late, so that --help is quick."""
-    from xw2v.estimator import Word2Vec
-
-    return Word2Vec(**config.to_dict())
 
 
 def fit(

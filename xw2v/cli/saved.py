@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xw2v.errors import ConfigError, FormatError
+from xw2v.estimator import Word2Vec
 from xw2v.files import reading, refuse_pickle
+from xw2v.vectors.model_folder import load_model_folder
 
 __all__ = ["Known", "capitals_note", "kept_aside_note", "saved_model"]
 
@@ -60,9 +62,6 @@ def saved_model(path: Path, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]
 
 
 def _whole_model(path: Path) -> Any:
-    from xw2v.estimator import Word2Vec
-    from xw2v.vectors.model_folder import load_model_folder
-
     if path.is_file():
         with reading(path), path.open("rb") as file:
             refuse_pickle(path, file.read(2))

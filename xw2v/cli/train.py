@@ -37,17 +37,22 @@ from xw2v.cli.outputs import (
     save,
 )
 from xw2v.cli.ranks import company
-from xw2v.cli.runs import finish_training, fit, new_model, pictures, training_summary
+from xw2v.cli.runs import finish_training, fit, pictures, training_summary
 from xw2v.cli.saved import Known, capitals_note, kept_aside_note, saved_model
 from xw2v.config import CS224N, Config
 from xw2v.errors import ConfigError, FileAccessError, NumericalError
+from xw2v.estimator import Word2Vec
 from xw2v.files import locked
 from xw2v.screen import Screen
+from xw2v.text.manifest import FILES, PARTS_ENDING, is_encoded
 from xw2v.text.memory import MEMORY
 from xw2v.text.places import lies_in
+from xw2v.text.store import EncodedCorpus
+from xw2v.text.store import encode as encode_corpus
 from xw2v.text.vocabulary import Vocabulary
 from xw2v.text.world import WORLD_CLUSTERS
 from xw2v.training.checkpoint import holds_checkpoints, remove_checkpoints
+from xw2v.training.distributed.ranks import many_started
 from xw2v.vectors.curves import plot_scores
 from xw2v.vectors.epoch_scores import EpochScores
 from xw2v.vectors.model_folder import MODEL_FILES, check_replaceable
@@ -233,7 +238,7 @@ def _model(from_model: Path | None, preset: str | None, given: dict[str, Any]) -
         msg = f"preset must be 'cs224n', got {preset!r}"
         raise ConfigError(msg)
     if from_model is None:
-        return new_model(Config().replace(**{**(CS224N if preset else {}), **given})), {}
+        return Word2Vec(**{**(CS224N if preset else {}), **given}), {}
     if preset:
         msg = (
             f"--preset does not go with --from: the options of {from_model} hold, and those that are given beside them"
@@ -277,8 +282,6 @@ def _reserved(
         try:
             stack.enter_context(locked(output.absolute().with_name(f".{output.name}.training"), str(output)))
         except FileAccessError as error:
-            from xw2v.training.distributed.ranks import many_started
-
             if distributed or many_started() is None:
                 raise
             msg = f"{error}; processes that mpiexec or srun started together need --distributed"
@@ -313,9 +316,6 @@ def _source(corpus: list[str], given: dict[str, Any]) -> Any:
     ------
     ConfigError   they are not.
     """
-    from xw2v.text.manifest import is_encoded
-    from xw2v.text.store import EncodedCorpus
-
     if len(corpus) > 1:
         return corpus
     if not is_encoded(corpus[0]):
@@ -351,9 +351,6 @@ def encode(
     **options: Any,
 ) -> None:  # fmt: skip
     """Turn a corpus into numbers once, for many trainings; one that did not change is not read again."""
-    from xw2v.text.manifest import FILES, PARTS_ENDING
-    from xw2v.text.store import encode as encode_corpus
-
     _check_one(quiet, log)
     config = Config(**given_options(options))
     check_not_in_the_corpus(output, corpus, FILES)

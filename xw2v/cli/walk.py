@@ -6,16 +6,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from xw2v.cli.options import Quiet
 from xw2v.cli.outputs import check_not_in_the_corpus, check_text_output
 from xw2v.screen import Screen
-
-if TYPE_CHECKING:
-    from xw2v.walks import Walks
+from xw2v.walks import WalkOptions, Walks, walk_blocks, walk_lines, write_walks
 
 __all__ = ["walk"]
 
@@ -44,7 +42,6 @@ def walk(
 ) -> None:  # fmt: skip
     """Draw random walks on a graph (DeepWalk; node2vec with --p and --q), a text for xw2v train."""
     from xw2v.graphs import read_numbered_edges
-    from xw2v.walks import WalkOptions, walk_blocks, walk_lines, write_walks
 
     to_stdout = str(output) == "-"
     if not to_stdout:
