@@ -177,7 +177,7 @@ def read_edges(path: PathLike, *, header: bool = False) -> tuple[npt.NDArray[Any
     -----
     RuntimeWarning   the first line looks like a header, and `header` is not given.
     """
-    found = _numbered(path, header)
+    found = read_numbered_edges(path, header=header)
     names = np.array(found.names, dtype=str)
     sources, targets, *weights = found.edges
     return names[sources], names[targets], *weights
@@ -195,10 +195,6 @@ class NumberedEdges(NamedTuple):
 
 def read_numbered_edges(path: PathLike, *, header: bool = False) -> NumberedEdges:
     """As `read_edges`, of which the walks are the same, in numbers."""
-    return _numbered(path, header)
-
-
-def _numbered(path: PathLike, header: bool) -> NumberedEdges:
     lines = _read_lines(path)
     kept = lines.rest(1) if header else lines
     columns = kept.columns(path)
