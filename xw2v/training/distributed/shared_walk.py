@@ -77,6 +77,10 @@ class SharedWalk(Walk):
     n, config, position    as for `Walk`
     rank, ranks : int      this one's number, and how many there are
     chunks : int           of each rank in a round
+
+    Attributes
+    ----------
+    sums : (4,) float64    loss, pairs, centres and steps of this rank's chunks of the round
     """
 
     def __init__(self, n: int, config: Config, position: Position, rank: int, ranks: int, chunks: int) -> None:
@@ -84,7 +88,7 @@ class SharedWalk(Walk):
         self.rank, self.ranks, self.chunks = rank, ranks, chunks
         self.last = Place(self.epoch, self.start)
         self._mine: list[Place] = []
-        self._sums = np.zeros(4)
+        self.sums = np.zeros(4)
 
     def next_round(self) -> bool:
         """Deal out the next chunks; False where there are none."""
@@ -96,7 +100,7 @@ class SharedWalk(Walk):
         if not whole:
             return False
         self._mine, self.last = whole[self.rank :: self.ranks], whole[-1]
-        self._sums[:] = 0
+        self.sums[:] = 0
         return True
 
     def __iter__(self) -> Iterator[Place]:
@@ -109,12 +113,7 @@ class SharedWalk(Walk):
 
     def add(self, result: ChunkResult) -> None:
         """Count what was trained of one of this rank's chunks."""
-        self._sums += (result.loss, result.pairs, result.centers, result.steps)
-
-    @property
-    def sums(self) -> np.ndarray:
-        """(4,) float64: loss, pairs, centres and steps of this rank's chunks of the round."""
-        return self._sums
+        self.sums += (result.loss, result.pairs, result.centers, result.steps)
 
     def end_round(self, sums: np.ndarray) -> ChunkResult:
         """Count what all ranks trained in the round, given the sums over all ranks."""
