@@ -89,8 +89,7 @@ class SharedTraining(RankTraining):
     def _meet(self, failure: Exception | None, saver: Any) -> tuple[Progress, bool]:
         """Count and bring the tables together; the record of the round, and whether it is time to save."""
         walk = self._walk
-        words = walk.epoch * walk.n + walk.start
-        due = saver is not None and saver.due(words)
+        due = saver is not None and saver.due(walk.words)
         told = np.array([failure is not None, self._stop_asked, due, *walk.sums])
         heard = self.ranks.begin_sum(told)
         with np.errstate(all="ignore"):  # the rank that failed may have left the finite numbers
@@ -101,9 +100,7 @@ class SharedTraining(RankTraining):
             self.ranks.agree(failure)
         if stop:
             self._stop_with_all()
-        self._met = bool(stop or save or walk.over)
-        if self._met:
-            self._met = False
+        if stop or save or walk.over:
             self.averager.meet(everything=True)
             self._met = True
         result = walk.end_round(told[3:])
