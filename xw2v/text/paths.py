@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ __all__ = [
     "StandardInput",
     "as_paths",
     "find_files",
+    "fits",
     "folders_below",
     "shortened",
     "split_options",
@@ -210,6 +212,18 @@ def _fitting(pattern: Sequence[str]) -> Iterator[str]:
     for top in _fitting(pattern[:place]) if place else [os.curdir]:
         for folder in folders_below(top):
             yield from _fitting([glob.escape(folder), *rest])
+
+
+def fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether parts of a path fit those of a pattern, of which ** is any number of folders; hidden ones want a dot."""
+    if not pattern or not parts:
+        return not pattern and not parts
+    first, rest = pattern[0], pattern[1:]
+    if first == "**":
+        shown = next((i for i, part in enumerate(parts) if part.startswith(".")), len(parts) - 1)
+        return any(fits(parts[i:], rest or ("*",)) for i in range(shown + 1))
+    hidden = parts[0].startswith(".") and not first.startswith(".")
+    return not hidden and fnmatchcase(parts[0], first) and fits(parts[1:], rest)
 
 
 def folders_below(folder: str, above: Sequence[str] = ()) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from fnmatch import fnmatch
 from glob import has_magic
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from xw2v.errors import FileAccessError
 from xw2v.files import PathLike
 from xw2v.text.manifest import is_encoded
-from xw2v.text.paths import as_paths, folders_below
+from xw2v.text.paths import as_paths, fits, folders_below
 
 __all__ = ["check_not_read", "lies_in"]
 
@@ -80,16 +79,5 @@ def _has_pattern(file: Path, pattern: Path) -> bool:
         inner = file.relative_to(os.path.realpath(Path(*parts[:fixed])))
     except ValueError:
         return False
-    return _fit(inner.parts, parts[fixed:])
-
-
-def _fit(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether parts of a path fit those of a pattern, of which ** is any number of folders; hidden ones want a dot."""
-    if not pattern or not parts:
-        return not pattern and not parts
-    first, rest = pattern[0], pattern[1:]
-    if first == "**":
-        shown = next((i for i, part in enumerate(parts) if part.startswith(".")), len(parts) - 1)
-        return any(_fit(parts[i:], rest or ("*",)) for i in range(shown + 1))
-    hidden = parts[0].startswith(".") and not first.startswith(".")
-    return not hidden and fnmatch(parts[0], first) and _fit(parts[1:], rest)
+    # On Windows case does not count.
+    return fits([*map(os.path.normcase, inner.parts)], [*map(os.path.normcase, parts[fixed:])])

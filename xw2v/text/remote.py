@@ -12,9 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from importlib.util import find_spec
-from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
@@ -22,7 +20,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import pyarrow as pa
 
 from xw2v.errors import FileAccessError, MissingFileError
-from xw2v.text.paths import File, find_files, split_options, without_secrets
+from xw2v.text.paths import File, find_files, fits, split_options, without_secrets
 
 __all__ = ["RemoteFile", "find_remote"]
 
@@ -128,7 +126,7 @@ def find_remote(address: str) -> list[File]:
     files: list[RemoteFile] = [
         RemoteFile(top + info.path[len(root) :], system, info.path, int(info.size), info.mtime_ns)
         for info in found
-        if (_fits(info.path, pattern) if pattern else not _is_hidden(info.path[len(root) :]))
+        if (fits(info.path.split("/"), pattern.split("/")) if pattern else not _is_hidden(info.path[len(root) :]))
     ]
     if not files:
         msg = f"no file has the pattern {shown}" if magic else f"{shown} holds no file (hidden ones are left out)"
@@ -210,24 +208,6 @@ def _listing(system: Any, path: str, shown: str) -> list[Any]:
         raise _missing(shown)
     found = system.get_file_info(FileSelector(top, recursive=True))
     return [info for info in found if info.type == FileType.File and not info.path.endswith("/")]
-
-
-def _fits(path: str, pattern: str) -> bool:
-    """Whether a path has a pattern, part by part; ** stands for any folders. As in a shell, what is hidden is named."""
-    return _parts_fit(path.split("/"), pattern.split("/"))
-
-
-def _parts_fit(parts: list[str], patterns: list[str]) -> bool:
-    if not patterns:
-        return not parts
-    if patterns[0] == "**":
-        shown = list(takewhile(lambda part: not part.startswith("."), parts))
-        return any(_parts_fit(parts[skip:], patterns[1:]) for skip in range(len(shown) + 1))
-    return bool(parts) and _name_fits(parts[0], patterns[0]) and _parts_fit(parts[1:], patterns[1:])
-
-
-def _name_fits(name: str, pattern: str) -> bool:
-    return (pattern.startswith(".") or not name.startswith(".")) and fnmatchcase(name, pattern)
 
 
 def _is_hidden(path: str) -> bool:
