@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -27,7 +29,14 @@ class NumpyBackend(Backend):
 
         super().__init__("numpy", xp, "cpu", why)
         self._scratch = threading.local()
-        self._compiled = _compiled_loops() if compiled else None
+        self._may_compile = compiled
+
+    @cached_property
+    def _compiled(self) -> Any:
+        """The module of compiled loops, or None. Imported when rows are added: who searches need not wait for Numba."""
+        with suppress(ImportError):
+            return import_module("xw2v.backend.scatter") if self._may_compile else None
+        return None
 
     def scatter_add(
         self, table: Array, ids: Array, rows: Array, *, scale: float = 1.0, max_norm: float | None = None
@@ -95,11 +104,3 @@ class NumpyBackend(Backend):
             return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
         except (ValueError, OSError, AttributeError):
             return None
-
-
-def _compiled_loops() -> Any:
-    """The module of compiled loops, or None where there is no Numba."""
-    try:
-        return import_module("xw2v.backend.scatter")
-    except ImportError:
-        return None

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
+from xw2v.backend import get_backend
 from xw2v.display import Tell, watched
 from xw2v.errors import ConfigError, FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.bootstrap import share_interval
-from xw2v.vectors.evaluated import Carrier, Judged
+from xw2v.vectors.evaluated import Judged
 from xw2v.vectors.nearest import struck_out
 from xw2v.vectors.test_sets import known_words, lines
 
@@ -196,21 +197,21 @@ def _answered(unit: Array, keys: list[str], rows: Places, product: bool, tell: T
     `unit` (V, D) are the unit vectors, `keys` the V words as they are compared. Scores are right up to a factor
     for each question.
     """
-    xp, carrier = array_namespace(unit), Carrier(unit)
+    xp, backend = array_namespace(unit), get_backend(unit)
     right = np.zeros(len(rows), dtype=np.bool_)
     numbers = _BLOCK_NUMBERS if isinstance(unit, np.ndarray) else _DEVICE_BLOCK_NUMBERS
     step = max(1, numbers // max(1, len(keys)))
     for start in range(0, len(rows), step):
         tell(start, len(rows))
         block = rows[start : start + step]
-        asked = carrier.there(np.ascontiguousarray(block[:, :3]))
+        asked = backend.from_host(np.ascontiguousarray(block[:, :3]))
         scores = _products(unit, asked, xp=xp) if product else _sums(unit, asked, xp=xp)
         scores = struck_out(scores, asked, xp=xp)
-        nearest = carrier.back(xp.argmax(scores, axis=1))
+        nearest = backend.to_host(xp.argmax(scores, axis=1))
         for i, (row, (a, b, c, expected)) in enumerate(zip(nearest.tolist(), block.tolist(), strict=True)):
             known = {keys[a], keys[b], keys[c]}
             # Variants of a word in other case are rare; only then is more than the nearest looked at.
-            answer = keys[row] if keys[row] not in known else _later_answer(carrier.back(scores[i, :]), keys, known)
+            answer = keys[row] if keys[row] not in known else _later_answer(backend.to_host(scores[i, :]), keys, known)
             right[start + i] = answer == keys[expected]
     return right
 

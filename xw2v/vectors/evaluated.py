@@ -6,9 +6,6 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from xw2v.backend import get_backend
 from xw2v.files import PathLike
 from xw2v.vectors.nearest import Places
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
     from xw2v.vectors.evaluation import Score
     from xw2v.vectors.word_pairs import WordPairResult
 
-__all__ = ["Carrier", "Evaluated", "Judged"]
+__all__ = ["Evaluated", "Judged"]
 
 Array = Any
 
@@ -158,18 +155,3 @@ class Evaluated:
         from xw2v.vectors.analogies import evaluate_word_analogies
 
         return evaluate_word_analogies(self, path, restrict_vocab, case_insensitive, similarity_function, progress)
-
-
-class Carrier:
-    """Carries rows to the device of some vectors and answers back; on NumPy it hands them on."""
-
-    def __init__(self, vectors: Array) -> None:
-        self._backend = None if isinstance(vectors, np.ndarray) else get_backend(vectors)
-
-    def there(self, array: np.ndarray) -> Array:
-        """An array on the device."""
-        return array if self._backend is None else self._backend.from_host(array)
-
-    def back(self, array: Array) -> np.ndarray:
-        """An array of the device on the host."""
-        return np.asarray(array) if self._backend is None else self._backend.to_host(array)

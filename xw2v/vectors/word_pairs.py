@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
+from xw2v.backend import get_backend
 from xw2v.errors import FormatError
 from xw2v.files import PathLike
 from xw2v.vectors.bootstrap import spearman_interval
-from xw2v.vectors.evaluated import Carrier, Judged
+from xw2v.vectors.evaluated import Judged
 from xw2v.vectors.test_sets import known_words, lines
 
 __all__ = ["WordPairResult", "evaluate_word_pairs"]
@@ -132,7 +133,7 @@ def _correlate(wv: Judged, pairs: _Pairs) -> WordPairResult:
 
     left, right = (wv._units(np.ascontiguousarray(rows)) for rows in pairs.rows.T)
     # float32 as in gensim: rounding makes ties, and ties count in a rank correlation
-    cosines = Carrier(left).back(array_namespace(left).vecdot(left, right))
+    cosines = get_backend(left).to_host(array_namespace(left).vecdot(left, right))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         warnings.simplefilter("ignore", stats.NearConstantInputWarning)
