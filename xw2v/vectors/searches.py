@@ -64,10 +64,7 @@ class Searches(Similarities):
         """
         vectors, weights, asked = self._terms(positive, negative)
         mean = unit_row(np.sum([weight * vector for weight, vector in zip(weights, vectors, strict=True)], axis=0))
-        count, topn = self._limit(restrict_vocab), as_number(topn, "topn", "the scores of all words")
-        if topn is not None and topn < 1:
-            return []
-        return self._answer(self._cosines(mean, count), asked, topn)
+        return self._answer(self._cosines(mean, self._limit(restrict_vocab)), asked, topn)
 
     def most_similar_cosmul(
         self,
@@ -99,9 +96,7 @@ class Searches(Similarities):
             msg = "most_similar_cosmul needs at least one positive word or vector; got none"
             raise ConfigError(msg)
         vectors, _, asked = self._terms(attracting, repelling)
-        count, topn = self._limit(restrict_vocab), as_number(topn, "topn", "the scores of all words")
-        if topn is not None and topn < 1:
-            return []
+        count = self._limit(restrict_vocab)
         above, below = np.ones(count, dtype=np.float32), np.ones(count, dtype=np.float32)
         for place, vector in enumerate(vectors):
             into = above if place < len(attracting) else below
@@ -286,10 +281,11 @@ class Searches(Similarities):
         return vectors, weights, asked
 
     def _answer(self, scores: FloatArray, asked: set[int], topn: int | None) -> Any:
-        if topn is None:
+        most = as_number(topn, "topn", "the scores of all words")
+        if most is None:
             return scores
-        best = largest(scores, topn + len(asked)).tolist()
-        return [(self._word(row), float(scores[row])) for row in best if row not in asked][:topn]
+        best = largest(scores, most + len(asked)).tolist() if most > 0 else []
+        return [(self._word(row), float(scores[row])) for row in best if row not in asked][:most]
 
     def _limit(self, restrict_vocab: int | None) -> int:
         """How many words to search."""
