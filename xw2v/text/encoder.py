@@ -164,7 +164,7 @@ def _number(runs: Sequence[Run], vocabulary: Words, ids: Spool, offsets: Spool, 
 
     def end_sentences(ends: npt.NDArray[np.int64]) -> None:
         nonlocal last
-        ends = _rising(ends, last)
+        ends = ends[np.diff(ends, prepend=last) > 0]  # they never fall; repeats, of `last` too, are left out
         if len(ends):
             offsets.append(ends, OFFSET)
             last = int(ends[-1])
@@ -206,8 +206,3 @@ def _numbered(run: Run, place: BlockPlace, lookup: npt.NDArray[np.int32]) -> _Nu
     before = np.zeros(len(codes) + 1, np.int32)
     np.cumsum(keep, out=before[1:])
     return _Numbered(place.tokens, new.compress(keep), before[ends])
-
-
-def _rising(ends: npt.NDArray[np.int64], last: int) -> npt.NDArray[np.int64]:
-    """The non-decreasing `ends` without repeats of their own and of `last`."""
-    return ends[np.diff(ends, prepend=last) > 0]

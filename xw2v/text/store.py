@@ -306,15 +306,10 @@ def _digest(vocabulary: Vocabulary) -> str:
     return hashlib.sha256(vocabulary.to_json().encode()).hexdigest()
 
 
-def _mapped(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The numbers of an open file, memory-mapped; the map outlives the file object."""
-    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
-
-
 def loaded(file: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """The numbers of a spooled file: from memory if it is there still, else mapped."""
-    if file.seek(0, os.SEEK_END) > MEMORY_BYTES:
-        return _mapped(file, dtype)
+    if file.seek(0, os.SEEK_END) > MEMORY_BYTES:  # the map outlives the file object
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype)
     file.seek(0)
     return np.frombuffer(file.read(), dtype)
 
