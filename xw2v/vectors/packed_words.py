@@ -59,12 +59,9 @@ class PackedWords:
 
     def tolist(self) -> list[str]:
         """All V words."""
-        data, start = self.text.tobytes(), 0
-        words = []
-        for end in self.ends.tolist():
-            words.append(self._decode(data[start:end]))
-            start = end
-        return words
+        data = self.text.tobytes()
+        places = zip(self._starts.tolist(), self.ends.tolist(), strict=True)
+        return [self._decode(data[start:end]) for start, end in places]
 
     def find(self, word: str) -> int | None:
         """The first row of a word, None where it is not there; looks at all words of its length at once."""
