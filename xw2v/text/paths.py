@@ -291,10 +291,5 @@ def shortened(text: str) -> str:
 
 def stamps_of(files: list[File]) -> list[dict[str, Any]] | None:
     """What to know the files' state by; None where one of them has no stamp."""
-    stamps = []
-    for file in files:
-        stamp = file.stamp()
-        if stamp is None:
-            return None
-        stamps.append(stamp)
-    return stamps
+    stamps = [stamp for file in files if (stamp := file.stamp()) is not None]
+    return stamps if len(stamps) == len(files) else None
