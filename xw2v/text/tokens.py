@@ -100,8 +100,9 @@ def _tokens_of(sentence: Any, number: int) -> Iterable[Any]:
 
 def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOptions) -> TokenBlock:
     # All of them are looked at, for 1.0 and True are equal to 1.
-    if not all(issubclass(kind, _TOKENS) and kind is not bool for kind in set(map(type, tokens))):
-        place = next(i for i, token in enumerate(tokens) if not _is_token(token))
+    wrong = {kind for kind in set(map(type, tokens)) if kind is bool or not issubclass(kind, _TOKENS)}
+    if wrong:
+        place = next(i for i, token in enumerate(tokens) if type(token) in wrong)
         token, number = tokens[place], first + bisect_right(ends, place)
         msg = (
             f"sentence {number} holds a token of type {type(token).__name__}, wanted strings or integers"
@@ -115,10 +116,6 @@ def _from_tokens(tokens: list[Any], ends: list[int], first: int, options: TextOp
     if options.lower:
         words = [word.lower() for word in words]
     return TokenBlock(codes, pack(words), np.array(ends, np.int64), 0)
-
-
-def _is_token(token: Any) -> bool:
-    return isinstance(token, _TOKENS) and not isinstance(token, bool)
 
 
 def _way_to_a_token(token: Any) -> str:
