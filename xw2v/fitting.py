@@ -141,10 +141,8 @@ class Fitting:
     def _first_tables(self) -> Tables:
         """New rows as every run begins with, below those that were learned."""
         new = initial_tables(len(self.corpus.vocabulary), self.config, self.backend)
-        if self.learned is None:
-            return new
-        old = Tables(self.learned.center_vectors, self.learned.outside_vectors)
-        self._fill(new, old)
+        if self.learned is not None:
+            self._fill(new, Tables(self.learned.center_vectors, self.learned.outside_vectors))
         return new
 
     def _fill(self, tables: Tables, rows: Tables) -> None:
