@@ -494,9 +494,7 @@ def _about(fitting: Fitting, config: Config, distributed: Any) -> dict[str, Any]
 
 def _unheeded(config: Config, backend: str, distributed: Any) -> str:
     """What was asked for that means nothing to this run, for `backend_note`."""
-    default = Config()
-    given = [name for name in ("device", "tf32") if getattr(config, name) != getattr(default, name)]
-    names = given if backend == "numpy" else []
+    names = [name for name in ("device", "tf32") if backend == "numpy" and getattr(config, name)]
     note = f"; no GPU, so {' and '.join(names)} mean{'' if names[1:] else 's'} nothing" if names else ""
     return note + ("; one process, so sync means nothing" if config.sync != "average" and distributed is False else "")
 
