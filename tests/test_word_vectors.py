@@ -25,7 +25,7 @@ from xw2v.errors import (
     UnknownWordError,
     XW2VError,
 )
-from xw2v.gensim_names import of_vectors
+from xw2v.gensim_names import OF_VECTORS
 from xw2v.tensors import first_bad_row
 from xw2v.vectors import lookup, nearest, searches, similarities, word_vectors
 from xw2v.vectors.model_folder import save_model_folder
@@ -593,7 +593,7 @@ def test_arguments_of_gensim_lead_on(call: Callable[[WordVectors], object], way:
 
 def test_every_argument_of_gensims_is_taken_or_leads_on() -> None:
     keyed = pytest.importorskip("gensim.models", reason="gensim is the reference here").KeyedVectors
-    ways = of_vectors()
+    ways = OF_VECTORS
     for name, theirs in inspect.getmembers(keyed, inspect.isroutine):
         if not hasattr(WordVectors, name) or (name.startswith("_") and name != "__init__"):
             continue
@@ -605,7 +605,7 @@ def test_every_argument_of_gensims_is_taken_or_leads_on() -> None:
 
 
 def test_ways_name_arguments_that_are_there() -> None:
-    for name, ways in of_vectors().items():
+    for name, ways in OF_VECTORS.items():
         for way in ways.values():
             if way.startswith("use ") and way.endswith("="):
                 assert way[4:-1] in inspect.signature(getattr(WordVectors, name)).parameters

@@ -12,7 +12,7 @@ import numpy as np
 
 from xw2v.errors import ConfigError
 
-__all__ = ["ATTRIBUTES", "arguments_lead_on", "leads_on", "of_training", "of_vectors"]
+__all__ = ["ATTRIBUTES", "OF_VECTORS", "arguments_lead_on", "leads_on", "of_training"]
 
 F = TypeVar("F", bound=Callable[..., None])
 C = TypeVar("C", bound=type)
@@ -97,7 +97,7 @@ _UNKNOWN = "unknown words are left out, and counted in the result: leave it out"
 _FIRST_WORDS = "restrict_vocab=n searches the first n words"
 _PAIR = {"w1": "use a=", "w2": "use b="}
 _TWO = {"key1": "use word=", "key2": "use other="}
-_VECTORS = {
+OF_VECTORS: dict[str, Ways] = {
     "__init__": dict.fromkeys(
         ("vector_size", "count", "dtype", "mapfile_path"),
         "words and vectors are given at once, WordVectors(words, vectors)",
@@ -142,11 +142,7 @@ _VECTORS = {
         "sort_attr": "words are written in their order; sort_by_descending_frequency() changes it",
     },
 }
-
-
-def of_vectors() -> dict[str, Ways]:
-    """The arguments of methods of gensim's KeyedVectors that are others in `WordVectors`."""
-    return dict(_VECTORS)
+"""The arguments of methods of gensim's KeyedVectors that are others in `WordVectors`."""
 
 
 def of_training(options: Iterable[str], own: Iterable[str]) -> dict[str, Ways]:

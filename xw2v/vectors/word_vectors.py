@@ -14,7 +14,7 @@ import numpy as np
 
 from xw2v.errors import ConfigError
 from xw2v.files import PathLike
-from xw2v.gensim_names import arguments_lead_on, of_vectors
+from xw2v.gensim_names import OF_VECTORS, arguments_lead_on
 from xw2v.vectors import model_folder, word2vec_format
 from xw2v.vectors.evaluated import Evaluated
 from xw2v.vectors.lookup import Key
@@ -49,7 +49,7 @@ _ELSEWHERE = {  # names of gensim, of today or before its version 4
 }
 
 
-@arguments_lead_on(of_vectors())
+@arguments_lead_on(OF_VECTORS)
 class WordVectors(Searches, Evaluated):
     """Words and their vectors, in the order given (by falling count where a training made them).
 
