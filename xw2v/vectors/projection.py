@@ -17,7 +17,7 @@ METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 Points = npt.NDArray[np.float64]
 
 
-def project(vectors: npt.ArrayLike, method: str = "pca", seed: int = 1) -> Points:
+def project(vectors: npt.ArrayLike, method: str = "pca") -> Points:
     """Coordinates (n, 2) of (n, D) vectors.
 
     Parameters
@@ -52,11 +52,11 @@ def project(vectors: npt.ArrayLike, method: str = "pca", seed: int = 1) -> Point
             if method == "tsne":
                 from sklearn.manifold import TSNE
 
-                found = TSNE(perplexity=near, init=start.astype(np.float32), random_state=seed).fit_transform(unit)
+                found = TSNE(perplexity=near, init=start.astype(np.float32), random_state=1).fit_transform(unit)
             else:
                 from umap import UMAP
 
-                found = UMAP(n_neighbors=near, metric="cosine", random_state=seed).fit_transform(unit)
+                found = UMAP(n_neighbors=near, metric="cosine", random_state=1).fit_transform(unit)
         except ImportError as error:
             package = "scikit-learn" if method == "tsne" else "umap-learn"
             msg = f"{METHODS[method]} needs {package}: pip install {package}"
