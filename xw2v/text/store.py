@@ -22,6 +22,7 @@ from xw2v.errors import ConfigError, FormatError, IdRangeError, XW2VError
 from xw2v.order import falls
 from xw2v.text.manifest import FILES, IDS_NAME, OFFSETS_NAME, VOCABULARY_NAME, read_manifest, vocabulary_options
 from xw2v.text.memory import MEMORY
+from xw2v.text.places import check_not_read
 from xw2v.text.spool import ID, MEMORY_BYTES, OFFSET, Spool, reporting, temporary_place
 from xw2v.text.stored import StoredNumbers, out_of_range
 from xw2v.text.vocabulary import Vocabulary, counted_together, extend_vocabulary
@@ -288,7 +289,6 @@ def encode(
     """
     # Arrow takes 40 MiB, which those who train on an encoded corpus do without.
     from xw2v.text.encoding import EncodeOptions, encode_for_a_while, encoding
-    from xw2v.text.places import check_not_read
 
     options = EncodeOptions(min_count, max_final_vocab, max_vocab_size, lower, errors, column, known, memory)
     with displayed(False if callable(progress) else progress) as display:

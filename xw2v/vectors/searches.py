@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from xw2v.backend import get_backend
 from xw2v.display import watched
 from xw2v.errors import ConfigError
 from xw2v.vectors.arguments import as_items, as_number, as_weight, brief
@@ -178,7 +179,6 @@ class Searches(Similarities):
         >>> wv.on("numpy").nearest([0, 2], 1)[0].tolist()
         [[1], [1]]
         """
-        from xw2v.backend import get_backend
         from xw2v.vectors.device import DeviceVectors
 
         if not isinstance(where, str):
