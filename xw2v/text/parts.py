@@ -66,6 +66,9 @@ class Workspace:
     done : dict from the number of a part that is finished to the Part
     """
 
+    _sizes: Sequence[int] = ()  # of the source's files
+    _plan: Sequence[range] | None = None  # the files of each part; None: one part has all that there is
+
     def __init__(self, room: int, stack: ExitStack) -> None:
         self.room, self._stack = room, stack
         self.done: dict[int, Part] = {}
@@ -81,22 +84,19 @@ class Workspace:
     @property
     def count(self) -> int:
         """How many parts there are to be."""
-        return 1
+        return 1 if self._plan is None else len(self._plan)
 
     def files_of(self, numbers: Iterable[int]) -> list[int] | None:
         """The numbers of the files that make up some parts; None: all that there is to read."""
-        del numbers
-        return None
+        return None if self._plan is None else [file for number in numbers for file in self._plan[number]]
 
     def bytes_of(self, numbers: Iterable[int]) -> int:
         """The size of those files."""
-        del numbers
-        return 0
+        return sum(self._sizes[file] for file in self.files_of(numbers) or ())
 
     def part_of(self, file: int) -> int:
         """The number of the part that a file belongs to."""
-        del file
-        return 0
+        return 0 if self._plan is None else bisect_right(self._plan, file, key=lambda files: files.start) - 1
 
     def new_part(self, number: int) -> Part:
         """The part with this number, empty."""
@@ -152,23 +152,6 @@ class FolderWorkspace(Workspace):
         if self.begun:
             with suppress(OSError, FileAccessError):
                 self._tidy(self._recorded())
-
-    @property
-    def count(self) -> int:
-        """How many parts there are to be."""
-        return 1 if self._plan is None else len(self._plan)
-
-    def files_of(self, numbers: Iterable[int]) -> list[int] | None:
-        """The numbers of the files that make up some parts; None: all that there is to read."""
-        return None if self._plan is None else [file for number in numbers for file in self._plan[number]]
-
-    def bytes_of(self, numbers: Iterable[int]) -> int:
-        """The size of those files."""
-        return sum(self._sizes[file] for file in self.files_of(numbers) or ())
-
-    def part_of(self, file: int) -> int:
-        """The number of the part that a file belongs to."""
-        return 0 if self._plan is None else bisect_right(self._plan, file, key=lambda files: files.start) - 1
 
     def new_part(self, number: int) -> Part:
         """The part with this number, empty."""
