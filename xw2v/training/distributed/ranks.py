@@ -207,14 +207,13 @@ class MpiRanks:
 
     def together(self, work: Callable[[], T]) -> T:
         """See `Ranks.together`."""
-        result: list[T] = []
-        problem: Exception | None = None
         try:
-            result.append(work())
+            result = work()
         except Exception as error:
-            problem = error
-        self.agree(problem)
-        return result[0]
+            self.agree(error)
+            raise
+        self.agree(None)
+        return result
 
     def in_turn(self, work: Callable[[], T]) -> T:
         """See `Ranks.in_turn`."""
