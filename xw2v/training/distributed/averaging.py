@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -101,18 +101,15 @@ class Averager:
         rows = self._limits[min(turn, len(self._limits) - 1)]
         under_way: deque[Callable[[], None]] = deque()
         for table, base in zip(self.tables, self._base, strict=True):
-            for some in self._packets(self._changed(table, base) if everything else self._all[:rows]):
-                under_way.append(self._begin(table, base, some))
+            ids = self._changed(table, base) if everything else self._all[:rows]
+            for first in range(0, ids.shape[0], self._rows):
+                under_way.append(self._begin(table, base, ids[first : first + self._rows]))
                 if len(under_way) > 1:  # while one travels, the one before is added up
                     under_way.popleft()()
         while under_way:
             under_way.popleft()()
         self.backend.synchronize()
         self.seconds += time.perf_counter() - begun
-
-    def _packets(self, ids: Array) -> Iterator[Array]:
-        for first in range(0, ids.shape[0], self._rows):
-            yield ids[first : first + self._rows]
 
     def _begin(self, table: Array, base: Array, ids: Array) -> Callable[[], None]:
         """Send a packet; what is returned waits for it and adds it up."""
