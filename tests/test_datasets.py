@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xw2v.errors import CorpusError
-from xw2v.text.datasets import DATASETS, built_in_corpus, docstring_corpus, world_corpus
+from xw2v.text.datasets import DATASETS, DocstringCorpus, built_in_corpus, world_corpus
 
 
 def test_known_datasets() -> None:
@@ -19,7 +19,7 @@ def test_known_datasets() -> None:
 
 def test_built_in_corpus_by_name() -> None:
     assert list(built_in_corpus("world")) == list(world_corpus())
-    assert next(built_in_corpus("docs")) == next(docstring_corpus())
+    assert next(built_in_corpus("docs")) == next(iter(DocstringCorpus()))
     with pytest.raises(CorpusError, match="'text8' is not built in: download it from http"):
         built_in_corpus("text8")
     with pytest.raises(CorpusError, match="no corpus 'novels'; known: docs, world, text8, sst"):

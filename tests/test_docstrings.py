@@ -11,7 +11,7 @@ import pytest
 
 from xw2v.errors import CorpusError
 from xw2v.text import docstrings
-from xw2v.text.docstrings import DocstringCorpus, docstring_corpus
+from xw2v.text.docstrings import DocstringCorpus
 
 
 def _sentences(text: str) -> list[str]:
@@ -146,11 +146,11 @@ def test_a_library_without_sources_is_a_clear_error(fake_python: Path) -> None:
 def test_the_collector_is_left_as_it_was(fake_python: Path) -> None:
     gc.disable()
     try:
-        next(docstring_corpus())
+        next(iter(DocstringCorpus()))
         assert not gc.isenabled()
     finally:
         gc.enable()
-    next(docstring_corpus())
+    next(iter(DocstringCorpus()))
     assert gc.isenabled()
 
 

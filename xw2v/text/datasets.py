@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xw2v.errors import CorpusError
-from xw2v.text.docstrings import DocstringCorpus, docstring_corpus
+from xw2v.text.docstrings import DocstringCorpus
 from xw2v.text.world import WORLD_ANALOGIES, WORLD_CLUSTERS, world_corpus
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Dataset",
     "DocstringCorpus",
     "built_in_corpus",
-    "docstring_corpus",
     "world_corpus",
 ]
 
@@ -93,7 +92,7 @@ def built_in_corpus(name: str) -> Iterator[list[str]]:
     CorpusError   no such corpus, or one that has to be downloaded
     """
     if name == "docs":
-        return docstring_corpus()
+        return iter(DocstringCorpus())
     if name == "world":
         return world_corpus()
     built_in = ", ".join(known.name for known in DATASETS.values() if known.built_in)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from xw2v.errors import CorpusError
 
-__all__ = ["DocstringCorpus", "docstring_corpus"]
+__all__ = ["DocstringCorpus"]
 
 STANDARD_LIBRARY = "standard library"
 
@@ -88,18 +88,6 @@ class DocstringCorpus:
             return f"{text}: {STANDARD_LIBRARY}, {', '.join(self.packages)} (those installed)"
         parts = ", ".join(f"{name} {count:,}" for name, count in self.words.items())
         return f"{text}: {sum(self.words.values()):,} words ({parts})"
-
-
-def docstring_corpus() -> Iterator[list[str]]:
-    """Sentences of the documentation strings of this Python, as lists of lower-case words.
-
-    Raises
-    ------
-    CorpusError   the standard library here holds no sources
-
-    See `DocstringCorpus`, which also counts.
-    """
-    return iter(DocstringCorpus())
 
 
 def _package_folders(name: str) -> list[Path]:
