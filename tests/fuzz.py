@@ -99,7 +99,7 @@ def _read_all(path: Path, **how: Any) -> None:
 def _load_both_ways(folder: Path) -> None:
     for mmap in (True, False):
         stored = load_model_folder(folder / "m", mmap=mmap)
-        assert all(len(table) == len(stored.words) for table in stored.tables.values())
+        assert all(len(table) == len(stored.packed_words) for table in stored.tables.values())
     vectors = WordVectors.load(folder / "m")
     for word in vectors.index_to_key:
         assert vectors[word].shape == (vectors.vector_size,)

@@ -42,7 +42,7 @@ def test_model_folder_round_trip(tmp_path: Path, content: tuple[list[str], Float
     save_model_folder(tmp_path / "m", {"center_vectors": vectors, "outside_vectors": -vectors}, words, None, metadata)
     for mmap in (True, False):
         model = load_model_folder(tmp_path / "m", mmap=mmap)
-        assert model.words == words
+        assert model.packed_words.tolist() == words
         assert model.counts is None
         assert model.metadata == metadata
         assert_bits_equal(model.tables["center_vectors"], vectors)
@@ -80,7 +80,7 @@ def test_saving_again_replaces(tmp_path: Path) -> None:
     kept = load_model_folder(tmp_path / "m").tables["center_vectors"]
     before = kept.copy()
     save_model_folder(tmp_path / "m", {"center_vectors": np.zeros((1, 2))}, ["z"], None, {})
-    assert load_model_folder(tmp_path / "m").words == ["z"]
+    assert load_model_folder(tmp_path / "m").packed_words.tolist() == ["z"]
     np.testing.assert_array_equal(kept, before)  # who mapped the old tables keeps them
     assert names(tmp_path) == ["m"]
 
@@ -90,7 +90,7 @@ def test_saving_into_an_empty_folder_and_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("empty")
     save_small(tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
-    assert load_model_folder(tmp_path / "empty").words == ["a", "b", "c"]
+    assert load_model_folder(tmp_path / "empty").packed_words.tolist() == ["a", "b", "c"]
 
 
 def test_what_is_not_a_model_is_never_replaced(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_the_old_model_and_nothing_else(
         with pytest.raises(FileAccessError, match=r"cannot write .*m: No space left on device; nothing was changed"):
             save_model_folder(tmp_path / "m", {"center_vectors": np.zeros((1, 2))}, ["z"], None, {})
     assert names(tmp_path) == ["m"]
-    assert load_model_folder(tmp_path / "m").words == ["a", "b", "c"]
+    assert load_model_folder(tmp_path / "m").packed_words.tolist() == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,6 @@ class ModelFolder(NamedTuple):
     metadata: dict[str, Any]
     lengths: npt.NDArray[np.float64] | None = None
 
-    @property
-    def words(self) -> list[str]:
-        """The V words."""
-        return self.packed_words.tolist()
-
 
 def save_model_folder(
     folder: PathLike,
