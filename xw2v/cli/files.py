@@ -1,4 +1,4 @@
-"""`xw2v plot`, `convert` and `info`: pictures, formats, and what a file holds."""
+"""`xw2v plot`, `convert`, `export` and `info`: pictures, formats, and what a file holds."""
 
 from __future__ import annotations
 

@@ -107,9 +107,9 @@ def _check_size(path: Path, wanted: Any) -> None:
 def check_target(folder: Path, stamps: list[dict[str, Any]] | None) -> None:
     """Refuse to write where something lies that is not ours, or where a source lies."""
     for written in (folder, folder.with_name(folder.name + PARTS_ENDING)):
-        inside = [stamp["path"] for stamp in stamps or [] if written in Path(stamp["path"]).parents]
-        if inside:
-            msg = f"{inside[0]} is to be read, but lies in {written}, which is to be written; choose another folder"
+        sources = [stamp["path"] for stamp in stamps or [] if written in Path(stamp["path"]).parents]
+        if sources:
+            msg = f"{sources[0]} is to be read, but lies in {written}, which is to be written; choose another folder"
             raise FileAccessError(msg)
     if not folder.parent.is_dir():
         msg = f"{folder} cannot be written: there is no folder {folder.parent}"
