@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.vector_files import as_gensim
 from xw2v import EpochScores, Word2Vec
 from xw2v.errors import ConfigError, FileAccessError, FormatError, MissingFileError
 from xw2v.vectors import analogies, test_sets
@@ -22,13 +23,6 @@ from xw2v.vectors.word_vectors import WordVectors
 EVAL = Path(__file__).parents[2] / "shared" / "data" / "eval"
 QUESTIONS = "questions-words.txt"
 PAIR_FILES = ("wordsim353.tsv", "simlex999.txt")
-
-
-def as_gensim(wv: WordVectors) -> Any:
-    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
-    keyed = models.KeyedVectors(wv.vector_size)
-    keyed.add_vectors(wv.index_to_key, np.array(wv.vectors))
-    return keyed
 
 
 def assert_analogies_are_gensims(wv: WordVectors, path: Path, **options: Any) -> AnalogyResult:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.vector_files import (
     WORDS,
     Floats,
+    as_gensim,
     assert_bits_equal,
     damaged,
     names,
@@ -46,10 +47,7 @@ def test_word2vec_round_trip(tmp_path: Path, content: tuple[list[str], Floats], 
 
 
 def gensim_vectors(V: int = len(WORDS)) -> Any:
-    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
-    keyed = models.KeyedVectors(5)
-    keyed.add_vectors(WORDS[:V], some_vectors(V))
-    return keyed
+    return as_gensim(WordVectors(WORDS[:V], some_vectors(V)))
 
 
 def test_binary_files_are_gensims_byte_for_byte(tmp_path: Path) -> None:

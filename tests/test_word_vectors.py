@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.vector_files import as_gensim
 from xw2v.errors import (
     ConfigError,
     FormatError,
@@ -35,13 +36,6 @@ from xw2v.vectors.word_vectors import WordVectors
 def make(V: int = 50, D: int = 8, seed: int = 0) -> WordVectors:
     rng = np.random.default_rng(seed)
     return WordVectors([f"w{i}" for i in range(V)], rng.standard_normal((V, D)).astype(np.float32))
-
-
-def as_gensim(wv: WordVectors) -> Any:
-    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
-    keyed = models.KeyedVectors(wv.vector_size)
-    keyed.add_vectors(wv.index_to_key, np.array(wv.vectors))
-    return keyed
 
 
 def assert_same_answers(ours: list[tuple[str, float]], theirs: list[tuple[str, float]]) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of files of vectors share: odd words and numbers, and damage done to files."""
+"""What the tests of vectors and their files share: odd words and numbers, damage done to files, gensim's vectors."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from xw2v.errors import XW2VError
 from xw2v.vectors.model_folder import save_model_folder
+from xw2v.vectors.word_vectors import WordVectors
 
 Floats = npt.NDArray[np.float32]
 WORDS = ["the", "žluťoučký", "国王", "a\u00a0b", "🙂", "c,d\"e'", "#", "12", "nan"]
 SPECIAL = [0.0, -0.0, 1e-45, -1e-38, 3.4028235e38, 0.1, 1 / 3, 1e16, 123456.79]
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def as_gensim(wv: WordVectors) -> Any:
+    models = pytest.importorskip("gensim.models", reason="gensim is the reference here and is not installed")
+    keyed = models.KeyedVectors(wv.vector_size)
+    keyed.add_vectors(wv.index_to_key, np.array(wv.vectors))
+    return keyed
 
 
 def names(folder: Path) -> list[str]:
