@@ -115,24 +115,10 @@ def evaluate_word_analogies(
     similarity_function: str = "most_similar",
     progress: bool | None = None,
 ) -> AnalogyResult:
-    """Share of the questions "a is to b as c is to ?" whose nearest word to b - a + c is the expected one.
+    """`WordVectors.evaluate_word_analogies`, for vectors on the host or on a device.
 
     As in gensim, a, b and c are no answers, and of the five nearest others the first counts whose upper case is
     none of theirs.
-
-    Parameters
-    ----------
-    path : lines of four words; a line ": name" begins a section, and one must come first
-    restrict_vocab : use and search only the first so many words
-    similarity_function : "most_similar", the sum of cosines (3CosAdd), or "most_similar_cosmul", their product
-        (3CosMul)
-    progress : as in `Word2Vec.fit`
-
-    Raises
-    ------
-    FormatError   a line is not UTF-8 or stands before the first section, or there is no question.
-    MissingFileError, FileAccessError   the file cannot be read.
-    ConfigError   no such similarity_function.
     """
     if similarity_function not in METHODS:
         msg = f"similarity_function must be one of {', '.join(METHODS)}; got {similarity_function!r}"

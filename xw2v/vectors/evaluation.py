@@ -36,37 +36,13 @@ class Score(NamedTuple):
 
 
 def evaluate(
-    wv: Judged,
-    paths: Iterable[PathLike],
-    restrict_vocab: int | None = 300000,
-    case_insensitive: bool = True,
-    progress: bool | None = None,
+    wv: Judged, paths: Iterable[PathLike], restrict_vocab: int | None = 300000, progress: bool | None = None
 ) -> list[Score]:
-    r"""Scores on files of word pairs or of analogy questions, each found by what it holds.
-
-    Questions are answered by sums of cosines (3CosAdd) and by their products (3CosMul).
-
-    Raises
-    ------
-    FormatError, MissingFileError, FileAccessError   as `evaluate_word_pairs` and `evaluate_word_analogies`; or no
-        question can be asked
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from xw2v import WordVectors
-    >>> wv = WordVectors(["man", "woman", "king", "queen"], [[2, 0, 1], [0, 2, 1], [2, 0, 8], [0, 2, 8]])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "questions.txt"
-    ...     _ = path.write_text(": family\nman king woman queen\n")
-    ...     [(score.measure, score.score, score.used) for score in evaluate(wv, [path])]
-    [('3CosAdd', 1.0, 1), ('3CosMul', 1.0, 1)]
-    """
+    """`WordVectors.evaluate`, for vectors on the host or on a device."""
     scores = []
     for path in paths:
         if not holds_questions(Path(path)):
-            pairs = evaluate_word_pairs(wv, path, restrict_vocab, case_insensitive)
+            pairs = evaluate_word_pairs(wv, path, restrict_vocab)
             total = pairs.pairs_used + pairs.pairs_missing
             scores.append(
                 Score(str(path), "spearman", pairs.spearman, *pairs.interval, pairs.pairs_used, total,
@@ -74,7 +50,8 @@ def evaluate(
             )  # fmt: skip
             continue
         for function, name in METHODS.items():
-            found = evaluate_word_analogies(wv, path, restrict_vocab, case_insensitive, function, progress).check(path)
+            found = evaluate_word_analogies(wv, path, restrict_vocab, similarity_function=function, progress=progress)
+            found.check(path)
             scores.append(
                 Score(str(path), name, found.accuracy, *found.interval, found.total, found.total + found.skipped,
                       found.missing_words, found)

@@ -51,18 +51,7 @@ class WordPairResult(NamedTuple):
 def evaluate_word_pairs(
     wv: Judged, path: PathLike, restrict_vocab: int | None = 300000, case_insensitive: bool = True
 ) -> WordPairResult:
-    """Correlation of the cosines of word pairs with human judgements (WordSim-353, SimLex-999).
-
-    Parameters
-    ----------
-    path : lines of two words and a number, parted by tabs, spaces, commas or semicolons; "#" begins a comment
-    restrict_vocab : use only the first so many words
-
-    Raises
-    ------
-    FormatError   a line is not UTF-8 or its number is not finite, or fewer than two pairs can be used.
-    MissingFileError, FileAccessError   the file cannot be read.
-    """
+    """`WordVectors.evaluate_word_pairs`, for vectors on the host or on a device."""
     return _correlate(wv, _read_pairs(path, known_words(wv, restrict_vocab, case_insensitive), case_insensitive))
 
 
