@@ -8,6 +8,7 @@ between as an array of strings without a copy and numbers the distinct ones. Eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -185,11 +186,8 @@ def _check_text(lines: bytes, data: bytes, block: RawBlock) -> None:
             'Where it is a slip, put U+FFFD for it with errors="replace" (--errors replace)'
         )
         raise CorpusError(msg)
-    try:
+    with suppress(UnicodeDecodeError):
         lines.decode()
-    except UnicodeDecodeError:
-        pass
-    else:
         return
     try:
         data.decode()
