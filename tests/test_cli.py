@@ -26,6 +26,7 @@ import pytest
 import typer
 from rich.console import Console
 
+from tests.conftest import small_disk_on
 from xw2v import cli
 from xw2v.cli import spellings
 from xw2v.cli.demo import DOCS_OPTIONS
@@ -1159,16 +1160,8 @@ def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], capture_output=True)
-    except OSError as error:
-        pytest.skip(f"no mount here: {error}")
-    if mount.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mount.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk_on(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 def test_a_really_full_disk(run: Run, corpus: Path, model: Path, small_disk: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import small_disk_on
 from xw2v import EncodedCorpus, Word2Vec, WordVectors, cli, encode, fitting
 from xw2v.backend import NumpyBackend
 from xw2v.errors import BackendError, CorpusError, FileAccessError, FormatError, MissingFileError, XW2VError
@@ -153,20 +154,8 @@ def test_two_processes_on_one_output(model: Word2Vec, tmp_path: Path, monkeypatc
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one mebibyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    try:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, text=True,
-                              check=False)  # fmt: skip
-    except FileNotFoundError as error:
-        pytest.skip(f"no mount here: {error}")
-    if done.returncode != 0:
-        pytest.skip(f"a small tmpfs cannot be mounted: {done.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
+    with small_disk_on(tmp_path / "disk", "1m") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("kind", WRITERS)
