@@ -173,7 +173,9 @@ def test_a_corpus_that_was_encoded_for_a_model_counts_its_own_text_alone(tmp_pat
 
 def test_a_corpus_made_by_hand_whose_counts_are_not_its_own() -> None:
     model = Word2Vec(**OPTIONS).fit([["a", "b"]] * 20)
-    corpus = EncodedCorpus(np.array([0, 1, 2] * 9), np.arange(0, 28, 3), Vocabulary(["a", "c", "d"], [9, 9, 0]), 27)
+    corpus = EncodedCorpus(
+        np.array([0, 1, 2] * 9), np.arange(0, 28, 3), Vocabulary(["a", "c", "d"], np.array([9, 9, 0])), 27
+    )
     model.partial_fit(corpus)
     assert sorted(model.wv.index_to_key) == ["a", "b", "c", "d"]
 
