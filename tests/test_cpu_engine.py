@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from tests import reference
+from tests.engine_cases import case as any_case
+from tests.engine_cases import check as check_case
 from xw2v import Word2Vec, encode
 from xw2v.backend import NumpyBackend
 from xw2v.config import Config
@@ -102,6 +104,12 @@ def test_engines_agree(D: int, options: dict[str, Any]) -> None:
         moved = np.abs(theirs - start).max()
         assert moved > 1e-3
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(moved, 1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_engines_agree_whatever_the_options(seed: int) -> None:
+    case = any_case(seed, batches.SEGMENT, pair=seed % 4 == 0)
+    check_case(case, *case.trained(cpu.CpuEngine(case.config, case.counts)))
 
 
 @pytest.mark.parametrize("D", SIZES)

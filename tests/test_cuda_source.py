@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 
 from tests.cuda_build import FakeCupy, HostKernels, build
+from tests.engine_cases import case as any_case
+from tests.engine_cases import check as check_case
 from tests.test_large_numbers import sparse
 from tests.tf32 import tf32_products
 from xw2v.backend import NumpyBackend
@@ -210,6 +212,20 @@ def test_clusters_equal_the_array_engine(
     kernels = HostKernels(library, threads=threads, tf32=tf32, order=order, cluster=cluster)
     check(exact(D, **options), kernels)
     check(exact(D, **options), kernels, 3)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_engines_agree_whatever_the_options(
+    seed: int, kernels: Make, cluster: int, cluster_libraries: dict[tuple[int, bool], Path]
+) -> None:
+    case, tf32 = any_case(seed, batches.SEGMENT), seed % 3 == 0
+    how: dict[str, Any] = {"threads": 32 * (1 + seed % 4), "tf32": tf32, "order": seed % 5}
+    for device in (kernels(**how), HostKernels(cluster_libraries[32, tf32], cluster=cluster, **how)):
+        engine = CudaEngine(
+            case.config, case.counts, NumpyBackend("a test"), blocks=1, cluster=device.cluster, kernels=device
+        )
+        with tf32_products() if tf32 else nullcontext():
+            check_case(case, *case.trained(engine, engine.read_chunk), tolerance=2e-2 if tf32 else 3e-3)
 
 
 @pytest.mark.parametrize("tf32", [False, True])
