@@ -245,6 +245,7 @@ def test_sums_and_products_differ(tmp_path: Path) -> None:
     "text",
     [
         "a\tb\t9\na\tc\t5.5\nb\td\t1\na\tnope\t3\n",
+        "a \t b\t9\n a\tc\t5.5\nb\td \t1\na\tnope\t3\n",
         "a b 9\na   c  5.5\nb d 1\na nope 3\n",
         "Word 1,Word 2,Human (mean)\na,b,9\na, c, 5.5\nb,d,1\na,nope,3\n",
         "a;b;9\na;c;5.5\nb;d;1\na;nope;3\n",

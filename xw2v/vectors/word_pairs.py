@@ -99,7 +99,7 @@ def _read_pairs(path: PathLike, known: dict[str, int], case_insensitive: bool) -
 
 def _parse(line: str) -> tuple[str, str, float] | None:
     """Two words and the first number after them."""
-    fields = line.split("\t") if "\t" in line else _columns(line)
+    fields = [*map(str.strip, line.split("\t"))] if "\t" in line else _columns(line)
     for field in fields[2:]:
         try:
             return fields[0], fields[1], float(field)
