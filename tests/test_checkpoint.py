@@ -696,3 +696,18 @@ def test_ctrl_c_just_after_the_thread_that_writes_has_begun(tmp_path: Path, monk
     with pytest.raises(KeyboardInterrupt):
         model(MODES["cpu"]).fit(encoded(), checkpoint_dir=tmp_path)
     assert [name for name in names(tmp_path) if name.startswith("checkpoint-")]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_interrupt_of_a_callback_leaves_no_record_out(workers: int, tmp_path: Path) -> None:
+    """As where another handler of signals than Python's raises it: chunks under way end, and are counted."""
+
+    def interrupt(record: Progress) -> None:
+        raise KeyboardInterrupt
+
+    model = Word2Vec(vector_size=4, min_count=1, sample=0, epochs=1, workers=workers, backend="numpy")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit([["a", "b", "c", "d"]] * 500, checkpoint_dir=tmp_path / "c", on_progress=interrupt)
+    found = Checkpoints(tmp_path / "c").newest()
+    assert found is not None
+    assert model.history[-1].centers == found.history[-1].centers == found.position.centers

@@ -242,6 +242,7 @@ class Fitting:
                             on_progress(seen)
             except (KeyboardInterrupt, FormatError, FileAccessError):
                 # Stopped, or the corpus cannot be read any more: the tables are whole in both cases.
+                self.history.extend(map(self._in_source_words, training.late))
                 if training.at_rest:
                     self._keep(checkpoints, training.position)
                 raise

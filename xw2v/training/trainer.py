@@ -66,6 +66,7 @@ class Training:
     ----------
     position : Position   where the run stands; right when the iteration has ended, in whatever way but an error
     at_rest : bool        whether `position` is right: not while the iteration goes on, nor if its end was interrupted
+    late : deque          records of chunks that `position` counts and the iteration, left early, has not given
 
     Raises
     ------
@@ -111,6 +112,7 @@ class Training:
         self._under_way: deque[tuple[Place, Future[tuple[Callable[[], ChunkResult], bool]]]] = deque()
         self._checks = 0
         self._began = 0.0
+        self.late: deque[Progress] = deque()
         self.at_rest = True
 
     def stop(self) -> None:
@@ -138,8 +140,9 @@ class Training:
             try:
                 yield from self._records(pool)
             finally:
-                late = self._halt()
-            yield from late
+                self.late.extend(self._halt())
+            while self.late:
+                yield self.late.popleft()
 
     def _records(self, pool: Executor) -> Iterator[Progress]:
         # Engines that work ahead are handed a chunk while the device has another: it never waits for the host.
