@@ -166,7 +166,7 @@ def look(folder: Path, figures: Figures) -> None:
 def main(kills: int, seed: int, mpiexec: str) -> Figures:
     rng, figures = random.Random(seed), Figures()
     wanted = {mode: facts(Word2Vec(**(COMMON | options)).fit(corpus())) for mode, options in MODES.items()}
-    while figures.kills < kills:
+    while figures.kills < kills or not figures.resumed:
         for mode in MODES:
             place = Path(tempfile.mkdtemp())
             try:

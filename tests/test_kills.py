@@ -36,8 +36,8 @@ def test_killed_runs_lose_nothing() -> None:
 @needs_mpi
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 def test_killed_ranks_end_all_and_others_go_on() -> None:
-    figures = figures_of("tests.rank_kills", "--kills", "12")
-    assert figures["kills"] >= 12
-    assert figures["resumed"] >= 3
+    figures = figures_of("tests.rank_kills", "--kills", "6")
+    assert figures["kills"] >= 6
+    assert figures["resumed"] >= 1
     wrong = {name: figures[name] for name in ("unreadable", "hanging", "failed", "differing")}
     assert set(wrong.values()) == {0}, wrong

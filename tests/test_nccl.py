@@ -108,7 +108,7 @@ say(said)
 @pytest.mark.parametrize(("engine", "way"), [(True, "nccl"), (False, "nccl"), (True, "mpi")])
 def test_ranks_on_gpus_train_as_those_of_the_host(engine: bool, way: str, text: Path) -> None:
     script = GPUS.replace("])", f"], engine={engine})", 1) + WAYS[way] + "say(facts(fit(engine='array')))"
-    found = [told(n, script, text.parent) for n in (1, 2, 3)]
+    found = [told(n, script, text.parent) for n in (1, 3)]
     host = told(2, "say(facts(fit(engine='array', batch_size=64)))", text.parent)
     for facts in found:
         assert facts["alike"]
