@@ -15,7 +15,7 @@ from xw2v.training.draws import below, high_half, low_half
 __all__ = ["AliasTable", "alias_table", "draw_words", "keep_probabilities", "keep_thresholds", "noise_probabilities"]
 
 Array = Any
-_WHOLE = 2.0**32
+_WHOLE = 1 << 32  # units: 32 random bits are compared with a number of them
 
 
 def keep_probabilities(counts: np.ndarray, sample: float, formula: str = "word2vec") -> np.ndarray:
@@ -80,20 +80,19 @@ def alias_table(probabilities: np.ndarray) -> AliasTable:
     Source: Walker 1977, "An efficient method for generating discrete random variables with general distributions"; that
     sums over columns in their order tell who fills which: Hübschle-Schneider and Sanders 2019 (arXiv:1903.00227).
     """
-    whole = 1 << 32
     V = len(probabilities)
-    units = np.round(np.asarray(probabilities, dtype=np.float64) * V * whole).astype(np.int64)
-    units[np.argmax(units)] += V * whole - units.sum()
-    light, heavy = np.flatnonzero(units < whole), np.flatnonzero(units >= whole)
-    lacking, spare = np.cumsum(whole - units[light]), np.cumsum(units[heavy] - whole)
-    thresholds, alias = np.minimum(units, whole), np.arange(V)
+    units = np.round(np.asarray(probabilities, dtype=np.float64) * V * _WHOLE).astype(np.int64)
+    units[np.argmax(units)] += V * _WHOLE - units.sum()
+    light, heavy = np.flatnonzero(units < _WHOLE), np.flatnonzero(units >= _WHOLE)
+    lacks = _WHOLE - units[light]
+    lacking, spare = np.cumsum(lacks), np.cumsum(units[heavy] - _WHOLE)
+    thresholds, alias = np.minimum(units, _WHOLE), np.arange(V)
     # A light word's column is filled up by the first heavy word of which the light ones before it have left a column.
-    lacking_before = lacking - (whole - units[light])
-    alias[light] = heavy[np.searchsorted(spare, lacking_before)]
+    alias[light] = heavy[np.searchsorted(spare, lacking - lacks)]
     # A heavy word that the last of them has left less than a column is filled up by the next heavy one.
     last = np.searchsorted(lacking, spare, side="right")
     short = np.flatnonzero(last < len(light))
-    thresholds[heavy[short]] = whole + spare[short] - lacking[last[short]]
+    thresholds[heavy[short]] = _WHOLE + spare[short] - lacking[last[short]]
     alias[heavy[short]] = heavy[short + 1]
     return AliasTable(thresholds, alias.astype(np.int32))
 

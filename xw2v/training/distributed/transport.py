@@ -1,7 +1,7 @@
 """What brings arrays of tables together: MPI those of the host, NCCL or MPI those of GPUs.
 
-NCCL wants a GPU of its own for each rank, and all ranks that were started. MPI wants neither, and is slower: arrays of
-GPUs travel by way of the host's memory where the environment says XW2V_GPU_RANKS=mpi.
+NCCL wants a GPU of its own for each rank of a host, and all ranks that were started. MPI wants neither, and is slower:
+arrays of GPUs travel by way of the host's memory where the environment says XW2V_GPU_RANKS=mpi.
 """
 
 from __future__ import annotations
